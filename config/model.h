@@ -1,0 +1,137 @@
+/*
+ * Typed settings: what gateway.yaml says, checked, with defaults filled in. Immutable once loaded and reference-counted:
+ * an SA keeps the snapshot that it was made under, so a reload never edits what a live SA reads.
+ * All pointers inside are owned by the snapshot and live as long as it does. Times are microseconds unless named otherwise.
+ */
+#ifndef CONFIG_MODEL_H
+#define CONFIG_MODEL_H
+
+#include "core/addr.h"
+#include "core/crypto/alg.h"
+#include "core/log.h"
+#include "core/secret.h"
+
+/* Algorithms of one proposal, several per type in order of preference (RFC 7296 3.3). */
+enum { PROPOSAL_MAX_TRANSFORMS = 32 };
+struct proposal_cfg {
+	struct transform t[PROPOSAL_MAX_TRANSFORMS];
+	size_t n;
+};
+
+enum id_kind { /* ID types of RFC 7296 3.5 */
+	ID_NONE = 0,
+	ID_IPV4 = 1,
+	ID_FQDN = 2,
+	ID_RFC822 = 3,
+	ID_IPV6 = 5,
+	ID_DN = 9,
+	ID_KEY_ID = 11,
+};
+
+/* An identity as configured: "gw.example.org", "alice@example.org", "192.0.2.1", "@#0a0b" (KEY_ID); may be a pattern
+ * ("*", "*@example.org") where it is a remote one. */
+struct id_cfg {
+	enum id_kind kind; /* ID_NONE: anything ("*") */
+	char *text;
+	struct bytes data; /* as on the wire; for a pattern the text with its '*' */
+	bool pattern;
+};
+
+struct pool_cfg {
+	char *name;
+	struct range addresses; /* without what is excluded below; IPv4 or IPv6 */
+	uint8_t prefix_len;     /* of the pool's network, for netmask and INTERNAL_IP6_ADDRESS */
+	struct addr *dns;
+	size_t dns_count;
+	int64_t lease_time_us; /* how long an identity's address is kept for it after it left */
+};
+
+struct child_cfg {
+	char *name;
+	struct selector *local; /* what clients may reach */
+	size_t local_count;
+	struct selector *remote; /* none: dynamic, i.e. the client's inner (or outer) address */
+	size_t remote_count;
+	struct proposal_cfg *proposals; /* ESP */
+	size_t proposal_count;
+	int64_t rekey_us; /* soft lifetime; 0: never by us */
+	int64_t life_us;  /* hard: deleted then */
+	uint32_t replay_window; /* packets */
+	bool copy_dscp, copy_df;
+};
+
+struct conn_cfg {
+	char *name;
+	struct range *local_addrs; /* none: any */
+	size_t local_addr_count;
+	struct range *remote_addrs; /* none: any */
+	size_t remote_addr_count;
+	struct id_cfg local_id;   /* ID_NONE: the address that the client came to */
+	struct id_cfg *remote_ids; /* none: any */
+	size_t remote_id_count;
+	struct secret psk;
+	struct proposal_cfg *proposals; /* IKE */
+	size_t proposal_count;
+	const struct pool_cfg **pools; /* in order; at most one address of each family is given */
+	size_t pool_count;
+	struct child_cfg *children;
+	size_t child_count;
+	int64_t rekey_us; /* of the IKE SA; 0: never by us */
+	int64_t life_us;
+	uint8_t rekey_jitter_percent; /* 0..50: rekey times are spread downwards by up to this */
+	int64_t dpd_us; /* silence after which we probe; 0: never */
+	bool mobike;    /* reserved for later issues; false */
+};
+
+enum shutdown_mode { SHUTDOWN_DELETE, SHUTDOWN_SILENT };
+enum dataplane_choice { DATAPLANE_AUTO, DATAPLANE_KERNEL, DATAPLANE_USERSPACE, DATAPLANE_FAKE };
+
+struct ike_cfg {
+	uint32_t cookie_threshold;     /* half-open SAs above which cookies are asked for */
+	uint32_t half_open_max;        /* in all */
+	uint32_t half_open_per_source; /* per address */
+	int64_t half_open_timeout_us;
+	uint32_t sa_max;               /* IKE SAs in all */
+	uint16_t fragment_size;        /* largest IP datagram we send, IP and UDP headers included (RFC 7383 2.5.1) */
+	bool fragmentation;
+	bool vendor_id;
+	int64_t retransmit_us; /* first wait; each next one times 1.8 */
+	uint32_t retransmit_tries;
+};
+
+struct settings {
+	uint32_t refs; /* settings_ref / settings_unref; one thread */
+	char *file;
+	char *node; /* name of this node */
+	uint8_t node_index;
+	char *state_dir;
+	enum shutdown_mode shutdown;
+	enum dataplane_choice dataplane;
+	bool allow_fake_plane; /* dataplane: fake needs it; set by tests and benches only */
+
+	struct addr *listen; /* none: wildcard, both families */
+	size_t listen_count;
+	uint16_t port, port_natt; /* 500 and 4500; others for tests */
+
+	char *tun_name;
+	uint16_t tun_mtu; /* 0: computed */
+	bool raw_esp;     /* userspace plane: protocol 50 besides UDP */
+
+	char *control_socket;
+	char *control_group; /* may read; NULL: root only */
+
+	enum log_level log_level;
+	enum log_format log_format;
+	bool log_auto; /* format not set: journal when under systemd, else text */
+
+	struct ike_cfg ike;
+	struct pool_cfg *pools;
+	size_t pool_count;
+	struct conn_cfg *conns;
+	size_t conn_count;
+};
+
+struct settings *settings_ref(struct settings *s);
+void settings_unref(struct settings *s); /* wipes and frees at the last one; NULL is fine */
+
+#endif
