@@ -1,0 +1,102 @@
+/*
+ * The IKEv2 engine's face (DESIGN.md §9). No I/O, no clock of its own, nothing global: datagrams and time come in,
+ * datagrams, data plane operations and events are collected.
+ *
+ * A turn of the caller's loop: any number of ike_receive(), ike_tick(), ike_resume() and commands, then
+ *	while (ike_take_event(...)) ...     data plane operations and reports, in order
+ *	while (ike_take_dirty(...)) ...     changed objects: encode each once
+ *	ike_end_turn()
+ *	while (ike_take_datagram(...)) ...  send, or hold until its turn is acknowledged
+ *
+ * Not thread-safe; several engines may live in one process.
+ */
+#ifndef IKE_IKE_H
+#define IKE_IKE_H
+
+#include "config/model.h"
+#include "core/env.h"
+#include "ike/events.h"
+#include "ike/pool.h"
+#include "ike/sa.h"
+
+struct ike;
+
+/* Borrows env and pools, takes a reference to settings. NULL when out of memory. */
+struct ike *ike_create(const struct env *env, struct settings *settings, struct pools *pools);
+/* Forgets every SA without a word to anybody (see ike_shutdown). NULL is fine. */
+void ike_destroy(struct ike *ike);
+
+/* Borrows `in` for the call; its bytes are decrypted in place. */
+void ike_receive(struct ike *ike, const struct datagram *in, uint8_t *bytes);
+/* When to call ike_tick at the latest. */
+mtime ike_due(const struct ike *ike);
+void ike_tick(struct ike *ike);
+/* The data plane's answer to an IKE_EV_DATAPLANE with a token. `text` (may be NULL) says why not. */
+void ike_resume(struct ike *ike, uint64_t token, enum gw_err result, const char *text);
+/* What the data plane noticed by itself (NAT rebinding, fences); of SAs that we no longer know: ignored. */
+void ike_dataplane_event(struct ike *ike, const struct dp_event *ev);
+
+bool ike_take_datagram(struct ike *ike, struct ike_output *out);
+bool ike_take_event(struct ike *ike, struct ike_event *out);
+
+/* ---- replicated state ---- */
+
+enum ike_object { IKE_OBJ_SA = 1, IKE_OBJ_COOKIE = 2 };
+
+struct ike_dirty {
+	enum ike_object kind;
+	uint64_t key;     /* local SPI */
+	uint64_t version;
+	bool deleted;
+};
+
+bool ike_take_dirty(struct ike *ike, struct ike_dirty *out);
+/* Closes the turn; datagrams made from now on carry the next number. Returns the number of the closed one. */
+uint64_t ike_end_turn(struct ike *ike);
+
+/* The whole state of one SA with its CHILD SAs. GW_ENOTFOUND; GW_ELIMIT when `out` is too small (64 KiB always do). */
+MUST_USE enum gw_err ike_encode(const struct ike *ike, uint64_t key, struct writer *out);
+/*
+ * Makes or replaces an SA from that. Everything is checked first; a refused record changes nothing.
+ * `install`: emit IKE_EV_DATAPLANE for its CHILD SAs (a standby); else they are taken as installed.
+ */
+MUST_USE enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struct err *e);
+/* Drops an SA without a word (tombstone). */
+void ike_forget(struct ike *ike, uint64_t key, bool uninstall);
+
+/* ---- commands ---- */
+
+/* New settings for new SAs; live ones keep theirs. */
+MUST_USE enum gw_err ike_configure(struct ike *ike, struct settings *settings);
+/* What to act on: 0 or NULL fields match everything. */
+struct ike_select {
+	uint32_t id;       /* number of an IKE SA */
+	uint32_t child_id; /* number of a CHILD SA: only it is meant */
+	const char *conn;
+	const char *peer;  /* identity as text */
+};
+/* DELETE with the peer's knowledge; returns how many. */
+size_t ike_terminate(struct ike *ike, const struct ike_select *which, const char *reason);
+/* Rekeys the IKE SAs, or with `children` their CHILD SAs. */
+size_t ike_rekey(struct ike *ike, const struct ike_select *which, bool children);
+/* Sends a liveness probe now. */
+size_t ike_probe(struct ike *ike, const struct ike_select *which);
+/* No new SAs any more; DELETEs to all peers when `send_deletes`. Done when ike_count() is 0 or patience ends. */
+void ike_shutdown(struct ike *ike, bool send_deletes);
+
+/* ---- looking ---- */
+
+size_t ike_count(const struct ike *ike);
+size_t ike_half_open_count(const struct ike *ike);
+size_t ike_child_count(const struct ike *ike);
+/* In order of numbers, from the first above *after (0: the beginning); NULL at the end. Stable against changes between calls. */
+const struct ike_sa *ike_next(const struct ike *ike, uint32_t *after);
+
+/* Everything that was counted, by stable names ("init_requests", "drop_bad_icv"): why bytes were refused, too. */
+struct ike_stat {
+	const char *name;
+	uint64_t value;
+};
+size_t ike_stats(const struct ike *ike, struct ike_stat *out, size_t max);
+
+#endif

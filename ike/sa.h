@@ -1,0 +1,137 @@
+/*
+ * An IKE SA, and the CHILD SAs that it owns. Made and changed by the engine only; daemon/ reads it to show it.
+ * "Local" SPI is ours: spi_r where the peer began the SA, spi_i where we did (a rekey of ours).
+ */
+#ifndef IKE_SA_H
+#define IKE_SA_H
+
+#include "config/model.h"
+#include "core/table.h"
+#include "esp/dataplane.h"
+#include "ike/frag.h"
+#include "ike/keymat.h"
+#include "ike/limits.h"
+#include "ike/natd.h"
+#include "ike/proposal.h"
+#include "ike/window.h"
+
+struct ike;
+struct ike_sa;
+struct exchange;
+
+enum ike_state {
+	IKE_HALF_OPEN, /* IKE_SA_INIT answered */
+	IKE_UP,
+	IKE_REKEYED,  /* replaced by a rekey; waits for its DELETE */
+	IKE_DELETING, /* our DELETE is under way */
+	IKE_DEAD,     /* is freed at the end of the call; nothing refers to it but the down event */
+};
+
+enum child_state {
+	CHILD_INSTALLING, /* the data plane has not answered yet; the peer knows nothing of it */
+	CHILD_UP,
+	CHILD_REKEYED,  /* replaced; waits for the DELETE */
+	CHILD_DELETING, /* our DELETE is under way */
+};
+
+const char *ike_state_name(enum ike_state s);   /* "ESTABLISHED", "REKEYED", ... as users read them */
+const char *child_state_name(enum child_state s);
+
+struct child_sa {
+	struct ike_sa *sa; /* back-pointer */
+	struct child_sa *next;
+	const struct child_cfg *cfg; /* of sa->settings */
+	uint32_t id;                 /* #n, unique in this process */
+	uint32_t reqid;
+	uint32_t spi_in, spi_out; /* host order */
+	enum child_state state;
+	bool out_installed; /* the plane has the outbound SA (make before break: later than the inbound one) */
+	bool want_rekey, want_delete;
+	bool rekeyed_by_peer; /* who deletes the old one */
+	struct transform encr, integ, esn, dh; /* as agreed; dh: of PFS, id 0 without */
+	struct cipher_suite suite;
+	struct secret in_keys, out_keys; /* encr | integ */
+	struct selector *ours, *theirs;  /* owned, one block */
+	uint8_t ours_count, theirs_count;
+	uint64_t token; /* of the batch that the plane has to answer; 0: none */
+	mtime created, rekey_at, life_at;
+	UT_hash_handle by_spi;
+};
+
+/* What is only needed until the SA is up. */
+struct half_open {
+	struct secret ni, nr;
+	struct secret init_request, init_response; /* whole messages, for AUTH */
+	struct secret peer_ke;
+	struct dh_key *dh;
+	mtime expires;
+	struct half_open_key {
+		struct addr from;
+		uint64_t spi_i;
+	} key;
+	struct ike_sa *sa;
+	UT_hash_handle by_init;
+};
+
+enum peer_flags {
+	PEER_FRAGMENTATION = 1 << 0, /* RFC 7383 agreed */
+	PEER_MSGID_SYNC = 1 << 1,    /* announced 16420 */
+	PEER_MOBIKE = 1 << 2,
+	PEER_EAP_ONLY = 1 << 3,
+	PEER_CHILDLESS = 1 << 4,
+	PEER_STRONGSWAN = 1 << 5, /* by vendor ID, where it matters */
+	PEER_MICROSOFT = 1 << 6,
+};
+
+enum { SA_LEASES = 2 };
+struct sa_lease {
+	const char *pool; /* name, of sa->settings; NULL: none */
+	struct addr addr;
+};
+
+struct ike_sa {
+	struct ike *ike; /* back-pointer */
+	uint64_t spi_i, spi_r;
+	uint32_t id; /* #n, unique in this process */
+	enum ike_state state;
+	bool initiator; /* we began this SA (a rekey of ours) */
+	bool natt;      /* the peer uses the NAT-T port */
+	bool peer_nat, our_nat;
+	bool want_rekey, want_delete, want_dpd;
+	bool dirty; /* is in the engine's list of changed objects */
+	uint32_t peer_flags;
+	struct settings *settings;    /* owned reference */
+	const struct conn_cfg *conn;  /* NULL until chosen in IKE_AUTH */
+	struct endpoint local, remote;
+	struct transform encr, prf, integ, dh;
+	struct ike_keys keys;
+	struct window window;
+	struct frags *frags;          /* owned; a message under reassembly */
+	struct half_open *half;       /* owned; until the SA is up */
+	struct exchange *peer_x;      /* owned; a request of the peer waits for the data plane */
+	struct exchange *our_x;       /* owned; our outstanding CREATE_CHILD_SA */
+	uint8_t peer_id_kind;
+	struct bytes peer_id; /* owned (free) */
+	struct sa_lease leases[SA_LEASES];
+	struct child_sa *children;
+	uint64_t version; /* of the replicated object: rises with every change */
+	const char *down_reason;
+	mtime created, rekey_at, life_at;
+	mtime established;
+	mtime last_in; /* last authenticated message */
+	mtime due;     /* when this SA wants ike_tick; kept in the engine's heap */
+	size_t due_at; /* index there; SIZE_MAX: not in it */
+	struct ike_sa *next_dirty;
+	UT_hash_handle by_spi; /* local SPI */
+};
+
+static inline uint64_t ike_sa_local_spi(const struct ike_sa *sa)
+{
+	return sa->initiator ? sa->spi_i : sa->spi_r;
+}
+
+enum { SA_PREFIX = 176 };
+/* "alice@example.org #12", or "192.0.2.7:500 #12" while nobody is authenticated: begins every log line about the SA. */
+const char *ike_sa_prefix(const struct ike_sa *sa, char buf[SA_PREFIX]);
+
+#endif
