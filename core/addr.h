@@ -44,7 +44,7 @@ enum {
 size_t addr_len(const struct addr *a); /* 4, 16 or 0 */
 struct bytes addr_bytes(const struct addr *a);
 MUST_USE bool addr_from_bytes(struct addr *a, struct bytes b); /* 4 or 16 bytes */
-MUST_USE bool addr_parse(const char *text, struct addr *a);
+MUST_USE bool addr_parse(const char *text, struct addr *a); /* v4-mapped (::ffff:192.0.2.1) becomes IPv4 */
 const char *addr_text(const struct addr *a, char buf[ADDR_TEXT]); /* "none" for family 0 */
 /* Family first, then numerically. */
 int addr_cmp(const struct addr *a, const struct addr *b);
@@ -86,7 +86,8 @@ struct selector selector_of(const struct range *r);
 MUST_USE bool selector_intersect(const struct selector *a, const struct selector *b, struct selector *out);
 bool selector_contains(const struct selector *outer, const struct selector *inner);
 bool selector_equal(const struct selector *a, const struct selector *b);
-/* 10.0.0.0/24, 10.0.0.0/24[tcp/80], 10.0.0.1[udp/1000-2000] */
+/* 10.0.0.0/24, 10.0.0.0/24[tcp/80], 10.0.0.1[udp/1000-2000], 10.0.0.1[icmp/3(4)]; in core/selector.c */
+MUST_USE bool selector_parse(const char *text, struct selector *s);
 const char *selector_text(const struct selector *s, char buf[SELECTOR_TEXT]);
 
 #endif
