@@ -62,6 +62,8 @@ struct cert_payload {
 MUST_USE enum gw_err id_parse(struct reader r, struct id_payload *out);
 MUST_USE enum gw_err auth_parse(struct reader r, struct auth_payload *out);
 MUST_USE enum gw_err cert_parse(struct reader r, struct cert_payload *out);
+/* The whole EAP packet; its own length field is checked. */
+MUST_USE enum gw_err eap_parse(struct reader r, struct bytes *out);
 
 /* ---- Notify (3.10), Delete (3.11) ---- */
 
