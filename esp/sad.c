@@ -1,0 +1,432 @@
+#include "esp/sad.h"
+
+#include <stdlib.h>
+
+#include "core/env.h"
+
+/* Outbound SAs of one reqid, newest first. */
+struct sad_group {
+	UT_hash_handle hh;
+	uint32_t reqid;
+	struct sad_sa *newest;
+};
+
+struct sad {
+	struct table_seed seed;
+	struct sad_sa *table;
+	struct sad_group *groups;
+	struct sad_sa *first, *last; /* by age */
+	struct sad_sa *cursor;	     /* where the last dump stopped: the first SA not told */
+	struct sad_sa *busy_first, *busy_last;
+	size_t busy;
+	uint64_t next_age;
+};
+
+struct sad *sad_create(struct rng *rng)
+{
+	struct sad *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	if (table_seed_init(&s->seed, rng) != GW_OK) {
+		free(s);
+		return NULL;
+	}
+	s->next_age = 1;
+	return s;
+}
+
+void sad_destroy(struct sad *s)
+{
+	if (!s)
+		return;
+	while (s->first) {
+		struct sad_sa *sa = s->first;
+
+		sad_unlink(s, sa);
+		sad_sa_destroy(sa);
+	}
+	free(s);
+}
+
+static void key_fill(struct sad_key *k, enum dp_dir dir, uint32_t spi, const struct addr *remote)
+{
+	memset(k, 0, sizeof(*k));
+	k->spi = spi;
+	k->dir = (uint8_t)dir;
+	if (dir == DP_OUT) {
+		k->remote.family = remote->family;
+		memcpy(k->remote.b, remote->b, addr_len(remote));
+	}
+}
+
+static const char *refuse(const struct dp_sa *in)
+{
+	if (in->spi == 0)
+		return "SPI 0";
+	if (in->reqid == 0)
+		return "reqid 0";
+	if (!in->suite.encr)
+		return "no cipher";
+	if (!in->suite.encr->aead && !in->suite.integ)
+		return "no integrity";
+	if (in->encr_key.n != suite_encr_key_len(&in->suite) || in->integ_key.n != suite_integ_key_len(&in->suite))
+		return "wrong key length";
+	if (in->local.addr.family != in->remote.addr.family || addr_len(&in->remote.addr) == 0)
+		return "outer addresses of no or different families";
+	if (in->dir == DP_IN && in->replay_window > REPLAY_WINDOW_MAX)
+		return "replay window too large";
+	return NULL;
+}
+
+enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const char **why)
+{
+	size_t words = in->dir == DP_IN ? replay_words(in->replay_window) : 0;
+	struct sad_sa *sa;
+	uint64_t *bits;
+
+	*why = refuse(in);
+	if (*why)
+		return GW_EINVAL;
+	sa = calloc(1, sizeof(*sa) + words * sizeof(uint64_t) + in->encr_key.n + in->integ_key.n);
+	if (!sa)
+		return GW_ENOMEM;
+	bits = (uint64_t *)(sa + 1);
+	key_fill(&sa->key, in->dir, in->spi, &in->remote.addr);
+	sa->local = in->local;
+	sa->remote = in->remote;
+	sa->suite = in->suite;
+	sa->reqid = in->reqid;
+	sa->mode = (uint8_t)in->mode;
+	sa->udp_encap = in->udp_encap;
+	sa->esn = in->esn;
+	sa->copy_dscp = in->copy_dscp;
+	sa->copy_df = in->copy_df;
+	sa->count = in->base;
+	sa->keys = (uint8_t *)(bits + words);
+	sa->encr_len = (uint16_t)in->encr_key.n;
+	sa->integ_len = (uint16_t)in->integ_key.n;
+	if (in->encr_key.n > 0)
+		memcpy(sa->keys, in->encr_key.p, in->encr_key.n);
+	if (in->integ_key.n > 0)
+		memcpy(sa->keys + in->encr_key.n, in->integ_key.p, in->integ_key.n);
+	sa->fence = sa->near_at = DP_NO_FENCE;
+	if (in->dir == DP_IN) {
+		replay_init(&sa->replay, in->replay_window, in->start, bits);
+	} else {
+		sa->position = in->start;
+		sad_set_fence(sa, in->fence);
+	}
+	*out = sa;
+	return GW_OK;
+}
+
+void sad_sa_destroy(struct sad_sa *sa)
+{
+	if (!sa)
+		return;
+	cipher_destroy(sa->cipher);
+	secret_wipe(sa->keys, (size_t)sa->encr_len + sa->integ_len);
+	free(sa);
+}
+
+/* Newest first; almost always the head. */
+static bool group_add(struct sad *s, struct sad_sa *sa)
+{
+	unsigned h = table_hash(&s->seed, &sa->reqid, sizeof(sa->reqid));
+	struct sad_group *g;
+	struct sad_sa **at;
+
+	HASH_FIND_BYHASHVALUE(hh, s->groups, &sa->reqid, sizeof(sa->reqid), h, g);
+	if (!g) {
+		g = calloc(1, sizeof(*g));
+		if (!g)
+			return false;
+		g->reqid = sa->reqid;
+		HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->groups, &g->reqid, sizeof(g->reqid), h, g);
+		if (!g->hh.tbl) {
+			free(g);
+			return false;
+		}
+	}
+	for (at = &g->newest; *at && (*at)->age > sa->age; at = &(*at)->older)
+		;
+	sa->older = *at;
+	*at = sa;
+	return true;
+}
+
+static void group_drop(struct sad *s, struct sad_sa *sa)
+{
+	unsigned h = table_hash(&s->seed, &sa->reqid, sizeof(sa->reqid));
+	struct sad_group *g;
+	struct sad_sa **at;
+
+	HASH_FIND_BYHASHVALUE(hh, s->groups, &sa->reqid, sizeof(sa->reqid), h, g);
+	if (!g)
+		return;
+	for (at = &g->newest; *at; at = &(*at)->older)
+		if (*at == sa) {
+			*at = sa->older;
+			break;
+		}
+	sa->older = NULL;
+	if (!g->newest) {
+		HASH_DELETE(hh, s->groups, g);
+		free(g);
+	}
+}
+
+static bool table_add(struct sad *s, struct sad_sa *sa)
+{
+	unsigned h = table_hash(&s->seed, &sa->key, sizeof(sa->key));
+
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->table, &sa->key, sizeof(sa->key), h, sa);
+	return sa->hh.tbl != NULL;
+}
+
+static struct sad_sa *table_find(const struct sad *s, const struct sad_key *key)
+{
+	unsigned h = table_hash(&s->seed, key, sizeof(*key));
+	struct sad_sa *sa;
+
+	HASH_FIND_BYHASHVALUE(hh, s->table, key, sizeof(*key), h, sa);
+	return sa;
+}
+
+enum gw_err sad_link(struct sad *s, struct sad_sa *sa)
+{
+	struct sad_sa *after;
+
+	if (table_find(s, &sa->key))
+		return GW_EEXIST;
+	if (sa->age == 0)
+		sa->age = s->next_age++;
+	if (sa->key.dir == DP_OUT && !group_add(s, sa))
+		return GW_ENOMEM;
+	if (!table_add(s, sa)) {
+		if (sa->key.dir == DP_OUT)
+			group_drop(s, sa);
+		return GW_ENOMEM;
+	}
+	for (after = s->last; after && after->age > sa->age; after = after->prev)
+		;
+	sa->prev = after;
+	sa->next = after ? after->next : s->first;
+	*(sa->next ? &sa->next->prev : &s->last) = sa;
+	*(after ? &after->next : &s->first) = sa;
+	return GW_OK;
+}
+
+static void busy_unlink(struct sad *s, struct sad_sa *sa)
+{
+	*(sa->busy_prev ? &sa->busy_prev->busy_next : &s->busy_first) = sa->busy_next;
+	*(sa->busy_next ? &sa->busy_next->busy_prev : &s->busy_last) = sa->busy_prev;
+	sa->busy_prev = sa->busy_next = NULL;
+	s->busy--;
+}
+
+static void busy_append(struct sad *s, struct sad_sa *sa)
+{
+	sa->busy_prev = s->busy_last;
+	*(s->busy_last ? &s->busy_last->busy_next : &s->busy_first) = sa;
+	s->busy_last = sa;
+	s->busy++;
+}
+
+static void cipher_drop(struct sad *s, struct sad_sa *sa)
+{
+	if (!sa->cipher)
+		return;
+	busy_unlink(s, sa);
+	cipher_destroy(sa->cipher);
+	sa->cipher = NULL;
+}
+
+void sad_unlink(struct sad *s, struct sad_sa *sa)
+{
+	cipher_drop(s, sa);
+	HASH_DELETE(hh, s->table, sa);
+	if (sa->key.dir == DP_OUT)
+		group_drop(s, sa);
+	if (s->cursor == sa)
+		s->cursor = sa->next;
+	*(sa->prev ? &sa->prev->next : &s->first) = sa->next;
+	*(sa->next ? &sa->next->prev : &s->last) = sa->prev;
+	sa->prev = sa->next = NULL;
+}
+
+struct sad_sa *sad_find(const struct sad *s, const struct dp_sa_id *id)
+{
+	struct sad_key key;
+
+	key_fill(&key, id->dir, id->spi, &id->remote);
+	return table_find(s, &key);
+}
+
+struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi)
+{
+	struct sad_key key;
+
+	key_fill(&key, DP_IN, spi, NULL);
+	return table_find(s, &key);
+}
+
+struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid)
+{
+	unsigned h = table_hash(&s->seed, &reqid, sizeof(reqid));
+	struct sad_group *g;
+
+	HASH_FIND_BYHASHVALUE(hh, s->groups, &reqid, sizeof(reqid), h, g);
+	return g ? g->newest : NULL;
+}
+
+size_t sad_count(const struct sad *s)
+{
+	return HASH_COUNT(s->table);
+}
+
+struct dp_sa_id sad_id(const struct sad_sa *sa)
+{
+	return (struct dp_sa_id){ (enum dp_dir)sa->key.dir, sa->key.spi, sa->remote.addr };
+}
+
+enum gw_err sad_move(struct sad *s, struct sad_sa *sa, const struct endpoint *local, const struct endpoint *remote,
+		     bool udp_encap)
+{
+	struct sad_key key;
+	struct sad_sa *other;
+
+	if (local->addr.family != remote->addr.family || addr_len(&remote->addr) == 0)
+		return GW_EINVAL;
+	key_fill(&key, (enum dp_dir)sa->key.dir, sa->key.spi, &remote->addr);
+	other = table_find(s, &key);
+	if (other && other != sa)
+		return GW_EEXIST;
+	if (!other) {
+		HASH_DELETE(hh, s->table, sa);
+		sa->key = key;
+		if (!table_add(s, sa)) /* the table existed a moment ago; its memory was just given back */
+			return GW_ENOMEM;
+	}
+	sa->local = *local;
+	sa->remote = *remote;
+	sa->udp_encap = udp_encap;
+	sa->moved_to = (struct endpoint){ 0 };
+	sa->path_mtu = 0;
+	return GW_OK;
+}
+
+void sad_set_fence(struct sad_sa *sa, uint64_t fence)
+{
+	uint64_t from = sa->position;
+
+	/* A raised fence grants what is between the two (DESIGN.md §4: ask when half a block is left). */
+	if (sa->fence != DP_NO_FENCE && sa->fence > from && fence > sa->fence)
+		from = sa->fence;
+	sa->fence = fence;
+	sa->near_at = fence;
+	if (fence != DP_NO_FENCE)
+		sa->near_at = fence > from ? fence - (fence - from) / 2 : fence;
+	sa->near_told = sa->at_told = false;
+}
+
+/* The last number that may be used at all. RFC 4303 3.3.3: without ESN the counter may not cycle; DESIGN.md §4: 2^35.
+ */
+static uint64_t last_number(const struct sad_sa *sa)
+{
+	uint64_t last = sa->esn ? (NONCE_COUNTER_MAX >> 1) : UINT32_MAX;
+
+	return sa->fence < last ? sa->fence : last;
+}
+
+bool sad_next(struct sad_sa *sa, uint64_t *seq, unsigned *tell)
+{
+	*tell = 0;
+	if (sa->position >= last_number(sa)) {
+		if (!sa->at_told)
+			*tell = SAD_TELL_AT;
+		sa->at_told = true;
+		return false;
+	}
+	*seq = ++sa->position;
+	if (sa->position > sa->near_at && !sa->near_told) {
+		*tell = SAD_TELL_NEAR;
+		sa->near_told = true;
+	}
+	return true;
+}
+
+struct bytes sad_encr_key(const struct sad_sa *sa)
+{
+	return bytes_of(sa->keys, sa->encr_len);
+}
+
+struct bytes sad_integ_key(const struct sad_sa *sa)
+{
+	return bytes_of(sa->keys + sa->encr_len, sa->integ_len);
+}
+
+enum gw_err sad_cipher(struct sad *s, struct crypto *c, struct sad_sa *sa, size_t busy_max, struct cipher **out)
+{
+	if (sa->cipher) {
+		if (s->busy_last != sa) {
+			busy_unlink(s, sa);
+			busy_append(s, sa);
+		}
+	} else {
+		while (s->busy_first && s->busy >= busy_max)
+			cipher_drop(s, s->busy_first);
+		TRY(cipher_create(c, &sa->suite, sa->key.dir == DP_IN ? CIPHER_OPEN : CIPHER_SEAL, sad_encr_key(sa),
+				  sad_integ_key(sa), &sa->cipher));
+		busy_append(s, sa);
+	}
+	*out = sa->cipher;
+	return GW_OK;
+}
+
+void sad_sweep(struct sad *s, mtime before)
+{
+	/* The list is in order of use: the first busy enough one ends it. */
+	while (s->busy_first && s->busy_first->last_use.us < before.us)
+		cipher_drop(s, s->busy_first);
+}
+
+size_t sad_busy(const struct sad *s)
+{
+	return s->busy;
+}
+
+void sad_state(const struct sad_sa *sa, struct dp_sa_state *out)
+{
+	*out = (struct dp_sa_state){
+		.id = sad_id(sa),
+		.reqid = sa->reqid,
+		.position = sa->key.dir == DP_IN ? sa->replay.top : sa->position,
+		.fence = sa->fence,
+		.count = sa->count,
+		.last_use = sa->last_use,
+		.replays = sa->replays,
+		.bad_icv = sa->bad_icv,
+		.bad_policy = sa->bad_policy,
+	};
+}
+
+size_t sad_dump(struct sad *s, uint64_t *cookie, struct dp_sa_state *out, size_t max)
+{
+	struct sad_sa *sa = s->first;
+	size_t n = 0;
+
+	/* The cookie is an age. The cursor spares the walk when nobody else dumped in between. */
+	if (*cookie != 0) {
+		if (s->cursor && s->cursor->age >= *cookie && (!s->cursor->prev || s->cursor->prev->age < *cookie))
+			sa = s->cursor;
+		while (sa && sa->age < *cookie)
+			sa = sa->next;
+	}
+	for (; sa && n < max; sa = sa->next)
+		sad_state(sa, &out[n++]);
+	s->cursor = sa;
+	*cookie = sa ? sa->age : 0;
+	return n;
+}

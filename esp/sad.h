@@ -1,0 +1,101 @@
+/*
+ * The security association database of a plane: SAs by SPI, the newest outbound SA of a reqid, sequence numbers, and
+ * the keyed ciphers of those SAs that are busy. Belongs to one thread at a time; the owner locks.
+ *
+ * An entry is small (about 400 octets, its keys and its replay bitmap included), so that 100,000 tunnels fit; an
+ * OpenSSL context costs three times that, so it is made at the first packet and dropped when idle.
+ */
+#ifndef ESP_SAD_H
+#define ESP_SAD_H
+
+#include "core/table.h"
+#include "esp/dataplane.h"
+#include "esp/replay.h"
+
+struct sad;
+struct sad_group;
+
+struct sad_key { /* hashed as octets: no padding */
+	uint32_t spi;
+	uint8_t dir;
+	struct addr remote; /* DP_OUT only, else zero */
+	uint8_t zero[2];
+};
+
+struct sad_sa {
+	UT_hash_handle hh;
+	struct sad_key key;
+	struct sad_sa *prev, *next; /* by age */
+	struct sad_sa *older;	    /* DP_OUT: the next older SA of the same reqid */
+	uint64_t age;		    /* order of creation, from 1 */
+	struct endpoint local, remote;
+	struct endpoint moved_to; /* DP_IN: the new address that was reported last */
+	struct cipher_suite suite;
+	uint32_t reqid;
+	uint16_t encr_len, integ_len;
+	bool udp_encap, esn, copy_dscp, copy_df;
+	bool near_told, at_told; /* fence events are raised once per fence */
+	uint8_t mode;
+	uint16_t path_mtu;	 /* DP_OUT: outer path; 0: not asked yet */
+	int64_t path_mtu_at;	 /* when it was asked, us */
+	uint64_t position;	 /* DP_OUT: last number used */
+	uint64_t fence, near_at; /* DP_OUT: near_at is the last number without a DP_NEAR_FENCE */
+	struct replay replay;	 /* DP_IN; its bitmap is behind this struct */
+	struct dp_counters count;
+	uint64_t replays, bad_icv, bad_policy;
+	mtime last_use;
+	struct cipher *cipher;		      /* owned; NULL when idle */
+	struct sad_sa *busy_prev, *busy_next; /* those with a cipher, least recently used first */
+	uint8_t *keys;			      /* within this allocation: encr_len, then integ_len octets */
+};
+
+/* NULL when out of memory or randomness. destroy takes NULL; wipes all keys. */
+struct sad *sad_create(struct rng *rng);
+void sad_destroy(struct sad *s);
+
+/* An entry that is not in the database yet. GW_EINVAL with a reason in `why` (static text) when a value is impossible.
+ */
+MUST_USE enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const char **why);
+void sad_sa_destroy(struct sad_sa *sa); /* not linked; wipes */
+
+/* GW_EEXIST: that SPI is taken. A new entry is the newest of its reqid; one that was linked before gets its place back.
+ */
+MUST_USE enum gw_err sad_link(struct sad *s, struct sad_sa *sa);
+void sad_unlink(struct sad *s, struct sad_sa *sa); /* drops the cipher; the entry lives on */
+
+struct sad_sa *sad_find(const struct sad *s, const struct dp_sa_id *id);
+struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi);
+struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid);
+size_t sad_count(const struct sad *s);
+struct dp_sa_id sad_id(const struct sad_sa *sa);
+
+/* New outer endpoints; of an outbound SA also the new key. GW_EEXIST leaves all as it was. */
+MUST_USE enum gw_err sad_move(struct sad *s, struct sad_sa *sa, const struct endpoint *local,
+			      const struct endpoint *remote, bool udp_encap);
+
+/* The block granted last is what lies between the old and the new fence, or behind the position. */
+void sad_set_fence(struct sad_sa *sa, uint64_t fence);
+
+enum sad_told { SAD_TELL_NEAR = 1, SAD_TELL_AT = 2 };
+/*
+ * The next sequence number of an outbound SA, which counts as used. False: none may be used (fence, 32 bits without
+ * ESN, 2^35: the limit of the IV's counter). *tell gets the events (enum sad_told) that are due now; clear the *_told
+ * flag again if one could not be delivered.
+ */
+MUST_USE bool sad_next(struct sad_sa *sa, uint64_t *seq, unsigned *tell);
+
+struct bytes sad_encr_key(const struct sad_sa *sa);
+struct bytes sad_integ_key(const struct sad_sa *sa);
+
+/* The SA's keyed cipher, made when it has none. At most `busy_max` are kept; the one used longest ago goes. */
+MUST_USE enum gw_err sad_cipher(struct sad *s, struct crypto *c, struct sad_sa *sa, size_t busy_max,
+				struct cipher **out);
+/* Drops ciphers of SAs not used since `before`. */
+void sad_sweep(struct sad *s, mtime before);
+size_t sad_busy(const struct sad *s);
+
+void sad_state(const struct sad_sa *sa, struct dp_sa_state *out);
+/* As dataplane_ops.dump. SAs made during a dump come at its end. */
+size_t sad_dump(struct sad *s, uint64_t *cookie, struct dp_sa_state *out, size_t max);
+
+#endif
