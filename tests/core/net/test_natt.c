@@ -1,0 +1,43 @@
+#include "core/net/natt.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const struct {
+	uint8_t data[8];
+	size_t n;
+	enum natt_kind kind;
+} rows[] = {
+	{ { 0 }, 0, NATT_JUNK },
+	{ { 0xff }, 1, NATT_KEEPALIVE },
+	{ { 0xfe }, 1, NATT_JUNK },
+	{ { 0xff, 0xff }, 2, NATT_JUNK },
+	{ { 0, 0, 0 }, 3, NATT_JUNK },
+	{ { 0, 0, 0, 0 }, 4, NATT_IKE },
+	{ { 0, 0, 0, 0, 0xff }, 5, NATT_IKE },
+	{ { 0, 0, 0, 1 }, 4, NATT_ESP },
+	{ { 1, 0, 0, 0 }, 4, NATT_ESP },
+	{ { 0xff, 0xff, 0xff, 0xff, 0 }, 5, NATT_ESP },
+};
+
+START_TEST(kinds)
+{
+	ck_assert_int_eq(natt_classify(bytes_of(rows[_i].data, rows[_i].n)), rows[_i].kind);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("natt");
+	TCase *tc = tcase_create("natt");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, kinds, 0, (int)ARRAY_LEN(rows));
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
