@@ -1,0 +1,55 @@
+# Thin: every target is one command. CMake builds, tools/ and tests/ do the work.
+# `make help` lists the targets; `make demo` and `make test` are all that is needed on a fresh Debian 12.
+
+.DEFAULT_GOAL := build
+.PHONY: help deps build debug test demo interop bench bench-ike bench-esp fuzz clean install format missing
+
+# How long `make fuzz` runs, in all. Not exported: to bash this name is its own clock.
+SECONDS ?= 60
+unexport SECONDS
+PREFIX ?= /usr/local
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+deps: ## install the Debian packages that are missing (root)
+	@tools/deps.sh
+
+# Every other target comes through here: nothing to do, and nothing said, when all is there.
+missing:
+	@tools/deps.sh
+
+build: missing ## release build in build/release
+	@cmake --preset release -Wno-dev --log-level=WARNING && cmake --build --preset release
+
+debug: missing ## debug build with ASan and UBSan in build/debug
+	@cmake --preset debug -Wno-dev --log-level=WARNING && cmake --build --preset debug
+
+test: missing ## everything quick: both compilers, tests, simulations, fuzzing, interop
+	@tools/test.sh
+
+demo: build ## the main job, live: a strongSwan client through our gateway (KEEP=1 leaves it running)
+	@KEEP=$(KEEP) interop/demo/demo.sh
+
+interop: debug ## all stories against strongSwan
+	@interop/run.sh
+
+bench: bench-ike bench-esp ## all measurements, strongSwan beside us
+
+bench-ike: build ## cost and memory of handshakes
+	@tests/load/bench_ike.sh
+
+bench-esp: build ## throughput of the userspace plane
+	@tests/load/bench_esp.sh
+
+fuzz: missing ## fuzz all targets for SECONDS=60 in all
+	@cmake --preset fuzz -Wno-dev --log-level=WARNING && cmake --build --preset fuzz && tools/fuzz.sh $(SECONDS)
+
+install: build ## install the release build under PREFIX=/usr/local
+	@cmake --install build/release --prefix $(PREFIX)
+
+format: missing ## lay out all C files
+	@git ls-files -z -- '*.c' '*.h' | xargs -0 clang-format -i
+
+clean: ## remove build/
+	@rm -rf build

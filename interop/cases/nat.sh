@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+. "$(dirname "$0")/../lib.sh"
+story 'A router masquerades the client: the gateway sees the router, on ports of its choice, and packets flow both ways.'
+
+rig_nat
+gateway_start
+client_start
+client_configure
+expect_up
+expect_flow v4 v6
+expect_sas '.sas | length == 1 and (.[0] | .nat == true and (.remote | startswith("198.51.100.1:2")))' 'one client behind 198.51.100.1'

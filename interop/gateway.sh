@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# The gateway of the stories: gatewayd.
+
+gateway_process() { printf 'gatewayd-gateway'; }
+
+# gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
+gateway_start() {
+	local psk=$STORY_PSK proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' \
+		fragment_size='' remote='' pair
+
+	for pair in "$@"; do
+		[[ -v ${pair%%=*} ]] || die "gateway_start: unknown key ${pair%%=*}"
+		printf -v "${pair%%=*}" '%s' "${pair#*=}"
+	done
+	gatewayd_secret gateway psk "$psk"
+	gatewayd_start gateway <<-EOT
+		control: {socket: $RIG/gateway/control.sock}
+		state_dir: $RIG/gateway/state
+		dataplane: userspace
+		log: {level: debug}
+		ike:
+		  retransmit: 500ms
+		  retransmit_tries: 3
+		  ${cookie_threshold:+cookie_threshold: $cookie_threshold}
+		  ${fragment_size:+fragment_size: $fragment_size}
+		pools:
+		  clients: {addresses: 10.10.0.0/24, dns: [10.1.0.1]}
+		  clients6: {addresses: fd10::/64}
+		connections:
+		  road:
+		    local: {id: gw.example.org}
+		    ${remote:+remote: {id: $remote\}}
+		    psk: {file: $RIG/gateway/psk}
+		    pools: [clients, clients6]
+		    ${proposals:+proposals: [$proposals]}
+		    ${rekey:+rekey: $rekey}
+		    ${dpd:+dpd: $dpd}
+		    children:
+		      lan:
+		        local: [10.1.0.0/24, "fd01::/64"]
+		        ${esp_proposals:+proposals: [$esp_proposals]}
+		        ${child_rekey:+rekey: $child_rekey}
+	EOT
+}
+
+gateway_stop() { gatewayd_stop gateway; }
+gateway_ctl() { gatewayd_ctl gateway "$@"; }
+gateway_log() { gatewayd_log gateway; }
+
+# The number of the one IKE SA that stands.
+gateway_sa_id() { gateway_ctl list-sas --json | jq -e '.sas[0].id'; }
+
+# gateway_rekey ike|child
+gateway_rekey() {
+	case $1 in
+	ike) gateway_ctl rekey --id "$(gateway_sa_id)" >/dev/null ;;
+	child) gateway_ctl rekey --id "$(gateway_sa_id)" --child >/dev/null ;;
+	esac
+}
+
+gateway_terminate() { gateway_ctl terminate --id "$(gateway_sa_id)" >/dev/null; }

@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# The client of the stories, played by strongSwan: what each verb of interop/lib.sh means to charon and swanctl.
+
+client_name() { printf 'strongSwan %s (kernel-libipsec)' "$(charon_version)"; }
+
+# client_start [CHARON-SETTINGS]
+client_start() { charon_start client "retransmit_timeout = 1
+			retransmit_base = 1.3
+			retransmit_tries = 4
+			${1:-}"; }
+client_stop() { charon_stop client; }   # says goodbye (DELETE)
+client_crash() { charon_kill client; }  # does not
+client_log() { charon_log client; }
+
+# client_configure KEY=VALUE...: one connection `road` with one CHILD SA `lan`. Keys: gateway, id, psk, proposals,
+# esp_proposals, remote_ts, vips, rekey, child_rekey, dpd.
+client_configure() {
+	local gateway=$GATEWAY_V4 id=client@example.org psk=$STORY_PSK proposals='' esp_proposals='' \
+		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s pair
+
+	for pair in "$@"; do
+		# The keys above are local, so a misspelt one is seen.
+		[[ -v ${pair%%=*} ]] || die "client_configure: unknown key ${pair%%=*}"
+		printf -v "${pair%%=*}" '%s' "${pair#*=}"
+	done
+	charon_load client <<-EOT
+		connections {
+			road {
+				version = 2
+				remote_addrs = $gateway
+				vips = $vips
+				${proposals:+proposals = $proposals}
+				rekey_time = $rekey
+				dpd_delay = $dpd
+				local {
+					auth = psk
+					id = $id
+				}
+				remote {
+					auth = psk
+					id = gw.example.org
+				}
+				children {
+					lan {
+						remote_ts = $remote_ts
+						${esp_proposals:+esp_proposals = $esp_proposals}
+						rekey_time = $child_rekey
+					}
+				}
+			}
+		}
+		secrets {
+			ike-1 {
+				id-1 = gw.example.org
+				secret = "$psk"
+			}
+		}
+	EOT
+}
+
+client_up() { charon_ctl client --initiate --child lan --timeout 20 >"$RIG/log/up" 2>&1; }
+client_down() { charon_ctl client --terminate --ike road --timeout 5 >"$RIG/log/down" 2>&1; }
+client_down_child() { charon_ctl client --terminate --child lan --timeout 5 >"$RIG/log/down" 2>&1; }
+
+# client_rekey ike|child
+client_rekey() {
+	case $1 in
+	ike) charon_ctl client --rekey --ike road >"$RIG/log/rekey" 2>&1 ;;
+	child) charon_ctl client --rekey --child lan >"$RIG/log/rekey" 2>&1 ;;
+	esac
+}
+
+# One `key=value` a line of the SAs as the client sees them, CHILD SAs that are being replaced left out.
+client_sa() {
+	charon_ctl client --list-sas --raw 2>/dev/null | tr ' {}[]' '\n' |
+		awk -F= '/^[a-z-]+=/ {
+			if ($1 == "reqid") child = 1; if ($1 == "uniqueid") child = 0
+			if (child && $1 == "state") stands = ($2 == "INSTALLED")
+			if ($1 !~ /^spi-/ || stands) print
+		}'
+}
+
+# The client's inner address: client_inner v4|v6.
+client_inner() {
+	local pattern='\.'
+	[[ $1 == v4 ]] || pattern=':'
+	charon_ctl client --list-sas | sed -n 's/^  local .*\] \[\(.*\)\]$/\1/p' | head -n 1 | tr ' ' '\n' | grep -- "$pattern"
+}
+
+# Eight or sixteen hex digits of the newest: client_spi ike|in|out.
+client_spi() {
+	case $1 in
+	ike) client_sa | sed -n 's/^responder-spi=//p' | tail -n 1 ;;
+	in) client_sa | sed -n 's/^spi-in=//p' | tail -n 1 ;;
+	out) client_sa | sed -n 's/^spi-out=//p' | tail -n 1 ;;
+	esac
+}
+
+# How many IKE or CHILD SAs stand: client_count ike|child.
+client_count() {
+	case $1 in
+	ike) client_sa | grep -c '^responder-spi=' || true ;;
+	child) client_sa | grep -c '^spi-in=' || true ;;
+	esac
+}

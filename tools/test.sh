@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# `make test`: builds with gcc (ASan and UBSan) and with clang, runs the unit tests and simulations, fuzzes for a while,
+# and tells the interop stories. Everything runs, also after a failure. Logs and summary.json go to build/test/; the last
+# line is `N passed, N failed`, and counts every test, fuzz target, story and build once.
+#
+# FUZZ_SECONDS (24): for all targets together.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+OUT=build/test
+FUZZ_SECONDS=${FUZZ_SECONDS:-24}
+rm -rf "$OUT"
+mkdir -p "$OUT"
+: >"$OUT/steps.jsonl"
+passed=0 failed=0
+
+now_ms() {
+	local up
+	read -r up _ </proc/uptime
+	printf '%s' "$((10#${up/./} * 10))"
+}
+
+# count STEP PASSED FAILED MS
+count() {
+	passed=$((passed + $2))
+	failed=$((failed + $3))
+	jq -cn --arg step "$1" --argjson passed "$2" --argjson failed "$3" --argjson ms "$4" \
+		'{step: $step, passed: $passed, failed: $failed, seconds: ($ms / 1000)}' >>"$OUT/steps.jsonl"
+	printf '== %s: %d passed, %d failed, %d s\n' "$1" "$2" "$3" "$(($4 / 1000))"
+}
+
+# build PRESET: one build counts as one test.
+build() {
+	local begin log=$OUT/build-$1.log
+	begin=$(now_ms)
+	if cmake --preset "$1" >"$log" 2>&1 && cmake --build --preset "$1" -- -k 0 >>"$log" 2>&1; then
+		count "build $1" 1 0 $(($(now_ms) - begin))
+	else
+		grep -E -A 4 'FAILED:|error:|CMake Error' "$log" | head -n 60 || true
+		count "build $1" 0 1 $(($(now_ms) - begin))
+		return 1
+	fi
+}
+
+# closing STEP MS LOG: counts what the last line `N passed, N failed` of a step's log says; without one, a failure.
+closing() {
+	if [[ $(tail -n 1 "$3") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		count "$1" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "$2"
+	else
+		count "$1" 0 1 "$2"
+	fi
+}
+
+unit_tests() {
+	local begin junit=$OUT/junit.xml
+	begin=$(now_ms)
+	ctest --test-dir build/debug -j2 --output-on-failure --output-junit "$PWD/$junit" >"$OUT/ctest.log" 2>&1 || true
+	if [[ ! -s $junit ]]; then
+		tail -n 20 "$OUT/ctest.log"
+		count 'tests' 0 1 $(($(now_ms) - begin))
+		return
+	fi
+	# What failed, in full; then the counts and the slowest ten.
+	sed -n '/Start  *[0-9]*:\|^ *[0-9]*\/[0-9]* Test.*Passed/!p' "$OUT/ctest.log" | head -n 200 >"$OUT/ctest.failures"
+	python3 - "$junit" "$OUT/slowest" >"$OUT/counts" <<-'PYTHON'
+		import sys, xml.etree.ElementTree as xml
+		cases = list(xml.parse(sys.argv[1]).getroot().iter("testcase"))
+		good = sum(1 for c in cases if c.get("status") == "run")
+		print(good, len(cases) - good)
+		cases.sort(key=lambda c: -float(c.get("time")))
+		with open(sys.argv[2], "w") as out:
+		    for c in cases[:10]:
+		        out.write("  %6.2f s  %s\n" % (float(c.get("time")), c.get("name")))
+	PYTHON
+	read -r good bad <"$OUT/counts"
+	((bad == 0)) || cat "$OUT/ctest.failures"
+	# No tests at all is no success.
+	((good + bad > 0)) || bad=1
+	count 'tests' "$good" "$bad" $(($(now_ms) - begin))
+}
+
+fuzz() {
+	local begin
+	begin=$(now_ms)
+	tools/fuzz.sh "$FUZZ_SECONDS" 2>&1 | tee "$OUT/fuzz.log" | sed '$d' || true
+	closing fuzz $(($(now_ms) - begin)) "$OUT/fuzz.log"
+}
+
+interop() {
+	local begin
+	begin=$(now_ms)
+	GATEWAY_BUILD=$PWD/build/debug interop/run.sh 2>&1 | tee "$OUT/interop.log" | sed '$d' || true
+	closing interop $(($(now_ms) - begin)) "$OUT/interop.log"
+}
+
+begin=$(now_ms)
+if build debug; then
+	unit_tests
+	interop
+fi
+if build fuzz; then
+	fuzz
+fi
+elapsed=$((($(now_ms) - begin) / 1000))
+
+if [[ -s $OUT/slowest ]]; then
+	printf 'slowest:\n'
+	cat "$OUT/slowest"
+fi
+jq -s --argjson passed "$passed" --argjson failed "$failed" --argjson seconds "$elapsed" \
+	'{name: "test", passed: $passed, failed: $failed, seconds: $seconds, steps: .}' "$OUT/steps.jsonl" >"$OUT/summary.json"
+printf 'logs in %s, %d s in all\n' "$OUT" "$elapsed"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))
