@@ -128,7 +128,8 @@ on() {
 rig_start() {
 	local name=$1 ns=$RIG_ID-$2
 	shift 2
-	ip netns exec "$ns" "$@" >>"$RIG/log/$name" 2>&1 </dev/null &
+	# A session of its own: Ctrl-C ends the run, and the run ends its processes, in order.
+	setsid ip netns exec "$ns" "$@" >>"$RIG/log/$name" 2>&1 </dev/null &
 	printf '%s\n' "$!" >"$RIG/pid/$name"
 }
 
@@ -173,10 +174,10 @@ rig_running() {
 
 # rig_topology routed|direct
 rig_topology() {
-	local ns RIG_INDEX=10
+	local ns RIG_INDEX=10 all=(client gateway lan)
 
-	for ns in client gateway lan ${1/direct/}; do
-		[[ $ns == routed ]] && ns=router
+	[[ $1 == direct ]] || all+=(router)
+	for ns in "${all[@]}"; do
 		ip netns add "$RIG_ID-$ns"
 		# New namespaces inherit the host's values, so everything that matters is said. Without duplicate address
 		# detection an IPv6 address can be used at once.
