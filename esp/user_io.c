@@ -1,0 +1,323 @@
+/* Sources and sinks of the userspace plane: TUN, UDP and raw sockets. One packet a call, in bursts. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "esp/user_state.h"
+
+enum { CONTROL_MAX = 128 };
+
+/* Kernel structures come by bytes: alignment is the buffer's. */
+union control {
+	struct cmsghdr align;
+	uint8_t b[CONTROL_MAX];
+};
+
+static void set_int(int fd, int level, int name, int value)
+{
+	(void)!setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/* What a socket must report for us, and room for bursts. Large buffers need CAP_NET_ADMIN; else as large as allowed. */
+static enum gw_err prepare(const struct user_plane *u, const struct user_source *s, struct err *e)
+{
+	int size = (int)u->socket_buffer, one = 1, flags = fcntl(s->fd, F_GETFL);
+	bool v6 = s->family == 6;
+
+	if (flags < 0 || fcntl(s->fd, F_SETFL, flags | O_NONBLOCK) != 0)
+		return err_set(e, GW_EIO, "non-blocking: %s", strerror(errno));
+	if (s->kind == SOURCE_TUN)
+		return GW_OK;
+	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+		set_int(s->fd, SOL_SOCKET, SO_RCVBUF, size);
+	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
+		set_int(s->fd, SOL_SOCKET, SO_SNDBUF, size);
+	set_int(s->fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
+	if (setsockopt(s->fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof(one)) !=
+	    0)
+		return err_set(e, GW_EIO, "packet information: %s", strerror(errno));
+	return GW_OK;
+}
+
+static bool epoll_add(const struct user_plane *u, const struct user_source *s)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)(s - u->sources) };
+
+	return epoll_ctl(u->epoll_fd, EPOLL_CTL_ADD, s->fd, &event) == 0;
+}
+
+enum gw_err user_source_add(struct user_plane *u, const struct user_source *s, struct err *e)
+{
+	struct user_source *slot = NULL;
+
+	for (size_t i = 0; i < USER_SOURCES && !slot; i++)
+		if (u->sources[i].kind == SOURCE_NONE)
+			slot = &u->sources[i];
+	if (!slot)
+		return err_set(e, GW_ELIMIT, "the data plane has too many sockets");
+	TRY(prepare(u, s, e));
+	*slot = *s;
+	if (!epoll_add(u, slot)) {
+		slot->kind = SOURCE_NONE;
+		return err_set(e, GW_EIO, "epoll: %s", strerror(errno));
+	}
+	return GW_OK;
+}
+
+void user_source_drop(struct user_plane *u, struct user_source *s)
+{
+	if (!s->resting)
+		(void)epoll_ctl(u->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	*s = (struct user_source){ .fd = -1 };
+}
+
+static enum gw_err open_raw_family(struct user_plane *u, uint8_t family, struct err *e)
+{
+	struct user_source s = { .kind = SOURCE_RAW, .family = family };
+	enum gw_err code;
+
+	s.fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ESP);
+	if (s.fd < 0 && errno == EAFNOSUPPORT && family == 6)
+		return GW_OK; /* a machine without IPv6 */
+	if (s.fd < 0)
+		return err_set(e, errno == EPERM ? GW_EPERM : GW_EIO, "raw ESP socket: %s", strerror(errno));
+	code = user_source_add(u, &s, e);
+	if (code != GW_OK)
+		(void)close(s.fd);
+	return code;
+}
+
+enum gw_err user_open_raw(struct user_plane *u, struct err *e)
+{
+	TRY(open_raw_family(u, 4, e));
+	return open_raw_family(u, 6, e);
+}
+
+/* ---- in ---- */
+
+struct arrival {
+	struct endpoint from, to;
+	uint8_t tos;
+};
+
+static void read_control(struct msghdr *msg, struct arrival *a)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		const uint8_t *data = CMSG_DATA(c);
+
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			a->to.addr = (struct addr){ .family = 4 };
+			memcpy(a->to.addr.b, data + offsetof(struct in_pktinfo, ipi_addr), 4);
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			a->to.addr = (struct addr){ .family = 6 };
+			memcpy(a->to.addr.b, data + offsetof(struct in6_pktinfo, ipi6_addr), 16);
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+			a->tos = *data;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+			int class;
+
+			memcpy(&class, data, sizeof(class));
+			a->tos = (uint8_t) class;
+		}
+	}
+}
+
+/* One datagram into the buffer. False: none. Truncated and source-less ones come back with n = 0. */
+static bool receive(struct user_plane *u, struct user_source *s, struct packet *p, struct arrival *a)
+{
+	struct sockaddr_storage ss;
+	union control control;
+	struct iovec iov = { u->buf + PACKET_HEADROOM, USER_PACKET_MAX };
+	struct msghdr msg = { .msg_name = &ss,
+			      .msg_namelen = sizeof(ss),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(s->fd, &msg, MSG_DONTWAIT);
+
+	if (n < 0) /* ICMP errors of datagrams sent before come here, too: they are nobody's business */
+		return errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH
+			       ? (p->n = 0, true)
+			       : false;
+	*a = (struct arrival){ .to = s->local };
+	*p = (struct packet){ u->buf, PACKET_HEADROOM + USER_PACKET_MAX + PACKET_TAILROOM, PACKET_HEADROOM, (size_t)n };
+	if ((msg.msg_flags & MSG_TRUNC) || !endpoint_from_sockaddr(&a->from, (struct sockaddr *)&ss))
+		p->n = 0;
+	read_control(&msg, a);
+	return true;
+}
+
+/* RFC 3948 2: IKE behind four zero octets, a keepalive of one octet, else ESP. */
+static void take_udp(struct user_plane *u, struct user_source *s, struct packet *p, const struct arrival *a)
+{
+	static const uint8_t marker[4] = { 0 };
+
+	if (p->n >= 4 && memcmp(packet_data(p), marker, 4) == 0) {
+		const struct user_ike ike = { a->from, a->to, a->tos, s->fd, packet_data(p) + 4, p->n - 4 };
+
+		user_put_ike(u, &ike);
+	} else if (p->n == 1 && *packet_data(p) == 0xff) {
+		u->stats[ST_KEEPALIVE]++;
+	} else {
+		user_inbound(u, &a->from, true, a->tos, p);
+	}
+}
+
+static void take_raw(struct user_plane *u, struct user_source *s, struct packet *p, struct arrival *a)
+{
+	size_t header = 0;
+
+	if (s->family == 4) {
+		/* The kernel gives IPv4's header along, reassembled and checked. */
+		header = p->n > 0 ? (size_t)(*packet_data(p) & 15) * 4 : 0;
+		if (header < 20 || header > p->n) {
+			u->stats[ST_IN_MALFORMED]++;
+			return;
+		}
+		a->tos = packet_data(p)[1];
+	}
+	p->at += header;
+	p->n -= header;
+	a->from.port = 0;
+	user_inbound(u, &a->from, false, a->tos, p);
+}
+
+static void drain_socket(struct user_plane *u, struct user_source *s)
+{
+	struct arrival a;
+	struct packet p;
+
+	for (int i = 0; i < USER_BUDGET; i++) {
+		if (!receive(u, s, &p, &a)) {
+			s->hot = false;
+			return;
+		}
+		if (p.n == 0)
+			continue;
+		if (s->kind == SOURCE_UDP)
+			take_udp(u, s, &p, &a);
+		else
+			take_raw(u, s, &p, &a);
+	}
+}
+
+static void drain_tun(struct user_plane *u, struct user_source *s)
+{
+	for (int i = 0; i < USER_BUDGET; i++) {
+		ssize_t n = read(s->fd, u->buf + PACKET_HEADROOM, USER_PACKET_MAX);
+		struct packet p = { u->buf, PACKET_HEADROOM + USER_PACKET_MAX + PACKET_TAILROOM, PACKET_HEADROOM, 0 };
+
+		if (n > 0) {
+			p.n = (size_t)n;
+			user_outbound(u, &p);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		s->hot = false;
+		if (n == 0 || errno != EAGAIN) {
+			/* Down, or gone: epoll would report that without end. */
+			s->resting = true;
+			(void)epoll_ctl(u->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+		}
+		return;
+	}
+}
+
+void user_drain(struct user_plane *u, struct user_source *s)
+{
+	if (s->kind == SOURCE_TUN)
+		drain_tun(u, s);
+	else
+		drain_socket(u, s);
+}
+
+/* ---- out ---- */
+
+void user_tun_write(struct user_plane *u, struct bytes packet)
+{
+	if (write(u->sources[0].fd, packet.p, packet.n) != (ssize_t)packet.n)
+		u->stats[ST_TUN_ERROR]++;
+}
+
+/* The socket of the SA's local port; with raw ESP the one of its family. */
+static const struct user_source *sink_of(const struct user_plane *u, const struct sad_sa *sa)
+{
+	const struct user_source *any = NULL;
+
+	for (size_t i = 1; i < USER_SOURCES; i++) {
+		const struct user_source *s = &u->sources[i];
+
+		if (s->family != sa->local.addr.family || s->kind != (sa->udp_encap ? SOURCE_UDP : SOURCE_RAW))
+			continue;
+		if (s->kind == SOURCE_RAW)
+			return s;
+		if (s->local.port != sa->local.port)
+			continue;
+		if (addr_equal(&s->local.addr, &sa->local.addr))
+			return s;
+		if (addr_is_any(&s->local.addr))
+			any = s;
+	}
+	return any;
+}
+
+static void add_control(struct msghdr *msg, union control *control, int level, int type, const void *data, size_t n)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)(control->b + msg->msg_controllen);
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(n);
+	memcpy(CMSG_DATA(c), data, n);
+	msg->msg_controllen += CMSG_SPACE(n);
+}
+
+static void write_control(struct msghdr *msg, union control *control, const struct addr *from, int tos)
+{
+	struct in_pktinfo info4 = { 0 };
+	struct in6_pktinfo info6 = { 0 };
+
+	msg->msg_control = control;
+	if (from->family == 4) {
+		memcpy(&info4.ipi_spec_dst, from->b, 4);
+		if (!addr_is_any(from))
+			add_control(msg, control, IPPROTO_IP, IP_PKTINFO, &info4, sizeof(info4));
+		add_control(msg, control, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	} else {
+		memcpy(&info6.ipi6_addr, from->b, 16);
+		if (!addr_is_any(from))
+			add_control(msg, control, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
+		add_control(msg, control, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+	}
+}
+
+void user_send(struct user_plane *u, const struct sad_sa *sa, uint8_t tos, struct bytes esp)
+{
+	const struct user_source *sink = sink_of(u, sa);
+	struct endpoint to = sa->remote;
+	struct sockaddr_storage ss;
+	union control control = { .b = { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)esp.p, esp.n };
+	struct msghdr msg = { .msg_name = &ss, .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (!sa->udp_encap)
+		to.port = 0; /* a raw IPv6 socket takes it for a protocol */
+	msg.msg_namelen = (socklen_t)endpoint_to_sockaddr(&to, &ss);
+	write_control(&msg, &control, &sa->local.addr, tos);
+	if (!sink) {
+		u->stats[ST_SEND_ERROR]++;
+		return;
+	}
+	do {
+		n = sendmsg(sink->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		u->stats[ST_SEND_ERROR]++;
+}

@@ -1,0 +1,133 @@
+/*
+ * Inside of the userspace plane: what user.c (face, queues), user_io.c (sources and sinks) and user_path.c (the way of
+ * a packet) share. Nobody else includes it.
+ *
+ * Locks: `lock` guards the databases, counters and sources; the plane's thread holds it for a burst. `gate` makes it
+ * fair: who wants `lock` holds `gate` while waiting, so a busy plane lets the loop in after the current burst. `mail`
+ * guards the queues between the two and is held for moments only. Order: gate, lock, mail.
+ */
+#ifndef ESP_USER_STATE_H
+#define ESP_USER_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/env.h"
+#include "esp/outbox.h"
+#include "esp/packet.h"
+#include "esp/user.h"
+
+enum user_stat {
+	ST_IN_PACKETS,
+	ST_IN_BYTES,
+	ST_OUT_PACKETS,
+	ST_OUT_BYTES,
+	ST_IN_DUMMY, /* RFC 4303 2.6 */
+	ST_IN_NO_SA, /* unknown SPI */
+	ST_IN_REPLAY,
+	ST_IN_BAD_ICV,
+	ST_IN_MALFORMED,  /* not ESP, or authentic but not a packet */
+	ST_IN_BAD_POLICY, /* inner packet outside of its policy, or no policy */
+	ST_IN_ECN,	  /* RFC 6040: congestion on a packet that cannot carry it */
+	ST_IN_SHUT,
+	ST_IN_ERROR,  /* cipher or memory */
+	ST_TUN_ERROR, /* the device did not take it */
+	ST_OUT_MALFORMED,
+	ST_OUT_NO_POLICY,
+	ST_OUT_NO_SA,
+	ST_OUT_FENCE,
+	ST_OUT_TOO_BIG,
+	ST_OUT_SHUT,
+	ST_OUT_ERROR,  /* cipher, randomness or memory */
+	ST_SEND_ERROR, /* the socket did not take it */
+	ST_KEEPALIVE,
+	ST_IKE,	     /* handed to the loop */
+	ST_IKE_LOST, /* its queue was full */
+	ST_COUNT,
+};
+
+enum user_source_kind { SOURCE_NONE, SOURCE_TUN, SOURCE_UDP, SOURCE_RAW };
+
+struct user_source {
+	enum user_source_kind kind;
+	int fd;
+	uint8_t family;	       /* UDP, RAW */
+	struct endpoint local; /* UDP: as bound */
+	bool hot;	       /* may have more to read */
+	bool resting;	       /* failed; out of epoll until the next second */
+};
+
+enum {
+	USER_SOURCES = 12, /* TUN, two raw, up to nine UDP */
+	USER_BUDGET = 64,  /* packets of one source before the next has its turn */
+	USER_PACKET_MAX = 65536,
+};
+
+struct ike_item;
+
+struct user_plane {
+	struct dataplane dp;
+	struct dp_caps caps;
+	const struct clock *clock; /* borrowed */
+	struct node_id node;
+	struct rng *rng;       /* owned; of whoever holds `lock` */
+	struct crypto *crypto; /* owned; likewise */
+	size_t busy_max, socket_buffer;
+	char tun_name[16];
+	int epoll_fd, kick_fd, wake_fd;
+	pthread_t thread;
+	bool running;
+	atomic_bool stop;
+
+	pthread_mutex_t gate, lock;
+	/* under lock */
+	struct sad *sad;
+	struct spd *spd;
+	uint64_t stats[ST_COUNT];
+	struct user_source sources[USER_SOURCES];
+	bool open;
+	mtime now, swept;
+	struct ratelimit no_sa_limit, icmp_limit;
+	uint8_t *buf; /* owned: headroom, USER_PACKET_MAX, tailroom */
+
+	pthread_mutex_t mail;
+	/* under mail */
+	struct batch *first, *last; /* submitted */
+	size_t waiting;
+	struct outbox outbox;
+	struct ike_item *ike_first, *ike_last;
+	size_t ike_count, ike_bytes;
+	bool woken;
+	/* loop only */
+	struct ike_item *ike_taken;
+};
+
+static inline struct user_plane *user_self(const struct dataplane *dp)
+{
+	return (struct user_plane *)(uintptr_t)dp; /* dp is the first member */
+}
+
+void user_lock(struct user_plane *u);
+void user_unlock(struct user_plane *u);
+
+/* ---- user.c ---- */
+/* The loop has something to take; `mail` is held. */
+void user_wake(struct user_plane *u);
+/* Queues a copy for the loop. */
+void user_put_ike(struct user_plane *u, const struct user_ike *in);
+
+/* ---- user_io.c ---- */
+MUST_USE enum gw_err user_source_add(struct user_plane *u, const struct user_source *s, struct err *e);
+void user_source_drop(struct user_plane *u, struct user_source *s); /* does not close */
+MUST_USE enum gw_err user_open_raw(struct user_plane *u, struct err *e);
+/* Reads at most USER_BUDGET packets; `lock` is held. */
+void user_drain(struct user_plane *u, struct user_source *s);
+void user_tun_write(struct user_plane *u, struct bytes packet);
+/* From the SA's local to its remote endpoint. */
+void user_send(struct user_plane *u, const struct sad_sa *sa, uint8_t tos, struct bytes esp);
+
+/* ---- user_path.c ---- */
+void user_outbound(struct user_plane *u, struct packet *p);
+void user_inbound(struct user_plane *u, const struct endpoint *from, bool udp, uint8_t tos, struct packet *p);
+
+#endif
