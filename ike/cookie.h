@@ -1,6 +1,6 @@
 /*
- * Stateless cookies (RFC 7296 2.6): version octet | HMAC-SHA-256(secret, Ni | IPi | port? no | SPIi), cut to 16 octets.
- * Two secrets are valid at a time; the newer makes cookies. Shared between the nodes of a pair (DESIGN.md §3), hence
+ * Stateless cookies (RFC 7296 2.6): version octet | HMAC-SHA-256(secret, SPIi | family | IPi | Ni), cut to 16 octets.
+ * The secret of version v is secret[v & 1]. Two secrets are valid at a time; the newer makes cookies. Shared between the nodes of a pair (DESIGN.md §3), hence
  * exportable.
  */
 #ifndef IKE_COOKIE_H

@@ -31,7 +31,10 @@ MUST_USE enum gw_err proposal_choose(const struct sa_payload *offer, uint8_t pro
 
 /* The answer or an offer: transforms of `c` in the order of types; returns how many (at most 5). */
 size_t chosen_transforms(const struct chosen *c, struct transform t[5]);
-/* Checks, as an initiator, that an SA payload in a response picks exactly one proposal out of what we offered. */
+/*
+ * Checks, as an initiator, that an SA payload in a response picks exactly one proposal out of what we offered: `offered`
+ * is what was written, so without DH in IKE_AUTH. The caller compares out->dh with the group of its KE payload.
+ */
 MUST_USE enum gw_err proposal_answer(const struct sa_payload *answer, uint8_t protocol, const struct proposal_cfg *offered,
 				     size_t count, struct chosen *out, struct err *e);
 

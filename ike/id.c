@@ -1,0 +1,166 @@
+#include "ike/id.h"
+
+#include "core/addr.h"
+
+#include <stdio.h>
+
+enum { CUT = 4 }; /* room for "..." and the NUL */
+
+/* Whole characters or escapes only; log lines and JSON get nothing that is not printable ASCII from a stranger. */
+static void write_escaped(struct writer *w, struct bytes data)
+{
+	for (size_t i = 0; i < data.n && !w->bad; i++) {
+		char c[5];
+
+		if (data.p[i] == '\\')
+			(void)snprintf(c, sizeof(c), "\\\\");
+		else if (data.p[i] < 0x20 || data.p[i] > 0x7e)
+			(void)snprintf(c, sizeof(c), "\\x%02x", data.p[i]);
+		else
+			(void)snprintf(c, sizeof(c), "%c", data.p[i]);
+		wr_bytes(w, bytes_str(c));
+	}
+}
+
+static void write_hex(struct writer *w, struct bytes data)
+{
+	wr_bytes(w, bytes_str("0x"));
+	for (size_t i = 0; i < data.n && !w->bad; i++) {
+		char c[3];
+
+		(void)snprintf(c, sizeof(c), "%02x", data.p[i]);
+		wr_bytes(w, bytes_str(c));
+	}
+}
+
+static bool printable(struct bytes data)
+{
+	for (size_t i = 0; i < data.n; i++) {
+		if (data.p[i] < 0x20 || data.p[i] > 0x7e)
+			return false;
+	}
+	return true;
+}
+
+static void write_address(struct writer *w, const char *name, size_t len, struct bytes data)
+{
+	char buf[ADDR_TEXT];
+	struct addr a;
+
+	if (data.n == len && addr_from_bytes(&a, data)) {
+		wr_bytes(w, bytes_str(addr_text(&a, buf)));
+		return;
+	}
+	wr_bytes(w, bytes_str(name));
+	write_hex(w, data);
+}
+
+const char *id_text(uint8_t kind, struct bytes data, char buf[ID_TEXT])
+{
+	struct writer w = wr_of(buf, ID_TEXT - CUT);
+	char name[16];
+
+	switch (kind) {
+	case ID_NONE:
+		wr_bytes(&w, bytes_str("none"));
+		break;
+	case ID_IPV4:
+		write_address(&w, "ipv4:", 4, data);
+		break;
+	case ID_IPV6:
+		write_address(&w, "ipv6:", 16, data);
+		break;
+	case ID_FQDN:
+	case ID_RFC822:
+		write_escaped(&w, data);
+		break;
+	case ID_KEY_ID:
+		wr_bytes(&w, bytes_str("keyid:"));
+		if (printable(data))
+			write_escaped(&w, data);
+		else
+			write_hex(&w, data);
+		break;
+	case ID_DN:
+		wr_bytes(&w, bytes_str("dn:"));
+		write_hex(&w, data);
+		break;
+	default:
+		(void)snprintf(name, sizeof(name), "id-%u:", kind);
+		wr_bytes(&w, bytes_str(name));
+		write_hex(&w, data);
+	}
+	(void)snprintf(buf + w.n, ID_TEXT - w.n, "%s", w.bad ? "..." : "");
+	return buf;
+}
+
+/* ---- matching ---- */
+
+static uint8_t fold(uint8_t c, bool any_case)
+{
+	return any_case && c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+}
+
+static bool same(struct bytes a, struct bytes b, bool any_case)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) {
+		if (fold(a.p[i], any_case) != fold(b.p[i], any_case))
+			return false;
+	}
+	return true;
+}
+
+/* Going back to the last '*' only is enough, so the work is bounded by pattern times text. */
+static bool glob(struct bytes pattern, struct bytes text, bool any_case)
+{
+	size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
+
+	while (t < text.n) {
+		if (p < pattern.n && pattern.p[p] == '*') {
+			star = p++;
+			star_text = t;
+		} else if (p < pattern.n && fold(pattern.p[p], any_case) == fold(text.p[t], any_case)) {
+			p++;
+			t++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			t = ++star_text;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.n && pattern.p[p] == '*')
+		p++;
+	return p == pattern.n;
+}
+
+bool id_matches(const struct id_cfg *cfg, uint8_t kind, struct bytes data)
+{
+	bool any_case = kind == ID_FQDN || kind == ID_RFC822;
+
+	if (cfg->kind == ID_NONE)
+		return true;
+	if (cfg->kind != kind)
+		return false;
+	return cfg->pattern ? glob(cfg->data, data, any_case) : same(cfg->data, data, any_case);
+}
+
+bool id_matches_any(const struct id_cfg *cfgs, size_t n, uint8_t kind, struct bytes data)
+{
+	return id_match_rank(cfgs, n, kind, data) > 0;
+}
+
+int id_match_rank(const struct id_cfg *cfgs, size_t n, uint8_t kind, struct bytes data)
+{
+	int best = n == 0 ? 1 : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int rank = cfgs[i].kind == ID_NONE ? 1 : cfgs[i].pattern ? 2 : 3;
+
+		if (rank > best && id_matches(&cfgs[i], kind, data))
+			best = rank;
+	}
+	return best;
+}
