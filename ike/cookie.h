@@ -1,7 +1,7 @@
 /*
  * Stateless cookies (RFC 7296 2.6): version octet | HMAC-SHA-256(secret, SPIi | family | IPi | Ni), cut to 16 octets.
- * The secret of version v is secret[v & 1]. Two secrets are valid at a time; the newer makes cookies. Shared between the nodes of a pair (DESIGN.md §3), hence
- * exportable.
+ * The secret of version v is secret[v & 1]. Two secrets are valid at a time; the newer makes cookies. Shared between
+ * the nodes of a pair (DESIGN.md §3), hence exportable.
  */
 #ifndef IKE_COOKIE_H
 #define IKE_COOKIE_H
@@ -16,7 +16,7 @@ struct cookie_jar {
 	uint8_t secret[2][COOKIE_SECRET];
 	uint8_t version; /* of the current secret; the one before is valid as well */
 	bool have_previous;
-	mtime rotate;    /* when the next one is due */
+	mtime rotate; /* when the next one is due */
 };
 
 MUST_USE enum gw_err cookie_init(struct cookie_jar *j, const struct env *env);

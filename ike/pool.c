@@ -306,6 +306,7 @@ enum gw_err pool_restore(struct pools *ps, const char *pool, uint8_t id_kind, st
 	uint8_t buf[1 + IKE_MAX_ID];
 	struct writer key = wr_of(buf, sizeof(buf));
 	struct lease_record *r;
+	enum gw_err rc;
 
 	if (!p || !p->configured)
 		return GW_ENOTFOUND;
@@ -326,7 +327,12 @@ enum gw_err pool_restore(struct pools *ps, const char *pool, uint8_t id_kind, st
 		r = take_exactly(p, a);
 		if (!r)
 			return GW_ENOMEM;
-		TRY(leases_give(&p->leases, r, wr_done(&key), holders));
+		rc = leases_give(&p->leases, r, wr_done(&key), holders);
+		if (rc != GW_OK) {
+			if (!range_contains(&p->range, a))
+				leases_forget(&p->leases, r);
+			return rc;
+		}
 	}
 	if (holders > 0)
 		leases_hold(&p->leases, r, holders);
