@@ -6,7 +6,7 @@ gateway_process() { printf 'gatewayd-gateway'; }
 # gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
 gateway_start() {
 	local psk=$STORY_PSK proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' \
-		fragment_size='' remote='' pair
+		fragment_size='' remote='' networks='10.1.0.0/24, "fd01::/64"' log_level=debug pair
 
 	for pair in "$@"; do
 		[[ -v ${pair%%=*} ]] || die "gateway_start: unknown key ${pair%%=*}"
@@ -17,10 +17,9 @@ gateway_start() {
 		control: {socket: $RIG/gateway/control.sock}
 		state_dir: $RIG/gateway/state
 		dataplane: userspace
-		log: {level: debug}
+		log: {level: $log_level}
 		ike:
-		  retransmit: 500ms
-		  retransmit_tries: 3
+		  retransmit: {first: 300ms, tries: 3}
 		  ${cookie_threshold:+cookie_threshold: $cookie_threshold}
 		  ${fragment_size:+fragment_size: $fragment_size}
 		pools:
@@ -29,7 +28,7 @@ gateway_start() {
 		connections:
 		  road:
 		    local: {id: gw.example.org}
-		    ${remote:+remote: {id: $remote\}}
+		    ${remote:+remote: {ids: ["$remote"]\}}
 		    psk: {file: $RIG/gateway/psk}
 		    pools: [clients, clients6]
 		    ${proposals:+proposals: [$proposals]}
@@ -37,7 +36,7 @@ gateway_start() {
 		    ${dpd:+dpd: $dpd}
 		    children:
 		      lan:
-		        local: [10.1.0.0/24, "fd01::/64"]
+		        local: [$networks]
 		        ${esp_proposals:+proposals: [$esp_proposals]}
 		        ${child_rekey:+rekey: $child_rekey}
 	EOT

@@ -51,6 +51,7 @@ rig_at_exit() {
 		cp "$RIG"/log/* "$STORY_LOGS/$STORY/" 2>/dev/null
 		cp "$RIG/gateway/gateway.yaml" "$STORY_LOGS/$STORY/" 2>/dev/null
 		cp "$RIG/client/run/charon.log" "$STORY_LOGS/$STORY/client.log" 2>/dev/null
+		cp "$RIG/gateway/run/charon.log" "$STORY_LOGS/$STORY/gateway.log" 2>/dev/null
 		cp "$RIG/client/swanctl/swanctl.conf" "$STORY_LOGS/$STORY/client.conf" 2>/dev/null
 	fi
 	rig_end

@@ -6,12 +6,13 @@ gateway_process() { printf 'charon-gateway'; }
 
 gateway_start() {
 	local psk=$STORY_PSK proposals='' esp_proposals='' rekey=4h child_rekey=1h dpd=0s cookie_threshold='' \
-		fragment_size='' remote=%any pair
+		fragment_size='' remote=%any networks='10.1.0.0/24, fd01::/64' pair
 
 	for pair in "$@"; do
 		[[ -v ${pair%%=*} ]] || die "gateway_start: unknown key ${pair%%=*}"
 		printf -v "${pair%%=*}" '%s' "${pair#*=}"
 	done
+	networks=${networks//\"/} # swanctl wants no quotes
 	charon_start gateway "retransmit_timeout = 0.5
 			retransmit_tries = 3
 			retransmit_base = 1.3
@@ -35,7 +36,7 @@ gateway_start() {
 				}
 				children {
 					lan {
-						local_ts = 10.1.0.0/24, fd01::/64
+						local_ts = $networks
 						${esp_proposals:+esp_proposals = $esp_proposals}
 						rekey_time = $child_rekey
 					}

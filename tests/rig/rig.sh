@@ -200,8 +200,8 @@ rig_topology() {
 		;;
 	direct)
 		rig_link client out gateway out
+		# No default route: into the LAN leads the tunnel or nothing.
 		rig_addr client out 198.51.100.10/24 2001:db8:2::10/64
-		rig_default client 198.51.100.2 2001:db8:2::2
 		;;
 	esac
 	rig_link gateway lan lan eth
