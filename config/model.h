@@ -55,10 +55,13 @@ struct child_cfg {
 	struct proposal_cfg *proposals; /* ESP */
 	size_t proposal_count;
 	int64_t rekey_us; /* soft lifetime; 0: never by us */
-	int64_t life_us;  /* hard: deleted then */
-	uint32_t replay_window; /* packets */
+	int64_t life_us;  /* hard: deleted then; 0: never */
+	uint32_t replay_window; /* packets; 0: no replay protection */
 	bool copy_dscp, copy_df;
 };
+
+/* What is below today's bar and has been allowed for a connection. */
+enum conn_compat { COMPAT_WEAK_DH = 1 /* MODP-1024 and MODP-1536 in proposals */ };
 
 struct conn_cfg {
 	char *name;
@@ -77,10 +80,11 @@ struct conn_cfg {
 	struct child_cfg *children;
 	size_t child_count;
 	int64_t rekey_us; /* of the IKE SA; 0: never by us */
-	int64_t life_us;
+	int64_t life_us;  /* 0: never */
 	uint8_t rekey_jitter_percent; /* 0..50: rekey times are spread downwards by up to this */
 	int64_t dpd_us; /* silence after which we probe; 0: never */
 	bool mobike;    /* reserved for later issues; false */
+	uint32_t compat; /* enum conn_compat, or-ed; the proposals obey it already */
 };
 
 enum shutdown_mode { SHUTDOWN_DELETE, SHUTDOWN_SILENT };

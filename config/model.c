@@ -1,0 +1,58 @@
+#include "config/model.h"
+
+#include "config/reader.h"
+
+#include <stdlib.h>
+
+static void child_clear(struct child_cfg *c)
+{
+	free(c->name);
+	free(c->local);
+	free(c->remote);
+	free(c->proposals);
+}
+
+static void conn_clear(struct conn_cfg *c)
+{
+	for (size_t i = 0; i < c->remote_id_count; i++)
+		ident_clear(&c->remote_ids[i]);
+	for (size_t i = 0; i < c->child_count; i++)
+		child_clear(&c->children[i]);
+	ident_clear(&c->local_id);
+	secret_clear(&c->psk);
+	free(c->name);
+	free(c->local_addrs);
+	free(c->remote_addrs);
+	free(c->remote_ids);
+	free(c->proposals);
+	free(c->pools);
+	free(c->children);
+}
+
+struct settings *settings_ref(struct settings *s)
+{
+	s->refs++;
+	return s;
+}
+
+void settings_unref(struct settings *s)
+{
+	if (!s || --s->refs > 0)
+		return;
+	for (size_t i = 0; i < s->conn_count; i++)
+		conn_clear(&s->conns[i]);
+	for (size_t i = 0; i < s->pool_count; i++) {
+		free(s->pools[i].name);
+		free(s->pools[i].dns);
+	}
+	free(s->conns);
+	free(s->pools);
+	free(s->listen);
+	free(s->file);
+	free(s->node);
+	free(s->state_dir);
+	free(s->tun_name);
+	free(s->control_socket);
+	free(s->control_group);
+	free(s);
+}

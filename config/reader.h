@@ -1,0 +1,56 @@
+/* Reading a tree into settings by the schema. What the reader, the value parsers and the checks share. */
+#ifndef CONFIG_READER_H
+#define CONFIG_READER_H
+
+#include "config/schema.h"
+#include "config/yaml.h"
+
+struct load {
+	struct config_report *report;
+	const struct config_sources *src; /* borrowed; NULL: the real system */
+	const char *file;		  /* borrowed */
+	struct settings *settings;	  /* being filled */
+	bool world_readable;		  /* the YAML file itself */
+};
+
+/* Fills `base` (zeroed, of s->size octets) from `map`, defaults where it has nothing; `map` NULL: defaults only. */
+void reader_fill(struct load *l, const struct schema *s, const struct yaml_node *map, void *base);
+
+/* Where to point at for a member of `map`: its value, else the map's own key, else the file. */
+struct mark reader_mark(const struct yaml_node *map, const char *key);
+
+/* `path` relative to the folder of the YAML file; to be freed, NULL when out of memory. */
+char *reader_path(const struct load *l, const char *path);
+
+/*
+ * One value. `text` is the scalar's text or a default; `at` points to `type->size` octets inside the struct `base`.
+ * Reports what is wrong and returns false.
+ */
+typedef bool value_parse(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			 void *base);
+/* For values that are more than text. */
+typedef bool value_parse_node(struct load *l, const struct schema_key *k, const struct yaml_node *n, void *at);
+
+struct value_type {
+	const char *name; /* "duration" */
+	size_t size;
+	value_parse *parse;
+	value_parse_node *parse_node; /* instead of parse */
+};
+
+const struct value_type *value_type_of(enum schema_type t);
+
+/* ident.c: see struct id_cfg. `remote`: patterns are allowed. The members are owned by whoever owns *out. */
+MUST_USE enum gw_err ident_parse(const char *text, bool remote, struct id_cfg *out, struct err *e);
+void ident_clear(struct id_cfg *id);
+
+/* secrets.c: text, or a map with `file` or `env`. */
+bool secret_read(struct load *l, const struct schema_key *k, const struct yaml_node *n, void *at);
+/* Prefixes 0x and 0s decoded, one trailing newline dropped. */
+MUST_USE enum gw_err secret_decode(struct bytes text, struct secret *out, struct err *e);
+const char *source_getenv(const struct config_sources *src, const char *name);
+
+/* check.c: lifetimes that depend on others, and rules across keys. `root` may be NULL. */
+void check_settings(struct load *l, const struct yaml_node *root);
+
+#endif

@@ -1,0 +1,542 @@
+#include "config/schema.h"
+
+#include "config/reader.h"
+
+#include <stdio.h>
+
+#define SECOND SECONDS(1)
+#define DAY (SECONDS(1) * 86400)
+
+#define KEYS(table) .keys = (table), .count = ARRAY_LEN(table)
+#define AT(type, member) .offset = offsetof(struct type, member)
+#define LIST_AT(type, member, counter, more) \
+	.flags = SCHEMA_LIST | (more), .offset = offsetof(struct type, member), \
+	.count_offset = offsetof(struct type, counter)
+
+static const struct schema_word shutdown_words[] = {
+	{ "delete", SHUTDOWN_DELETE },
+	{ "silent", SHUTDOWN_SILENT },
+	{ NULL, 0 },
+};
+
+/* "fake" stands last: it is for tests, and messages do not name it. */
+static const struct schema_word dataplane_words[] = {
+	{ "auto", DATAPLANE_AUTO },
+	{ "kernel", DATAPLANE_KERNEL },
+	{ "userspace", DATAPLANE_USERSPACE },
+	{ "fake", DATAPLANE_FAKE },
+	{ NULL, 0 },
+};
+
+static const struct schema_word level_words[] = {
+	{ "error", LOG_LVL_ERROR }, { "warn", LOG_LVL_WARN },	{ "notice", LOG_LVL_NOTICE },
+	{ "info", LOG_LVL_INFO },   { "debug", LOG_LVL_DEBUG }, { NULL, 0 },
+};
+
+static const struct schema_word format_words[] = {
+	{ "auto", LOG_TEXT }, /* check.c sets log_auto */
+	{ "text", LOG_TEXT }, { "json", LOG_JSON }, { "journal", LOG_JOURNAL }, { NULL, 0 },
+};
+
+static const struct schema_word compat_words[] = {
+	{ "weak-dh", COMPAT_WEAK_DH },
+	{ NULL, 0 },
+};
+
+static const struct schema_key listen_keys[] = {
+	{ .name = "addresses",
+	  .type = SCHEMA_ADDRESS,
+	  LIST_AT(settings, listen, listen_count, 0),
+	  .max = 64,
+	  .nothing = "any",
+	  .fallback_text = "any",
+	  .help = "Addresses to receive IKE and ESP on; any: all of both families." },
+	{ .name = "port",
+	  .type = SCHEMA_U16,
+	  AT(settings, port),
+	  .min = 1,
+	  .max = 65535,
+	  .fallback = "500",
+	  .help = "UDP port of IKE." },
+	{ .name = "port_natt",
+	  .type = SCHEMA_U16,
+	  AT(settings, port_natt),
+	  .min = 1,
+	  .max = 65535,
+	  .fallback = "4500",
+	  .help = "UDP port of IKE and ESP behind a NAT." },
+};
+static const struct schema listen_schema = { KEYS(listen_keys) };
+
+static const struct schema_key userspace_keys[] = {
+	{ .name = "device",
+	  .type = SCHEMA_NAME,
+	  AT(settings, tun_name),
+	  .min = 1,
+	  .max = 15,
+	  .fallback = "gw0",
+	  .help = "Name of the TUN device of the userspace data plane." },
+	{ .name = "mtu",
+	  .type = SCHEMA_U16,
+	  AT(settings, tun_mtu),
+	  .min = 1280,
+	  .max = 9000,
+	  .nothing = "auto",
+	  .fallback = "1400",
+	  .help = "MTU of the TUN device; auto: computed from the largest overhead in use." },
+	{ .name = "raw_esp",
+	  .type = SCHEMA_BOOL,
+	  AT(settings, raw_esp),
+	  .fallback = "true",
+	  .help = "Receive ESP as IP protocol 50 too, not only within UDP." },
+};
+static const struct schema userspace_schema = { KEYS(userspace_keys) };
+
+static const struct schema_key control_keys[] = {
+	{ .name = "socket",
+	  .type = SCHEMA_PATH,
+	  AT(settings, control_socket),
+	  .min = 1,
+	  .max = 107,
+	  .fallback = "/run/gateway/control.sock",
+	  .help = "Unix socket that gatewayctl talks to." },
+	{ .name = "group",
+	  .type = SCHEMA_NAME,
+	  AT(settings, control_group),
+	  .min = 1,
+	  .max = 32,
+	  .fallback_text = "none",
+	  .help = "Group that may read state over the socket besides root." },
+};
+static const struct schema control_schema = { KEYS(control_keys) };
+
+static const struct schema_key log_keys[] = {
+	{ .name = "level",
+	  .type = SCHEMA_WORD,
+	  AT(settings, log_level),
+	  .words = level_words,
+	  .fallback = "info",
+	  .help = "Most detailed lines that are written." },
+	{ .name = "format",
+	  .type = SCHEMA_WORD,
+	  AT(settings, log_format),
+	  .words = format_words,
+	  .fallback = "auto",
+	  .help = "Form of the lines; auto: journal under systemd, else text." },
+};
+static const struct schema log_schema = { KEYS(log_keys) };
+
+static const struct schema_key retransmit_keys[] = {
+	{ .name = "first",
+	  .type = SCHEMA_DURATION,
+	  AT(settings, ike.retransmit_us),
+	  .min = MILLISECONDS(100),
+	  .max = 60 * SECOND,
+	  .fallback = "2s",
+	  .help = "Wait before the first retransmission of a request; each next wait is 1.8 times as long." },
+	{ .name = "tries",
+	  .type = SCHEMA_U32,
+	  AT(settings, ike.retransmit_tries),
+	  .min = 1,
+	  .max = 20,
+	  .fallback = "5",
+	  .help = "Retransmissions before the peer counts as dead." },
+};
+static const struct schema retransmit_schema = { KEYS(retransmit_keys) };
+
+static const struct schema_key ike_keys[] = {
+	{ .name = "cookie_threshold",
+	  .type = SCHEMA_U32,
+	  AT(settings, ike.cookie_threshold),
+	  .max = 10000000,
+	  .fallback = "64",
+	  .help = "Half-open IKE SAs above which newcomers must return a cookie; 0: always." },
+	{ .name = "half_open_max",
+	  .type = SCHEMA_U32,
+	  AT(settings, ike.half_open_max),
+	  .min = 1,
+	  .max = 10000000,
+	  .fallback = "10000",
+	  .help = "Half-open IKE SAs in all; further requests are dropped." },
+	{ .name = "half_open_per_source",
+	  .type = SCHEMA_U32,
+	  AT(settings, ike.half_open_per_source),
+	  .min = 1,
+	  .max = 10000000,
+	  .fallback = "32",
+	  .help = "Half-open IKE SAs of one source address." },
+	{ .name = "half_open_timeout",
+	  .type = SCHEMA_DURATION,
+	  AT(settings, ike.half_open_timeout_us),
+	  .min = SECOND,
+	  .max = 600 * SECOND,
+	  .fallback = "30s",
+	  .help = "Time that a peer has to authenticate." },
+	{ .name = "sa_max",
+	  .type = SCHEMA_U32,
+	  AT(settings, ike.sa_max),
+	  .min = 1,
+	  .max = 10000000,
+	  .fallback = "200000",
+	  .help = "IKE SAs in all." },
+	{ .name = "fragmentation",
+	  .type = SCHEMA_BOOL,
+	  AT(settings, ike.fragmentation),
+	  .fallback = "true",
+	  .help = "IKE fragmentation (RFC 7383) with peers that know it." },
+	{ .name = "fragment_size",
+	  .type = SCHEMA_U16,
+	  AT(settings, ike.fragment_size),
+	  .min = 576,
+	  .max = 65535,
+	  .fallback = "1280",
+	  .help = "Largest IP datagram that IKE sends, IP and UDP headers included, in octets." },
+	{ .name = "vendor_id",
+	  .type = SCHEMA_BOOL,
+	  AT(settings, ike.vendor_id),
+	  .fallback = "true",
+	  .help = "Tell peers in a vendor ID payload which software this is." },
+	{ .name = "retransmit",
+	  .type = SCHEMA_MAP,
+	  .sub = &retransmit_schema,
+	  .help = "Retransmission of our requests." },
+};
+static const struct schema ike_schema = { KEYS(ike_keys) };
+
+static const struct schema_key pool_keys[] = {
+	{ .name = "addresses",
+	  .type = SCHEMA_POOL_RANGE,
+	  .flags = SCHEMA_REQUIRED,
+	  AT(pool_cfg, addresses),
+	  .help = "Network or range that clients get inner addresses from. Of an IPv4 network the first and the last "
+		  "address are left out, of an IPv6 one the first." },
+	{ .name = "dns",
+	  .type = SCHEMA_ADDRESS,
+	  LIST_AT(pool_cfg, dns, dns_count, SCHEMA_EMPTY_OK),
+	  .max = 8,
+	  .nothing = "none",
+	  .fallback_text = "none",
+	  .help = "Name servers that clients are told." },
+	{ .name = "lease_time",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(pool_cfg, lease_time_us),
+	  .min = SECOND,
+	  .max = 3650 * DAY,
+	  .fallback = "8h",
+	  .help = "How long an identity's address is kept for it after it left." },
+};
+static const struct schema pool_schema = { .size = sizeof(struct pool_cfg), KEYS(pool_keys) };
+
+static const struct schema_key child_keys[] = {
+	{ .name = "local",
+	  .type = SCHEMA_SELECTOR,
+	  LIST_AT(child_cfg, local, local_count, SCHEMA_REQUIRED),
+	  .max = 16,
+	  .help = "What clients may reach: networks, ranges or addresses, each maybe with [protocol/ports]." },
+	{ .name = "remote",
+	  .type = SCHEMA_SELECTOR,
+	  LIST_AT(child_cfg, remote, remote_count, 0),
+	  .max = 16,
+	  .nothing = "dynamic",
+	  .fallback_text = "dynamic",
+	  .help = "What is behind the client; dynamic: its inner address, or its outer one when it has none." },
+	{ .name = "proposals",
+	  .type = SCHEMA_ESP_PROPOSAL,
+	  LIST_AT(child_cfg, proposals, proposal_count, 0),
+	  .max = 16,
+	  .fallback = "aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp256-modp2048-none-esn-noesn "
+		      "aes256-aes128-sha256-sha512-x25519-ecp256-modp2048-none-esn-noesn",
+	  .help = "Algorithms of ESP, in order of preference." },
+	{ .name = "rekey",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(child_cfg, rekey_us),
+	  .min = SECOND,
+	  .max = 365 * DAY,
+	  .fallback = "1h",
+	  .help = "Age at which we rekey; 0: left to the client." },
+	{ .name = "life",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(child_cfg, life_us),
+	  .min = SECOND,
+	  .max = 730 * DAY,
+	  .fallback_text = "rekey + 10%",
+	  .help = "Age at which the SA is deleted when nobody rekeyed it; 0: never." },
+	{ .name = "replay_window",
+	  .type = SCHEMA_U32,
+	  AT(child_cfg, replay_window),
+	  .min = 32,
+	  .max = 4096,
+	  .nothing = "off",
+	  .fallback = "1024",
+	  .help = "Packets that may arrive out of order; off: no replay protection." },
+	{ .name = "copy_dscp",
+	  .type = SCHEMA_BOOL,
+	  AT(child_cfg, copy_dscp),
+	  .fallback = "true",
+	  .help = "Copy the DSCP of inner packets to the outer header." },
+	{ .name = "copy_df",
+	  .type = SCHEMA_BOOL,
+	  AT(child_cfg, copy_df),
+	  .fallback = "true",
+	  .help = "Copy the don't-fragment bit of inner packets to the outer header." },
+};
+static const struct schema child_schema = { .size = sizeof(struct child_cfg), KEYS(child_keys) };
+
+static const struct schema_key local_keys[] = {
+	{ .name = "id",
+	  .type = SCHEMA_LOCAL_ID,
+	  AT(conn_cfg, local_id),
+	  .fallback_text = "the address that the client came to",
+	  .help = "Who we say we are." },
+};
+static const struct schema local_schema = { KEYS(local_keys) };
+
+static const struct schema_key remote_keys[] = {
+	{ .name = "ids",
+	  .type = SCHEMA_REMOTE_ID,
+	  LIST_AT(conn_cfg, remote_ids, remote_id_count, 0),
+	  .max = 4096,
+	  .nothing = "any",
+	  .fallback_text = "any",
+	  .help = "Who the client may be; `*` stands for any run of characters." },
+};
+static const struct schema remote_schema = { KEYS(remote_keys) };
+
+static const struct schema_key conn_keys[] = {
+	{ .name = "local_addresses",
+	  .type = SCHEMA_RANGE,
+	  LIST_AT(conn_cfg, local_addrs, local_addr_count, 0),
+	  .max = 64,
+	  .nothing = "any",
+	  .fallback_text = "any",
+	  .help = "Our addresses that this connection is for." },
+	{ .name = "remote_addresses",
+	  .type = SCHEMA_RANGE,
+	  LIST_AT(conn_cfg, remote_addrs, remote_addr_count, 0),
+	  .max = 1024,
+	  .nothing = "any",
+	  .fallback_text = "any",
+	  .help = "Addresses that clients may come from." },
+	{ .name = "local", .type = SCHEMA_MAP, .sub = &local_schema, .help = "Our side." },
+	{ .name = "remote", .type = SCHEMA_MAP, .sub = &remote_schema, .help = "The client's side." },
+	{ .name = "psk",
+	  .type = SCHEMA_SECRET,
+	  .flags = SCHEMA_REQUIRED,
+	  AT(conn_cfg, psk),
+	  .help = "Pre-shared key: text, {file: path} or {env: NAME}." },
+	{ .name = "proposals",
+	  .type = SCHEMA_IKE_PROPOSAL,
+	  LIST_AT(conn_cfg, proposals, proposal_count, 0),
+	  .max = 16,
+	  .fallback = "aes256gcm16-aes128gcm16-chacha20poly1305-prfsha384-prfsha256-"
+		      "x25519-ecp256-ecp384-modp3072-modp2048 "
+		      "aes256-aes128-sha256-sha384-sha512-x25519-ecp256-ecp384-modp3072-modp2048",
+	  .help = "Algorithms of IKE, in order of preference." },
+	{ .name = "compat",
+	  .type = SCHEMA_FLAGS,
+	  .flags = SCHEMA_LIST | SCHEMA_EMPTY_OK,
+	  AT(conn_cfg, compat),
+	  .words = compat_words,
+	  .max = 8,
+	  .nothing = "none",
+	  .fallback_text = "none",
+	  .help = "What is below today's bar and allowed here all the same; weak-dh: modp1024 and modp1536 in "
+		  "proposals." },
+	{ .name = "pools",
+	  .type = SCHEMA_POOL,
+	  LIST_AT(conn_cfg, pools, pool_count, SCHEMA_EMPTY_OK),
+	  .max = 64,
+	  .nothing = "none",
+	  .fallback_text = "none",
+	  .help = "Pools for clients that ask for an inner address, in order; one address of each family is given." },
+	{ .name = "rekey",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(conn_cfg, rekey_us),
+	  .min = SECOND,
+	  .max = 365 * DAY,
+	  .fallback = "4h",
+	  .help = "Age at which we rekey the IKE SA; 0: left to the client." },
+	{ .name = "life",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(conn_cfg, life_us),
+	  .min = SECOND,
+	  .max = 730 * DAY,
+	  .fallback_text = "rekey + 10%",
+	  .help = "Age at which the IKE SA is deleted when nobody rekeyed it; 0: never." },
+	{ .name = "jitter",
+	  .type = SCHEMA_PERCENT,
+	  AT(conn_cfg, rekey_jitter_percent),
+	  .max = 50,
+	  .fallback = "10%",
+	  .help = "Rekey times are spread downwards by up to this, so that SAs do not rekey all at once." },
+	{ .name = "dpd",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(conn_cfg, dpd_us),
+	  .min = SECOND,
+	  .max = 365 * DAY,
+	  .fallback = "30s",
+	  .help = "Silence after which a client is probed; 0: never." },
+	{ .name = "children",
+	  .type = SCHEMA_NAMED,
+	  AT(conn_cfg, children),
+	  .count_offset = offsetof(struct conn_cfg, child_count),
+	  .max = 16,
+	  .sub = &child_schema,
+	  .help = "CHILD SAs (tunnels) that clients may have, by name." },
+};
+static const struct schema conn_schema = { .size = sizeof(struct conn_cfg), KEYS(conn_keys) };
+
+/* Pools stand before connections, which refer to them: keys are read in this order, whatever the file's is. */
+static const struct schema_key root_keys[] = {
+	{ .name = "node",
+	  .type = SCHEMA_NAME,
+	  AT(settings, node),
+	  .min = 1,
+	  .max = 63,
+	  .fallback_text = "node and the node_index",
+	  .help = "Name of this node." },
+	{ .name = "node_index",
+	  .type = SCHEMA_U8,
+	  AT(settings, node_index),
+	  .max = 15,
+	  .fallback = "0",
+	  .help = "Number of this node; no two nodes that share keys have the same." },
+	{ .name = "state_dir",
+	  .type = SCHEMA_PATH,
+	  AT(settings, state_dir),
+	  .min = 1,
+	  .max = 1024,
+	  .fallback = "/var/lib/gateway",
+	  .help = "Folder for what must survive a restart." },
+	{ .name = "shutdown",
+	  .type = SCHEMA_WORD,
+	  AT(settings, shutdown),
+	  .words = shutdown_words,
+	  .fallback = "delete",
+	  .help = "What peers hear when the daemon ends: delete or nothing." },
+	{ .name = "dataplane",
+	  .type = SCHEMA_WORD,
+	  AT(settings, dataplane),
+	  .words = dataplane_words,
+	  .fallback = "auto",
+	  .help = "Who encrypts packets; auto: the kernel where it can, else this process." },
+	{ .name = "listen", .type = SCHEMA_MAP, .sub = &listen_schema, .help = "Where packets are received." },
+	{ .name = "userspace", .type = SCHEMA_MAP, .sub = &userspace_schema, .help = "The userspace data plane." },
+	{ .name = "control", .type = SCHEMA_MAP, .sub = &control_schema, .help = "The control socket." },
+	{ .name = "log", .type = SCHEMA_MAP, .sub = &log_schema, .help = "Log lines." },
+	{ .name = "ike", .type = SCHEMA_MAP, .sub = &ike_schema, .help = "Limits and habits of the IKE engine." },
+	{ .name = "pools",
+	  .type = SCHEMA_NAMED,
+	  AT(settings, pools),
+	  .count_offset = offsetof(struct settings, pool_count),
+	  .max = 1024,
+	  .sub = &pool_schema,
+	  .help = "Inner addresses for clients, by name." },
+	{ .name = "connections",
+	  .type = SCHEMA_NAMED,
+	  AT(settings, conns),
+	  .count_offset = offsetof(struct settings, conn_count),
+	  .max = 4096,
+	  .sub = &conn_schema,
+	  .help = "Who may connect and what they get, by name." },
+};
+const struct schema schema_root = { .size = sizeof(struct settings), KEYS(root_keys) };
+
+const char *duration_text(int64_t us, char buf[DURATION_TEXT])
+{
+	static const struct unit {
+		int64_t us;
+		const char *name;
+	} units[] = {
+		{ DAY, "d" },	     { SECONDS(3600), "h" },	{ SECONDS(60), "m" },
+		{ SECONDS(1), "s" }, { MILLISECONDS(1), "ms" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (us >= units[i].us && us % units[i].us == 0) {
+			(void)snprintf(buf, DURATION_TEXT, "%lld%s", (long long)(us / units[i].us), units[i].name);
+			return buf;
+		}
+	(void)snprintf(buf, DURATION_TEXT, us == 0 ? "0" : "%lldus", (long long)us);
+	return buf;
+}
+
+static const char *range_of(const struct schema_key *k, char *buf, size_t n)
+{
+	char lo[DURATION_TEXT], hi[DURATION_TEXT];
+	struct writer w = wr_of(buf, n - 1);
+
+	buf[0] = 0;
+	switch (k->type) {
+	case SCHEMA_U8:
+	case SCHEMA_U16:
+	case SCHEMA_U32:
+		(void)snprintf(buf, n, "%lld..%lld%s%s", (long long)k->min, (long long)k->max, k->nothing ? ", " : "",
+			       k->nothing ? k->nothing : "");
+		break;
+	case SCHEMA_PERCENT:
+		(void)snprintf(buf, n, "%lld%%..%lld%%", (long long)k->min, (long long)k->max);
+		break;
+	case SCHEMA_DURATION:
+		(void)snprintf(buf, n, "%s%s..%s", k->flags & SCHEMA_ZERO_OK ? "0, " : "", duration_text(k->min, lo),
+			       duration_text(k->max, hi));
+		break;
+	case SCHEMA_WORD:
+	case SCHEMA_FLAGS:
+		for (const struct schema_word *word = k->words; word->name; word++) {
+			if (strcmp(word->name, "fake") == 0)
+				continue;
+			if (w.n > 0)
+				wr_bytes(&w, bytes_str(", "));
+			wr_bytes(&w, bytes_str(word->name));
+		}
+		buf[w.n] = 0;
+		break;
+	default:
+		break;
+	}
+	return buf;
+}
+
+struct walk {
+	void (*each)(void *arg, const struct schema_entry *e);
+	void *arg;
+	size_t count;
+};
+
+static void walk_level(struct walk *w, const struct schema *s, const char *parent)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct schema_key *k = &s->keys[i];
+		const char *fallback = k->fallback_text ? k->fallback_text : k->fallback;
+		char path[160], below[168], range[128], type[64];
+		struct schema_entry e = { .path = path, .type = type, .help = k->help, .section = k->sub != NULL };
+
+		(void)snprintf(path, sizeof(path), "%s%s%s", parent, *parent ? "." : "", k->name);
+		(void)snprintf(type, sizeof(type), "%s%s", k->flags & SCHEMA_LIST ? "list of " : "",
+			       k->sub ? "section" : value_type_of(k->type)->name);
+		e.range = range_of(k, range, sizeof(range));
+		e.fallback = k->sub ? "" : fallback ? fallback : "";
+		w->count++;
+		if (w->each)
+			w->each(w->arg, &e);
+		if (k->sub) {
+			(void)snprintf(below, sizeof(below), "%s%s", path, k->type == SCHEMA_NAMED ? ".<name>" : "");
+			walk_level(w, k->sub, below);
+		}
+	}
+}
+
+size_t config_schema_each(void (*each)(void *arg, const struct schema_entry *e), void *arg)
+{
+	struct walk w = { each, arg, 0 };
+
+	walk_level(&w, &schema_root, "");
+	return w.count;
+}

@@ -1,0 +1,429 @@
+#include "config/reader.h"
+
+#include "config/suggest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What a wrong value looked like, without flooding the line. */
+#define SHOWN "`%.80s`"
+
+static bool wrong(struct load *l, const struct schema_key *k, struct mark where, const char *wanted, const char *text)
+{
+	report_error(l->report, where, "`%s` wants %s, not " SHOWN, k->name, wanted, text);
+	return false;
+}
+
+static bool set_string(struct load *l, char *copy, void *at)
+{
+	if (!copy) {
+		report_error(l->report, (struct mark){ 0, 0 }, "out of memory");
+		return false;
+	}
+	memcpy(at, &copy, sizeof(copy));
+	return true;
+}
+
+static bool parse_name(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+		       void *base)
+{
+	size_t n = strlen(text);
+
+	(void)base;
+	if (n < (size_t)k->min || n > (size_t)k->max) {
+		report_error(l->report, where, "`%s` has %lld to %lld characters, not %zu", k->name, (long long)k->min,
+			     (long long)k->max, n);
+		return false;
+	}
+	for (const char *s = text; *s; s++)
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+		      strchr("._-", *s)))
+			return wrong(l, k, where, "letters, digits, dots, dashes and underscores", text);
+	return set_string(l, strdup(text), at);
+}
+
+static bool parse_path(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+		       void *base)
+{
+	char *path = reader_path(l, text);
+
+	(void)base;
+	if (path && (*text == 0 || strlen(path) > (size_t)k->max)) {
+		report_error(l->report, where, "`%s` is a path of 1 to %lld octets", k->name, (long long)k->max);
+		free(path);
+		return false;
+	}
+	return set_string(l, path, at);
+}
+
+static bool parse_bool(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+		       void *base)
+{
+	bool v = strcmp(text, "true") == 0;
+
+	(void)base;
+	if (!v && strcmp(text, "false") != 0)
+		return wrong(l, k, where, "true or false", text);
+	memcpy(at, &v, sizeof(v));
+	return true;
+}
+
+/* Decimal digits without a leading zero (012 is 10 in YAML 1.1 and 12 to people: neither here); *end is behind them. */
+static bool parse_digits(const char *text, int64_t *out, const char **end)
+{
+	int64_t v = 0;
+	const char *s = text;
+
+	for (; *s >= '0' && *s <= '9'; s++) {
+		if (v > (INT64_MAX - 9) / 10)
+			return false;
+		v = v * 10 + (*s - '0');
+	}
+	*out = v;
+	*end = s;
+	return s > text && (*text != '0' || s == text + 1);
+}
+
+static bool parse_number(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			 void *base)
+{
+	const char *end;
+	int64_t v;
+
+	(void)base;
+	if (k->nothing && strcmp(text, k->nothing) == 0) {
+		memset(at, 0, value_type_of(k->type)->size);
+		return true;
+	}
+	if (!parse_digits(text, &v, &end) || *end)
+		return wrong(l, k, where, k->nothing ? "a number or a word" : "a number", text);
+	if (v < k->min || v > k->max) {
+		report_error(l->report, where, "`%s` is %lld..%lld%s%s, not %lld", k->name, (long long)k->min,
+			     (long long)k->max, k->nothing ? " or " : "", k->nothing ? k->nothing : "", (long long)v);
+		return false;
+	}
+	if (k->type == SCHEMA_U8)
+		*(uint8_t *)at = (uint8_t)v;
+	else if (k->type == SCHEMA_U16)
+		memcpy(at, &(uint16_t){ (uint16_t)v }, sizeof(uint16_t));
+	else
+		memcpy(at, &(uint32_t){ (uint32_t)v }, sizeof(uint32_t));
+	return true;
+}
+
+static bool parse_percent(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			  void *base)
+{
+	const char *end;
+	int64_t v;
+
+	(void)base;
+	if (!parse_digits(text, &v, &end) || strcmp(end, "%") != 0 || v < k->min || v > k->max) {
+		report_error(l->report, where, "`%s` wants %lld%% to %lld%%, not " SHOWN, k->name, (long long)k->min,
+			     (long long)k->max, text);
+		return false;
+	}
+	*(uint8_t *)at = (uint8_t)v;
+	return true;
+}
+
+/* "1h30m": numbers with units, added up. */
+static bool read_duration(const char *text, int64_t *out)
+{
+	static const struct unit {
+		const char *name;
+		int64_t us;
+	} units[] = {
+		{ "ms", MILLISECONDS(1) }, { "s", SECONDS(1) },	    { "m", SECONDS(60) },
+		{ "h", SECONDS(3600) },	   { "d", SECONDS(86400) },
+	};
+	int64_t sum = 0, v;
+
+	do {
+		size_t n, i;
+
+		if (!parse_digits(text, &v, &text))
+			return false;
+		n = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+		for (i = 0; i < ARRAY_LEN(units); i++)
+			if (strlen(units[i].name) == n && strncmp(text, units[i].name, n) == 0)
+				break;
+		if (i == ARRAY_LEN(units) || v > (INT64_MAX - sum) / units[i].us)
+			return false;
+		sum += v * units[i].us;
+		text += n;
+	} while (*text);
+	*out = sum;
+	return true;
+}
+
+static bool parse_duration(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			   void *base)
+{
+	bool zero_ok = k->flags & SCHEMA_ZERO_OK;
+	char lo[DURATION_TEXT], hi[DURATION_TEXT];
+	int64_t v = 0;
+
+	(void)base;
+	if (!(zero_ok && (strcmp(text, "0") == 0 || strcmp(text, "off") == 0 || strcmp(text, "never") == 0)) &&
+	    !read_duration(text, &v))
+		return wrong(l, k, where, "a duration such as 500ms, 30s, 5m, 8h or 1d", text);
+	if ((v < k->min || v > k->max) && !(zero_ok && v == 0)) {
+		report_error(l->report, where, "`%s` is %s..%s%s, not " SHOWN, k->name, duration_text(k->min, lo),
+			     duration_text(k->max, hi), zero_ok ? " or 0" : "", text);
+		return false;
+	}
+	memcpy(at, &v, sizeof(v));
+	return true;
+}
+
+static bool find_word(struct load *l, const struct schema_key *k, struct mark where, const char *text, int *out)
+{
+	struct suggest near = { .word = text };
+	char hint[SUGGEST_TEXT], all[160];
+	struct writer w = wr_of(all, sizeof(all) - 1);
+
+	for (const struct schema_word *word = k->words; word->name; word++) {
+		if (strcmp(word->name, text) == 0) {
+			*out = word->value;
+			return true;
+		}
+		/* For tests only: an operator is not pointed at it. */
+		if (strcmp(word->name, "fake") == 0)
+			continue;
+		suggest_offer(&near, word->name);
+		if (w.n > 0)
+			wr_bytes(&w, bytes_str(", "));
+		wr_bytes(&w, bytes_str(word->name));
+	}
+	all[w.n] = 0;
+	report_error(l->report, where, "`%s` is one of: %s; not " SHOWN "%s", k->name, all, text,
+		     suggest_hint(&near, hint));
+	return false;
+}
+
+/* Enums are as wide as int with every compiler we build with; the assertions hold it fast. */
+_Static_assert(sizeof(enum log_level) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum log_format) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum shutdown_mode) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum dataplane_choice) == sizeof(int), "enum is not an int");
+
+static bool parse_word(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+		       void *base)
+{
+	int v;
+
+	(void)base;
+	if (!find_word(l, k, where, text, &v))
+		return false;
+	memcpy(at, &v, sizeof(v));
+	return true;
+}
+
+static bool parse_flags(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			void *base)
+{
+	uint32_t all;
+	int v;
+
+	(void)base;
+	if (!find_word(l, k, where, text, &v))
+		return false;
+	memcpy(&all, at, sizeof(all));
+	all |= (uint32_t)v;
+	memcpy(at, &all, sizeof(all));
+	return true;
+}
+
+static bool parse_address(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			  void *base)
+{
+	struct addr a;
+
+	(void)base;
+	if (!addr_parse(text, &a))
+		return wrong(l, k, where, "an IPv4 or IPv6 address", text);
+	memcpy(at, &a, sizeof(a));
+	return true;
+}
+
+/* Why `text` is no range: the one mistake that everybody makes gets its own words. */
+static bool wrong_range(struct load *l, const struct schema_key *k, struct mark where, const char *wanted,
+			const char *text)
+{
+	const char *slash = strchr(text, '/');
+	char head[ADDR_TEXT], suffix[ADDR_TEXT + 4];
+	struct prefix p;
+
+	if (slash && (size_t)(slash - text) < sizeof(head)) {
+		struct addr a;
+
+		(void)snprintf(head, sizeof(head), "%.*s", (int)(slash - text), text);
+		if (addr_parse(head, &a)) {
+			/* The network of that length around the address, found by clearing bits until it parses. */
+			for (size_t bit = addr_len(&a) * 8; bit-- > 0;) {
+				char whole[ADDR_TEXT + 8];
+
+				a.b[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+				(void)snprintf(whole, sizeof(whole), "%s%.6s", addr_text(&a, head), slash);
+				if (!prefix_parse(whole, &p))
+					continue;
+				report_error(l->report, where, "`%s`: " SHOWN " has host bits set; the network is %s",
+					     k->name, text, prefix_text(&p, suffix));
+				return false;
+			}
+		}
+	}
+	return wrong(l, k, where, wanted, text);
+}
+
+static bool parse_range(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			void *base)
+{
+	struct range r;
+
+	(void)base;
+	if (!range_parse(text, &r))
+		return wrong_range(l, k, where, "an address, a network or a range", text);
+	memcpy(at, &r, sizeof(r));
+	return true;
+}
+
+/* Length of the smallest network around a range. */
+static uint8_t covering_len(const struct range *r)
+{
+	uint8_t len = 0;
+
+	for (size_t i = 0; i < addr_len(&r->lo); i++) {
+		uint8_t differ = r->lo.b[i] ^ r->hi.b[i];
+
+		if (differ == 0) {
+			len = (uint8_t)(len + 8);
+			continue;
+		}
+		for (; !(differ & 0x80); differ = (uint8_t)(differ << 1))
+			len++;
+		break;
+	}
+	return len;
+}
+
+static bool parse_pool_range(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			     void *base)
+{
+	struct pool_cfg *pool = base;
+	struct range r;
+	struct prefix p;
+
+	if (!range_parse(text, &r))
+		return wrong_range(l, k, where, "a network or a range", text);
+	if (addr_is_any(&r.lo) || (r.lo.family == 4 && r.lo.b[0] >= 224) || (r.lo.family == 6 && r.lo.b[0] == 0xff))
+		return wrong(l, k, where, "addresses that a host can have", text);
+	pool->prefix_len = covering_len(&r);
+	if (!strchr(text, '-') && range_as_prefix(&r, &p)) {
+		/* Of a network, not of a range: what no host may have. RFC 3021 (/31), RFC 4291 2.6.1, RFC 6164 (/127).
+		 */
+		if (r.lo.family == 4 && p.len < 31) {
+			r.hi.b[3]--;
+			r.lo.b[3]++;
+		} else if (r.lo.family == 6 && p.len < 127) {
+			r.lo.b[15]++;
+		}
+	}
+	memcpy(at, &r, sizeof(r));
+	return true;
+}
+
+static bool parse_pool(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+		       void *base)
+{
+	const struct settings *s = l->settings;
+	struct suggest near = { .word = text };
+	char hint[SUGGEST_TEXT];
+
+	(void)base;
+	for (size_t i = 0; i < s->pool_count; i++) {
+		const struct pool_cfg *pool = &s->pools[i];
+
+		if (pool->name && strcmp(pool->name, text) == 0) {
+			memcpy(at, &pool, sizeof(pool));
+			return true;
+		}
+		if (pool->name)
+			suggest_offer(&near, pool->name);
+	}
+	report_error(l->report, where, "`%s`: there is no pool " SHOWN "%s", k->name, text, suggest_hint(&near, hint));
+	return false;
+}
+
+static bool parse_selector(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			   void *base)
+{
+	const char *bracket = strchr(text, '[');
+	struct selector s;
+	char head[RANGE_TEXT];
+
+	(void)base;
+	if (!selector_parse(text, &s)) {
+		(void)snprintf(head, sizeof(head), "%.*s", (int)(bracket ? bracket - text : 90), text);
+		if (!range_parse(head, &s.range))
+			return wrong_range(l, k, where, "a network, a range or an address", head);
+		return wrong(l, k, where, "[protocol], [protocol/port] or [protocol/port-port] behind the addresses",
+			     text);
+	}
+	memcpy(at, &s, sizeof(s));
+	return true;
+}
+
+static bool parse_ident(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			void *base)
+{
+	struct err e = { 0 };
+
+	(void)base;
+	if (ident_parse(text, k->type == SCHEMA_REMOTE_ID, at, &e) == GW_OK)
+		return true;
+	report_error(l->report, where, "`%s`: %s", k->name, e.text);
+	return false;
+}
+
+static bool parse_proposal(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			   void *base)
+{
+	enum proposal_use use = k->type == SCHEMA_IKE_PROPOSAL ? PROPOSAL_IKE : PROPOSAL_ESP;
+	struct err e = { 0 };
+
+	(void)base;
+	if (proposal_parse(text, use, at, &e) == GW_OK)
+		return true;
+	report_error(l->report, where, "`%s`: %s", k->name, e.text);
+	return false;
+}
+
+const struct value_type *value_type_of(enum schema_type t)
+{
+	static const struct value_type types[] = {
+		[SCHEMA_NAME] = { "name", sizeof(char *), parse_name, NULL },
+		[SCHEMA_PATH] = { "path", sizeof(char *), parse_path, NULL },
+		[SCHEMA_BOOL] = { "true or false", sizeof(bool), parse_bool, NULL },
+		[SCHEMA_U8] = { "number", sizeof(uint8_t), parse_number, NULL },
+		[SCHEMA_U16] = { "number", sizeof(uint16_t), parse_number, NULL },
+		[SCHEMA_U32] = { "number", sizeof(uint32_t), parse_number, NULL },
+		[SCHEMA_DURATION] = { "duration", sizeof(int64_t), parse_duration, NULL },
+		[SCHEMA_PERCENT] = { "percentage", sizeof(uint8_t), parse_percent, NULL },
+		[SCHEMA_WORD] = { "word", sizeof(int), parse_word, NULL },
+		[SCHEMA_FLAGS] = { "word", sizeof(uint32_t), parse_flags, NULL },
+		[SCHEMA_ADDRESS] = { "address", sizeof(struct addr), parse_address, NULL },
+		[SCHEMA_RANGE] = { "address range", sizeof(struct range), parse_range, NULL },
+		[SCHEMA_POOL_RANGE] = { "address range", sizeof(struct range), parse_pool_range, NULL },
+		[SCHEMA_POOL] = { "pool name", sizeof(const struct pool_cfg *), parse_pool, NULL },
+		[SCHEMA_SELECTOR] = { "traffic selector", sizeof(struct selector), parse_selector, NULL },
+		[SCHEMA_LOCAL_ID] = { "identity", sizeof(struct id_cfg), parse_ident, NULL },
+		[SCHEMA_REMOTE_ID] = { "identity", sizeof(struct id_cfg), parse_ident, NULL },
+		[SCHEMA_IKE_PROPOSAL] = { "proposal", sizeof(struct proposal_cfg), parse_proposal, NULL },
+		[SCHEMA_ESP_PROPOSAL] = { "proposal", sizeof(struct proposal_cfg), parse_proposal, NULL },
+		[SCHEMA_SECRET] = { "secret", sizeof(struct secret), NULL, secret_read },
+	};
+
+	return &types[t];
+}
