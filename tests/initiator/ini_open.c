@@ -90,6 +90,7 @@ enum gw_err ini_open_start(struct ini *ini)
 		return GW_ENOMEM;
 	sa->initiator = true;
 	sa->state = INI_SA_OPENING;
+	sa->send_next = 1; /* IKE_SA_INIT is request 0 */
 	do
 		TRY(rng_fill(ini->env->rng, &sa->spi_i, sizeof(sa->spi_i)));
 	while (sa->spi_i == 0);
@@ -182,7 +183,6 @@ static enum gw_err agree(struct ini_sa *sa, const struct datagram *in, const str
 		ini->local.port = ini->self.natt_port;
 		ini->remote.port = cfg->natt_port;
 	}
-	sa->send_next = 1;
 	ini_answered(sa);
 	return send_auth(sa);
 }

@@ -20,30 +20,32 @@
 struct options {
 	struct endpoint to;
 	struct addr from;
-	size_t sources, clients, in_flight;
+	size_t sources, clients, in_flight, ballast;
 	uint16_t port, natt_port, from_port, from_natt_port;
 	pid_t pid;
 	const char *plan, *psk, *ike, *esp, *id;
-	bool nat, v4, v6, pfs;
+	bool nat, v4, v6, pfs, fragmentation;
 	int64_t patience_us;
 };
 
-static const char usage[] = "usage: gw-load --to ADDRESS [options]\n"
-			    "  --port N, --natt-port N   of the responder (500, 4500)\n"
-			    "  --from ADDRESS            first source address (127.0.1.1)\n"
-			    "  --from-port N, --from-natt-port N  of all sources (0: any)\n"
-			    "  --sources N               how many source addresses (16)\n"
-			    "  --clients N               at most so many (what the plan needs)\n"
-			    "  --in-flight N             jobs under way at a time (32)\n"
-			    "  --pid N                   process whose CPU time and memory are read\n"
-			    "  --plan JOB:N,...          jobs: up, probe, child, ike, down (up:100)\n"
-			    "  --psk TEXT                shared key (load)\n"
-			    "  --id SUFFIX               identities are loadNNNNNN and this (@example.org)\n"
-			    "  --ike PROPOSAL, --esp PROPOSAL\n"
-			    "  --nat                     force UDP encapsulation\n"
-			    "  --no-v4, --v6             which inner addresses to ask for (IPv4)\n"
-			    "  --pfs                     Diffie-Hellman in rekeys of CHILD SAs\n"
-			    "  --patience SECONDS        without progress (20)\n";
+static const char usage[] =
+	"usage: gw-load --to ADDRESS [options]\n"
+	"  --port N, --natt-port N   of the responder (500, 4500)\n"
+	"  --from ADDRESS            first source address (127.0.1.1)\n"
+	"  --from-port N, --from-natt-port N  of all sources (0: any)\n"
+	"  --sources N               how many source addresses (16)\n"
+	"  --clients N               at most so many (what the plan needs)\n"
+	"  --in-flight N             jobs under way at a time (32)\n"
+	"  --pid N                   process whose CPU time and memory are read\n"
+	"  --plan JOB:N,...          jobs: up, probe, child, ike, down; wait:MILLISECONDS (up:100)\n"
+	"  --psk TEXT                shared key (load)\n"
+	"  --id SUFFIX               identities are loadNNNNNN and this (@example.org)\n"
+	"  --ike PROPOSAL, --esp PROPOSAL\n"
+	"  --nat                     force UDP encapsulation\n"
+	"  --no-v4, --v6             which inner addresses to ask for (IPv4)\n"
+	"  --fragment OCTETS         announce fragmentation, and make IKE_AUTH so much larger\n"
+	"  --pfs                     Diffie-Hellman in rekeys of CHILD SAs\n"
+	"  --patience SECONDS        without progress (20)\n";
 
 enum {
 	OPT_TO = 1,
@@ -65,6 +67,7 @@ enum {
 	OPT_NOV4,
 	OPT_V6,
 	OPT_PFS,
+	OPT_FRAGMENT,
 	OPT_PATIENCE,
 	OPT_HELP
 };
@@ -88,6 +91,7 @@ static const struct option long_options[] = {
 	{ "nat", 0, NULL, OPT_NAT },
 	{ "no-v4", 0, NULL, OPT_NOV4 },
 	{ "v6", 0, NULL, OPT_V6 },
+	{ "fragment", 1, NULL, OPT_FRAGMENT },
 	{ "pfs", 0, NULL, OPT_PFS },
 	{ "patience", 1, NULL, OPT_PATIENCE },
 	{ "help", 0, NULL, OPT_HELP },
@@ -166,6 +170,10 @@ static const char *take_option(struct options *o, int opt, const char *arg)
 	case OPT_FLIGHT:
 		o->in_flight = n;
 		break;
+	case OPT_FRAGMENT:
+		o->ballast = n;
+		o->fragmentation = true;
+		break;
 	case OPT_PID:
 		o->pid = (pid_t)n;
 		break;
@@ -194,7 +202,8 @@ static const char *check(const struct options *o)
 /* ---- the plan ---- */
 
 static const char *const jobs[] = {
-	[JOB_UP] = "up", [JOB_PROBE] = "probe", [JOB_CHILD] = "child", [JOB_IKE] = "ike", [JOB_DOWN] = "down",
+	[JOB_UP] = "up",   [JOB_PROBE] = "probe", [JOB_CHILD] = "child",
+	[JOB_IKE] = "ike", [JOB_DOWN] = "down",	  [JOB_WAIT] = "wait",
 };
 
 enum { PLAN_MAX = 64 };
@@ -277,6 +286,8 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 			       .fake_nat = o->nat,
 			       .pfs = o->pfs,
 			       .max_datagram = 1232,
+			       .fragmentation = o->fragmentation,
+			       .ballast = o->ballast,
 			       .natt_port = o->natt_port,
 			       .retransmit_us = SECONDS(2),
 			       .tries = 6 };
@@ -285,6 +296,7 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 	struct crowd crowd = { 0 };
 	struct load_net net = { .epoll = -1 };
 	bool ok = true;
+	uint64_t asked = 0;
 	struct range any;
 
 	if (o->v4 && range_parse("0.0.0.0-255.255.255.255", &any))
@@ -303,9 +315,14 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 	}
 	for (size_t i = 0; i < items && ok; i++)
 		ok = run_item(&crowd, &plan[i], o, results);
-	all = json_pack("{s:s, s:O, s:I, s:I, s:I}", "name", "gw-load", "results", results, "send_failures",
+	for (size_t i = 0; crowd.clients && i < crowd.count; i++) {
+		const struct ini *ini = crowd.clients[i].ini;
+
+		asked += ini->peer_rekeys + ini->peer_ike_rekeys + ini->peer_probes + ini->peer_deletes;
+	}
+	all = json_pack("{s:s, s:O, s:I, s:I, s:I, s:I}", "name", "gw-load", "results", results, "send_failures",
 			(json_int_t)crowd.send_failures, "strangers", (json_int_t)crowd.strangers, "retransmissions",
-			(json_int_t)crowd.retries);
+			(json_int_t)crowd.retries, "answered", (json_int_t)asked);
 	if (all && items > 0) {
 		json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 		puts("");
@@ -351,7 +368,7 @@ int main(int argc, char **argv)
 	if (!o.clients || o.clients > need)
 		o.clients = need ? need : 1;
 	if (!wrong)
-		wrong = items == 0 ? "--plan: JOB:N,... with jobs up, probe, child, ike, down" : check(&o);
+		wrong = items == 0 ? "--plan: JOB:N,... with jobs up, probe, child, ike, down, wait" : check(&o);
 	if (wrong) {
 		fprintf(stderr, "gw-load: %s\n", wrong);
 		return 2;

@@ -154,6 +154,8 @@ static bool begin(struct load_client *l, enum load_job job)
 		return ini_rekey_ike(ini);
 	case JOB_DOWN:
 		return ini_delete(ini);
+	case JOB_WAIT:
+		break;
 	}
 	return false;
 }
@@ -189,6 +191,16 @@ static void look_after(struct crowd *c, mtime now)
 		}
 }
 
+static void wait_only(struct crowd *c, int64_t us)
+{
+	mtime end = mtime_add(clock_now(c->env->clock), us);
+
+	while (!mtime_reached(end, clock_now(c->env->clock))) {
+		(void)net_receive(c->net, 20, on_datagram, c);
+		look_after(c, clock_now(c->env->clock));
+	}
+}
+
 bool crowd_run(struct crowd *c, enum load_job job, size_t count, size_t in_flight, int64_t patience_us)
 {
 	size_t begun = 0, before = 0;
@@ -196,6 +208,10 @@ bool crowd_run(struct crowd *c, enum load_job job, size_t count, size_t in_fligh
 
 	c->finished = c->failed = 0;
 	c->next = 0;
+	if (job == JOB_WAIT) {
+		wait_only(c, MILLISECONDS(count));
+		return true;
+	}
 	while (c->finished + c->failed < count) {
 		mtime now;
 

@@ -5,7 +5,7 @@
 #include "load_net.h"
 #include "tests/initiator/initiator.h"
 
-enum load_job { JOB_UP, JOB_PROBE, JOB_CHILD, JOB_IKE, JOB_DOWN };
+enum load_job { JOB_UP, JOB_PROBE, JOB_CHILD, JOB_IKE, JOB_DOWN, JOB_WAIT };
 
 struct load_client {
 	struct ini *ini; /* owned */
@@ -38,7 +38,8 @@ MUST_USE enum gw_err crowd_init(struct crowd *c, const struct env *env, const st
 				size_t count, const struct endpoint *responder, const char *id_format);
 void crowd_clear(struct crowd *c);
 /*
- * `count` jobs, `in_flight` at a time, by the clients in turn (JOB_UP: by those that are not up). False: `patience_us`
+ * `count` jobs, `in_flight` at a time, by the clients in turn (JOB_UP: by those that are not up); JOB_WAIT
+ * only answers the responder, for `count` milliseconds. False: `patience_us`
  * passed without any of them being finished.
  */
 bool crowd_run(struct crowd *c, enum load_job job, size_t count, size_t in_flight, int64_t patience_us);
