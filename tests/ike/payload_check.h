@@ -115,14 +115,16 @@ static inline struct bytes written_body(struct msg_writer *m, uint8_t type)
 			      text); \
 	} while (0)
 
-/* Runs the tests and gives main()'s result. */
-static inline int run_tests(const char *name, const TTest *const *tests, size_t n)
+/* Runs the tests, each between setup and teardown (or NULL), and gives main()'s result. */
+static inline int run_tests_with(const char *name, SFun setup, SFun teardown, const TTest *const *tests, size_t n)
 {
 	Suite *s = suite_create(name);
 	TCase *tc = tcase_create(name);
 	SRunner *runner;
 	int failed;
 
+	if (setup)
+		tcase_add_checked_fixture(tc, setup, teardown);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);
@@ -131,6 +133,11 @@ static inline int run_tests(const char *name, const TTest *const *tests, size_t 
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static inline int run_tests(const char *name, const TTest *const *tests, size_t n)
+{
+	return run_tests_with(name, NULL, NULL, tests, n);
 }
 
 #endif

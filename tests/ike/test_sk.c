@@ -1,0 +1,875 @@
+#include "ike/sk.h"
+
+#include "payload_check.h"
+#include "tests/vectors/vectors.h"
+
+/* One of each kind of suite, and each size of key, salt, IV and ICV. */
+static const struct {
+	uint16_t encr, bits, integ;
+} suites[] = {
+	{ ENCR_AES_CBC, 128, INTEG_HMAC_SHA1_96 },
+	{ ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_256_128 },
+	{ ENCR_AES_CBC, 192, INTEG_HMAC_SHA2_384_192 },
+	{ ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256 },
+	{ ENCR_AES_CTR, 128, INTEG_HMAC_SHA2_256_128 },
+	{ ENCR_AES_CTR, 256, INTEG_HMAC_SHA1_96 },
+	{ ENCR_AES_GCM_8, 128, 0 },
+	{ ENCR_AES_GCM_12, 256, 0 },
+	{ ENCR_AES_GCM_16, 128, 0 },
+	{ ENCR_AES_GCM_16, 256, 0 },
+	{ ENCR_AES_CCM_16, 128, 0 },
+	{ ENCR_AES_CCM_16, 256, 0 },
+	{ ENCR_CHACHA20_POLY1305, 0, 0 },
+};
+
+struct fixture {
+	struct crypto *c;
+	struct sk_key k;
+	struct sk_iv iv;
+	uint8_t next_iv;
+	bool iv_fails;
+	uint8_t keys[128];
+	uint8_t chain[65536];
+	uint8_t packed[3 * 65536];
+	struct writer w;
+};
+
+static struct fixture f;
+
+static enum gw_err make_iv(void *arg, uint8_t *out, size_t n)
+{
+	struct fixture *x = arg;
+
+	if (x->iv_fails)
+		return GW_EIO;
+	memset(out, x->next_iv++, n);
+	return GW_OK;
+}
+
+static void setup(void)
+{
+	struct err e;
+
+	f.c = crypto_create(&e);
+	ck_assert_ptr_nonnull(f.c);
+	f.iv = (struct sk_iv){ make_iv, &f };
+	f.iv_fails = false;
+	for (size_t i = 0; i < sizeof(f.keys); i++)
+		f.keys[i] = (uint8_t)(i * 7 + 1);
+	for (size_t i = 0; i < sizeof(f.chain); i++)
+		f.chain[i] = (uint8_t)(i * 13 + 5 + i / 251);
+	f.w = wr_of(f.packed, sizeof(f.packed));
+}
+
+static void teardown(void)
+{
+	crypto_destroy(f.c);
+	f.c = NULL;
+}
+
+static void use_suite(size_t i)
+{
+	struct cipher_suite *s = &f.k.suite;
+
+	*s = (struct cipher_suite){ encr_find(suites[i].encr), suites[i].bits, NULL };
+	ck_assert_ptr_nonnull(s->encr);
+	if (suites[i].integ)
+		s->integ = integ_find(suites[i].integ);
+	if (s->encr->fixed_key)
+		s->key_bits = s->encr->key_bits[0];
+	f.k.encr = bytes_of(f.keys, suite_encr_key_len(s));
+	f.k.integ = bytes_of(f.keys + 48, suite_integ_key_len(s));
+	ck_assert_uint_le(f.k.encr.n, 48);
+}
+
+static const struct ike_header header = {
+	.spi_i = UINT64_C(0x0102030405060708),
+	.spi_r = UINT64_C(0x1112131415161718),
+	.version = 0x20,
+	.exchange = INFORMATIONAL,
+	.flags = IKE_FLAG_RESPONSE,
+	.id = 5,
+};
+
+static enum gw_err seal(size_t n, size_t max, bool fragment)
+{
+	f.w = wr_of(f.packed, sizeof(f.packed));
+	return sk_seal(f.c, &f.k, &f.iv, &header, PL_NOTIFY, bytes_of(f.chain, n), max, fragment, &f.w);
+}
+
+/* The i-th of what was sealed, as a heap copy of its size; NULL: none. */
+static uint8_t *sealed(size_t index, size_t *n)
+{
+	struct reader r = rd_of(wr_done(&f.w));
+	struct bytes d;
+
+	for (size_t i = 0; packed_next(&r, &d); i++) {
+		if (i == index) {
+			*n = d.n;
+			return exact(d.p, d.n);
+		}
+	}
+	return NULL;
+}
+
+static size_t sealed_count(void)
+{
+	struct reader r = rd_of(wr_done(&f.w));
+	struct bytes d;
+	size_t count = 0;
+
+	while (packed_next(&r, &d))
+		count++;
+	ck_assert(!r.bad);
+	ck_assert_uint_eq(r.left, 0);
+	return count;
+}
+
+START_TEST(every_suite_opens_what_it_sealed)
+{
+	static const size_t sizes[] = { 0, 1, 7, 8, 14, 15, 16, 17, 31, 32, 33, 1000, 20000 };
+	struct sk_inside in;
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		use_suite(i);
+		for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+			struct ike_header h;
+			size_t n;
+			uint8_t *d;
+
+			ck_assert_int_eq(seal(sizes[k], IKE_MAX_MESSAGE, false), GW_OK);
+			ck_assert_uint_eq(sealed_count(), 1);
+			d = sealed(0, &n);
+			ck_assert_int_eq(msg_parse_header(bytes_of(d, n), &h), GW_OK);
+			ck_assert_uint_eq(h.spi_i, header.spi_i);
+			ck_assert_uint_eq(h.spi_r, header.spi_r);
+			ck_assert_uint_eq(h.version, 0x20);
+			ck_assert_uint_eq(h.exchange, INFORMATIONAL);
+			ck_assert_uint_eq(h.flags, IKE_FLAG_RESPONSE);
+			ck_assert_uint_eq(h.id, 5);
+			ck_assert_uint_eq(h.next, PL_SK);
+			if (sizes[k] >= 16)
+				ck_assert_ptr_null(memmem(d, n, f.chain, 16));
+			ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), GW_OK);
+			ck_assert_uint_eq(in.first, PL_NOTIFY);
+			ck_assert_uint_eq(in.fragment, 0);
+			ck_assert_uint_eq(in.total, 0);
+			ck_assert(bytes_equal(in.chain, bytes_of(f.chain, sizes[k])));
+			free(d);
+		}
+	}
+}
+END_TEST
+
+START_TEST(sizes_on_the_wire)
+{
+	/* Header 28, SK 4, IV, content, padding and its length, ICV. */
+	static const struct {
+		size_t suite, chain, datagram;
+	} t[] = {
+		{ 1, 0, 28 + 4 + 16 + 16 + 16 },  { 1, 15, 28 + 4 + 16 + 16 + 16 }, { 1, 16, 28 + 4 + 16 + 32 + 16 },
+		{ 0, 15, 28 + 4 + 16 + 16 + 12 }, { 4, 15, 28 + 4 + 8 + 16 + 16 },  { 6, 8, 28 + 4 + 8 + 9 + 8 },
+		{ 7, 8, 28 + 4 + 8 + 9 + 12 },	  { 9, 0, 28 + 4 + 8 + 1 + 16 },    { 12, 8, 28 + 4 + 8 + 9 + 16 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		use_suite(t[i].suite);
+		ck_assert_int_eq(seal(t[i].chain, IKE_MAX_MESSAGE, false), GW_OK);
+		ck_assert_uint_eq(f.w.n, 2 + t[i].datagram);
+	}
+}
+END_TEST
+
+START_TEST(every_changed_octet_is_refused)
+{
+	struct sk_inside in;
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		for (int fragmented = 0; fragmented <= 1; fragmented++) {
+			size_t n;
+			uint8_t *d, *copy;
+
+			use_suite(i);
+			ck_assert_int_eq(seal(100, fragmented ? 120 : IKE_MAX_MESSAGE, true), GW_OK);
+			d = sealed(0, &n);
+			copy = exact(d, n);
+			for (size_t at = 0; at < n; at++) {
+				for (unsigned bit = 0; bit < 8; bit++) {
+					enum gw_err rc;
+
+					memcpy(copy, d, n);
+					copy[at] ^= (uint8_t)(1U << bit);
+					rc = sk_open(f.c, &f.k, copy, n, &in);
+					ck_assert_msg(rc == GW_EAUTH || rc == GW_EMALFORMED, "suite %zu, octet %zu: %d",
+						      i, at, rc);
+					/* What is behind the lengths is found out by the ICV, by nothing else. */
+					if (at >= 36)
+						ck_assert_int_eq(rc, GW_EAUTH);
+				}
+			}
+			memcpy(copy, d, n);
+			ck_assert_int_eq(sk_open(f.c, &f.k, copy, n, &in), GW_OK);
+			free(copy);
+			free(d);
+		}
+	}
+}
+END_TEST
+
+START_TEST(every_cut_is_refused)
+{
+	struct sk_inside in;
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		size_t n;
+		uint8_t *d;
+
+		use_suite(i);
+		ck_assert_int_eq(seal(40, IKE_MAX_MESSAGE, false), GW_OK);
+		d = sealed(0, &n);
+		for (size_t cut = 0; cut < n; cut++) {
+			uint8_t *p = exact(d, cut);
+
+			ck_assert_int_eq(sk_open(f.c, &f.k, p, cut, &in), GW_EMALFORMED);
+			/* And with lengths that fit what is left. */
+			if (cut >= 32) {
+				put_u32(p + 24, (uint32_t)cut);
+				put_u16(p + 30, (uint16_t)(cut - 28));
+				ck_assert_int_ne(sk_open(f.c, &f.k, p, cut, &in), GW_OK);
+			}
+			free(p);
+		}
+		free(d);
+	}
+}
+END_TEST
+
+START_TEST(other_keys_do_not_open)
+{
+	struct sk_inside in;
+	uint8_t other[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		struct bytes was;
+		size_t n;
+		uint8_t *d;
+
+		use_suite(i);
+		memcpy(other, f.keys, sizeof(other));
+		ck_assert_int_eq(seal(40, IKE_MAX_MESSAGE, false), GW_OK);
+		d = sealed(0, &n);
+		other[0] ^= 1;
+		other[48] ^= 1;
+		was = f.k.encr;
+		f.k.encr = bytes_of(other, was.n);
+		if (f.k.integ.n > 0)
+			f.k.integ = bytes_of(other + 48, f.k.integ.n);
+		ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), GW_EAUTH);
+		free(d);
+	}
+}
+END_TEST
+
+/* ---- messages that no writer of ours would make ---- */
+
+/*
+ * A datagram of `outer` payloads (with their generic headers; the first is of type `first`) and a last payload `type`
+ * with `head` octets before the IV, sealed over `text` as it is. The caller frees.
+ */
+static uint8_t *raw(uint8_t first, struct bytes outer, uint8_t type, struct bytes head, struct bytes text, size_t *n)
+{
+	static uint8_t buf[1024];
+	struct cipher_suite *s = &f.k.suite;
+	struct writer w = wr_of(buf, sizeof(buf));
+	size_t sk, aad;
+	uint8_t *iv, *at, *icv;
+
+	wr_u64(&w, header.spi_i);
+	wr_u64(&w, header.spi_r);
+	wr_u8(&w, first);
+	wr_u8(&w, 0x20);
+	wr_u8(&w, INFORMATIONAL);
+	wr_u8(&w, 0);
+	wr_u32(&w, 5);
+	wr_u32(&w, 0);
+	wr_bytes(&w, outer);
+	ck_assert(outer.n > 0 || first == type);
+	sk = w.n;
+	wr_u8(&w, PL_NOTIFY);
+	wr_u8(&w, 0);
+	wr_u16(&w, 0);
+	wr_bytes(&w, head);
+	aad = w.n;
+	iv = wr_room(&w, suite_iv_len(s));
+	at = wr_room(&w, text.n);
+	icv = wr_room(&w, suite_icv_len(s));
+	ck_assert(iv && at && icv);
+	memset(iv, 3, suite_iv_len(s));
+	if (text.n > 0)
+		memcpy(at, text.p, text.n);
+	wr_patch_u32(&w, 24, (uint32_t)w.n);
+	wr_patch_u16(&w, sk + 2, (uint16_t)(w.n - sk));
+	ck_assert_int_eq(crypto_seal(f.c, s, f.k.encr, f.k.integ, bytes_of(iv, suite_iv_len(s)), bytes_of(buf, aad), at,
+				     text.n, icv),
+			 GW_OK);
+	*n = w.n;
+	return exact(buf, w.n);
+}
+
+START_TEST(padding_is_bounded_and_otherwise_anything)
+{
+	struct sk_inside in;
+	uint8_t text[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		use_suite(i);
+		for (size_t len = 16; len <= 64; len += 16) {
+			for (unsigned pad = 0; pad < 256; pad++) {
+				size_t n;
+				uint8_t *d;
+				enum gw_err rc;
+
+				memset(text, 0xa5, sizeof(text));
+				text[len - 1] = (uint8_t)pad;
+				d = raw(PL_SK, (struct bytes){ 0 }, PL_SK, (struct bytes){ 0 }, bytes_of(text, len),
+					&n);
+				rc = sk_open(f.c, &f.k, d, n, &in);
+				ck_assert_int_eq(rc, pad < len ? GW_OK : GW_EMALFORMED);
+				if (rc == GW_OK)
+					ck_assert_uint_eq(in.chain.n, len - 1 - pad);
+				else
+					ck_assert_uint_eq(in.chain.n, 0);
+				free(d);
+			}
+		}
+	}
+}
+END_TEST
+
+START_TEST(cbc_wants_whole_blocks)
+{
+	struct sk_inside in;
+	size_t n;
+	uint8_t *d;
+
+	use_suite(1);
+	ck_assert_int_eq(seal(10, IKE_MAX_MESSAGE, false), GW_OK);
+	d = sealed(0, &n);
+	for (size_t less = 0; less < 20; less++) {
+		size_t m = n - less;
+		uint8_t *p = exact(d, m);
+
+		put_u32(p + 24, (uint32_t)m);
+		put_u16(p + 30, (uint16_t)(m - 28));
+		/* No block left, or not a whole one: not even looked at. */
+		ck_assert_int_eq(sk_open(f.c, &f.k, p, m, &in), less % 16 == 0 && less < 16 ? GW_OK : GW_EMALFORMED);
+		free(p);
+	}
+	free(d);
+}
+END_TEST
+
+START_TEST(payloads_before_sk_are_authenticated)
+{
+	static const uint8_t notify[] = { PL_SK, 0, 0, 8, 0, 0, 0x40, 0 };
+	static const uint8_t text[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0 };
+	struct sk_inside in;
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		size_t n;
+		uint8_t *d;
+
+		use_suite(i);
+		d = raw(PL_NOTIFY, bytes_of(notify, sizeof(notify)), PL_SK, (struct bytes){ 0 }, bytes_of(text, 16),
+			&n);
+		ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), GW_OK);
+		ck_assert(bytes_equal(in.chain, bytes_of(text, 15)));
+		free(d);
+		d = raw(PL_NOTIFY, bytes_of(notify, sizeof(notify)), PL_SK, (struct bytes){ 0 }, bytes_of(text, 16),
+			&n);
+		d[35] ^= 1;
+		ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), GW_EAUTH);
+		free(d);
+	}
+}
+END_TEST
+
+START_TEST(sk_is_found_only_where_it_may_be)
+{
+	static const struct {
+		const char *what;
+		uint8_t first;
+		const char *hex; /* after the header */
+	} t[] = {
+		{ "no payloads", PL_NONE, "" },
+		{ "SK missing", PL_SK, "" },
+		{ "SK header cut", PL_SK, "290000" },
+		{ "empty SK", PL_SK, "29000004" },
+		{ "SK length 3", PL_SK, "29000003" },
+		{ "SK length 0", PL_SK, "29000000" },
+		{ "SK leaves the message", PL_SK, "29000009 11223344" },
+		{ "octet after SK", PL_SK, "29000008 11223344 00" },
+		{ "a payload after SK", PL_SK, "29000008 11223344 00000008 00004000" },
+		{ "clear message", PL_NOTIFY, "00000008 00004000" },
+		{ "chain without end", PL_NOTIFY, "29000008 00004000" },
+		{ "outer length 0", PL_NOTIFY, "2e000000 00000004" },
+		{ "outer length 3", PL_NOTIFY, "2e000003 00000004" },
+		{ "SKF cut in its numbers", PL_SKF, "29000006 0001" },
+		{ "SKF without IV", PL_SKF, "29000008 00010002" },
+		{ "all that is needed but one octet", PL_SK,
+		  "2900001c 0000000000000000 00000000000000000000000000000000" },
+	};
+	struct sk_inside in;
+
+	use_suite(9);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		size_t n;
+		uint8_t *rest = unhex(t[i].hex, &n), *d = malloc(28 + n);
+		enum gw_err rc;
+
+		ck_assert_ptr_nonnull(d);
+		memset(d, 0, 28);
+		d[16] = t[i].first;
+		put_u32(d + 24, (uint32_t)(28 + n));
+		memcpy(d + 28, rest, n);
+		rc = sk_open(f.c, &f.k, d, 28 + n, &in);
+		ck_assert_msg(rc == GW_EMALFORMED, "%s: %d", t[i].what, rc);
+		free(d);
+		free(rest);
+	}
+}
+END_TEST
+
+START_TEST(fragment_numbers)
+{
+	static const struct {
+		uint16_t fragment, total;
+		enum gw_err want;
+	} t[] = {
+		{ 0, 0, GW_EMALFORMED }, { 0, 1, GW_EMALFORMED },
+		{ 1, 0, GW_EMALFORMED }, { 1, 1, GW_OK },
+		{ 2, 1, GW_EMALFORMED }, { 2, 2, GW_OK },
+		{ 1, 65535, GW_OK },	 { 65535, 65535, GW_OK },
+		{ 3, 2, GW_EMALFORMED }, { 65535, 65534, GW_EMALFORMED },
+	};
+	static const uint8_t text[16];
+	struct sk_inside in;
+
+	use_suite(9);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		uint8_t head[4];
+		size_t n;
+		uint8_t *d;
+
+		put_u16(head, t[i].fragment);
+		put_u16(head + 2, t[i].total);
+		d = raw(PL_SKF, (struct bytes){ 0 }, PL_SKF, bytes_of(head, 4), bytes_of(text, 16), &n);
+		ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), t[i].want);
+		if (t[i].want == GW_OK) {
+			ck_assert_uint_eq(in.fragment, t[i].fragment);
+			ck_assert_uint_eq(in.total, t[i].total);
+			/* Only the first one names the first payload, whatever the others say. */
+			ck_assert_uint_eq(in.first, t[i].fragment == 1 ? PL_NOTIFY : PL_NONE);
+		}
+		free(d);
+	}
+}
+END_TEST
+
+/* ---- fragmentation ---- */
+
+START_TEST(fragments_fit_and_make_up_the_whole)
+{
+	static uint8_t whole[65536];
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		use_suite(i);
+		for (size_t max = 140; max < 700; max += 37) {
+			size_t count, at = 0;
+
+			ck_assert_int_eq(seal(2000, max, true), GW_OK);
+			count = sealed_count();
+			ck_assert_uint_gt(count, 1);
+			for (size_t k = 0; k < count; k++) {
+				struct sk_inside in;
+				size_t n;
+				uint8_t *d = sealed(k, &n);
+
+				ck_assert_uint_le(n, max);
+				ck_assert_uint_eq(d[16], PL_SKF);
+				ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), GW_OK);
+				ck_assert_uint_eq(in.fragment, k + 1);
+				ck_assert_uint_eq(in.total, count);
+				ck_assert_uint_eq(in.first, k == 0 ? PL_NOTIFY : PL_NONE);
+				/* RFC 7383 2.5: no next payload but in the first. */
+				ck_assert_uint_eq(d[28], k == 0 ? PL_NOTIFY : PL_NONE);
+				memcpy(whole + at, in.chain.p, in.chain.n);
+				at += in.chain.n;
+				/* Nothing is wasted: one block more would not have fitted. */
+				if (k + 1 < count)
+					ck_assert_uint_gt(n + suite_block(&f.k.suite), max);
+				free(d);
+			}
+			ck_assert(bytes_equal(bytes_of(whole, at), bytes_of(f.chain, 2000)));
+		}
+	}
+}
+END_TEST
+
+START_TEST(fragments_only_when_it_does_not_fit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		size_t n;
+
+		use_suite(i);
+		ck_assert_int_eq(seal(400, IKE_MAX_MESSAGE, true), GW_OK);
+		n = f.w.n - 2;
+		ck_assert_int_eq(seal(400, n, true), GW_OK);
+		ck_assert_uint_eq(sealed_count(), 1);
+		ck_assert_int_eq(seal(400, n - 1, true), GW_OK);
+		ck_assert_uint_eq(sealed_count(), 2);
+		/* Unless the peer knows no fragments: then IP has to do it. */
+		ck_assert_int_eq(seal(400, n - 1, false), GW_OK);
+		ck_assert_uint_eq(sealed_count(), 1);
+		ck_assert_uint_eq(f.w.n - 2, n);
+		/* Nothing to cut in an empty message. */
+		ck_assert_int_eq(seal(0, 10, true), GW_OK);
+		ck_assert_uint_eq(sealed_count(), 1);
+	}
+}
+END_TEST
+
+START_TEST(number_of_fragments_is_bounded)
+{
+	size_t room;
+
+	use_suite(9);
+	room = 200 - 28 - 8 - 8 - 16 - 1;
+	ck_assert_int_eq(seal(room * IKE_FRAG_MAX, 200, true), GW_OK);
+	ck_assert_uint_eq(sealed_count(), IKE_FRAG_MAX);
+	ck_assert_int_eq(seal(room * IKE_FRAG_MAX + 1, 200, true), GW_ELIMIT);
+	ck_assert_uint_eq(f.w.n, 0);
+	/* One octet of content a fragment is the least. */
+	ck_assert_int_eq(seal(64, 28 + 8 + 8 + 16 + 2, true), GW_OK);
+	ck_assert_uint_eq(sealed_count(), 64);
+	ck_assert_int_eq(seal(64, 28 + 8 + 8 + 16 + 1, true), GW_ELIMIT);
+	ck_assert_int_eq(seal(64, 0, true), GW_ELIMIT);
+}
+END_TEST
+
+START_TEST(a_message_has_at_most_65535_octets)
+{
+	size_t fixed = 28 + 4 + 8 + 1 + 16;
+
+	use_suite(9);
+	ck_assert_int_eq(seal(65535 - fixed, IKE_MAX_MESSAGE, false), GW_OK);
+	ck_assert_uint_eq(f.w.n, 2 + 65535);
+	ck_assert_int_eq(seal(65536 - fixed, IKE_MAX_MESSAGE, false), GW_ELIMIT);
+	ck_assert_uint_eq(f.w.n, 0);
+}
+END_TEST
+
+START_TEST(failure_leaves_nothing_behind)
+{
+	uint8_t small[300];
+
+	use_suite(1);
+	for (size_t cap = 0; cap < sizeof(small); cap++) {
+		struct writer w = wr_of(small, cap);
+		enum gw_err rc = sk_seal(f.c, &f.k, &f.iv, &header, PL_NOTIFY, bytes_of(f.chain, 150), 160, true, &w);
+
+		if (rc == GW_OK)
+			ck_assert_uint_gt(w.n, 150);
+		else
+			ck_assert_uint_eq(w.n, 0);
+		ck_assert(rc == GW_OK || rc == GW_ELIMIT);
+	}
+	memset(small, 0, sizeof(small));
+	f.w = wr_of(small, sizeof(small));
+	wr_u8(&f.w, 0x77);
+	f.iv_fails = true;
+	ck_assert_int_eq(sk_seal(f.c, &f.k, &f.iv, &header, PL_NOTIFY, bytes_of(f.chain, 100), 1000, true, &f.w),
+			 GW_EIO);
+	ck_assert_uint_eq(f.w.n, 1);
+	ck_assert_uint_eq(small[0], 0x77);
+	ck_assert_ptr_null(memmem(small, sizeof(small), f.chain, 8));
+}
+END_TEST
+
+START_TEST(packed_walk_stays_inside)
+{
+	static const struct {
+		const char *hex;
+		size_t count;
+	} t[] = {
+		{ "", 0 },	 { "00", 0 },	    { "0000", 1 },	     { "0001", 0 },
+		{ "0001aa", 1 }, { "0001aa00", 1 }, { "0001aa0002bbcc", 2 }, { "0001aa0002bb", 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		size_t n, count = 0;
+		uint8_t *p = unhex(t[i].hex, &n);
+		struct reader r = rd_of(bytes_of(p, n));
+		struct bytes d;
+
+		while (packed_next(&r, &d))
+			count++;
+		ck_assert_uint_eq(count, t[i].count);
+		ck_assert(!packed_next(&r, &d));
+		free(p);
+	}
+}
+END_TEST
+
+/* ---- captured conversations ---- */
+
+static struct ike_msg msg;
+
+/* Opens message `name` with the keys of that IKE SA; `out` has the buffer, which the caller frees. */
+static uint8_t *open_captured(const struct vectors *v, const char *name, int sa, struct sk_inside *in)
+{
+	struct bytes d = vectors_need(v, name);
+	uint8_t *copy = exact(d.p, d.n);
+	char key[16];
+	char side;
+
+	ck_assert_int_eq(msg_parse_header(d, &msg.h), GW_OK);
+	side = msg.h.flags & IKE_FLAG_INITIATOR ? 'i' : 'r';
+	snprintf(key, sizeof(key), "ike%d.sk_e%c", sa, side);
+	f.k.encr = vectors_need(v, key);
+	snprintf(key, sizeof(key), "ike%d.sk_a%c", sa, side);
+	f.k.integ = vectors_bytes(v, key);
+	ck_assert_msg(sk_open(f.c, &f.k, copy, d.n, in) == GW_OK, "%s does not open", name);
+	return copy;
+}
+
+static uint8_t *parse_captured(const struct vectors *v, const char *name, int sa)
+{
+	struct sk_inside in;
+	struct err e;
+	uint8_t *copy = open_captured(v, name, sa, &in);
+
+	ck_assert_uint_eq(in.total, 0);
+	ck_assert_msg(msg_parse(&msg, in.first, in.chain, &e) == GW_OK, "%s: %s", name, e.text);
+	ck_assert_uint_eq(msg.unknown_critical, 0);
+	ck_assert(!msg.encrypted);
+	return copy;
+}
+
+/* PSK, rekeying of both kinds, deletion: the same course with two very different suites. */
+static void check_course(const char *file, uint16_t dh, size_t ke_len)
+{
+	struct vectors v;
+	uint8_t *d;
+
+	vectors_load(&v, file);
+	d = parse_captured(&v, "msg03_i", 1);
+	ck_assert_uint_eq(msg.h.exchange, IKE_AUTH);
+	ck_assert_uint_eq(msg.idi.kind, 3);
+	ck_assert_bytes(msg.idi.data, "alice@example.org");
+	ck_assert_bytes(msg.idr.data, "gw.example.org");
+	ck_assert_uint_eq(msg.auth.method, AUTH_PSK);
+	ck_assert_uint_eq(msg.cp.type, CFG_REQUEST);
+	ck_assert_uint_eq(msg.cp.a[0].type, CFG_IP4_ADDRESS);
+	ck_assert_uint_eq(msg.sa.p[0].protocol, PROTO_ESP);
+	ck_assert_uint_eq(msg.sa.p[0].spi.n, 4);
+	ck_assert_uint_eq(msg.tsi.count, 2);
+	ck_assert_uint_eq(msg.tsr.count, 2);
+	ck_assert_uint_eq(get_u32(msg.tsr.s[0].range.lo.b), 0x0a010000);
+	ck_assert_uint_eq(get_u32(msg.tsr.s[0].range.hi.b), 0x0a0100ff);
+	ck_assert_uint_eq(msg.tsr.s[1].range.lo.family, 6);
+	ck_assert_ptr_nonnull(msg_notify(&msg, N_INITIAL_CONTACT));
+	ck_assert_ptr_nonnull(msg_notify(&msg, N_MOBIKE_SUPPORTED));
+	free(d);
+
+	d = parse_captured(&v, "msg04_r", 1);
+	ck_assert_ptr_null(msg_error(&msg));
+	ck_assert_bytes(msg.idr.data, "gw.example.org");
+	ck_assert_uint_eq(msg.cp.type, CFG_REPLY);
+	ck_assert_uint_eq(msg.cp.a[0].type, CFG_IP4_ADDRESS);
+	ck_assert_uint_eq(get_u32(msg.cp.a[0].value.p), 0x0a090001);
+	ck_assert_uint_eq(msg.cp.a[1].type, CFG_IP6_ADDRESS);
+	ck_assert_uint_eq(msg.cp.a[1].value.n, 17);
+	ck_assert_uint_eq(msg.tsi.count, 2);
+	ck_assert_uint_eq(get_u32(msg.tsi.s[0].range.lo.b), 0x0a090001);
+	free(d);
+
+	d = parse_captured(&v, "msg05_i", 1);
+	ck_assert_uint_eq(msg.h.exchange, CREATE_CHILD_SA);
+	ck_assert_uint_eq(msg_notify(&msg, N_REKEY_SA)->protocol, PROTO_ESP);
+	ck_assert_uint_eq(msg_notify(&msg, N_REKEY_SA)->spi.n, 4);
+	ck_assert_uint_eq(msg.ke.group, dh);
+	ck_assert_uint_eq(msg.ke.data.n, ke_len);
+	ck_assert(bytes_equal(msg.nonce, vectors_need(&v, "child2.ni")));
+	free(d);
+	d = parse_captured(&v, "msg06_r", 1);
+	ck_assert(bytes_equal(msg.nonce, vectors_need(&v, "child2.nr")));
+	free(d);
+
+	d = parse_captured(&v, "msg07_i", 1);
+	ck_assert_uint_eq(msg.h.exchange, INFORMATIONAL);
+	ck_assert_uint_eq(msg.delete_count, 1);
+	ck_assert_uint_eq(msg.deletes[0].protocol, PROTO_ESP);
+	ck_assert_uint_eq(msg.deletes[0].count, 1);
+	free(d);
+
+	d = parse_captured(&v, "msg09_i", 1);
+	ck_assert_uint_eq(msg.sa.p[0].protocol, PROTO_IKE);
+	ck_assert(bytes_equal(msg.sa.p[0].spi, vectors_need(&v, "ike2.spi_i")));
+	ck_assert(bytes_equal(msg.nonce, vectors_need(&v, "ike2.ni")));
+	free(d);
+	d = parse_captured(&v, "msg10_r", 1);
+	ck_assert(bytes_equal(msg.sa.p[0].spi, vectors_need(&v, "ike2.spi_r")));
+	ck_assert(bytes_equal(msg.nonce, vectors_need(&v, "ike2.nr")));
+	free(d);
+
+	d = parse_captured(&v, "msg11_i", 1);
+	ck_assert_uint_eq(msg.deletes[0].protocol, PROTO_IKE);
+	ck_assert_uint_eq(msg.deletes[0].count, 0);
+	free(d);
+	d = parse_captured(&v, "msg12_r", 1);
+	ck_assert_uint_eq(msg.present, 0);
+	free(d);
+
+	/* From here on under the new IKE SA. */
+	d = parse_captured(&v, "msg13_i", 2);
+	ck_assert_uint_eq(msg.h.id, 0);
+	ck_assert_uint_eq(msg.deletes[0].protocol, PROTO_ESP);
+	free(d);
+	d = parse_captured(&v, "msg14_r", 2);
+	free(d);
+	d = parse_captured(&v, "msg15_r", 2);
+	ck_assert_uint_eq(msg.h.flags, 0);
+	ck_assert_uint_eq(msg.deletes[0].protocol, PROTO_IKE);
+	free(d);
+	d = parse_captured(&v, "msg16_i", 2);
+	ck_assert_uint_eq(msg.present, 0);
+	free(d);
+	vectors_free(&v);
+}
+
+START_TEST(captured_gcm)
+{
+	use_suite(9);
+	check_course(TEST_DATA "/vectors/aes256gcm16-prfsha384-x25519.txt", DH_CURVE25519, 32);
+}
+END_TEST
+
+START_TEST(captured_cbc)
+{
+	use_suite(1);
+	check_course(TEST_DATA "/vectors/aes128-sha256-modp2048.txt", DH_MODP_2048, 256);
+}
+END_TEST
+
+START_TEST(captured_fragments_and_eap)
+{
+	static const char *const parts[] = { "msg04_r", "msg05_r", "msg06_r" };
+	static uint8_t whole[4096];
+	struct vectors v;
+	struct sk_inside in;
+	struct err e;
+	uint8_t first = 0, *d;
+	size_t n = 0;
+
+	use_suite(12);
+	vectors_load(&v, TEST_DATA "/vectors/chacha20poly1305-prfsha512-ecp384.txt");
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		d = open_captured(&v, parts[i], 1, &in);
+		ck_assert_uint_eq(in.fragment, i + 1);
+		ck_assert_uint_eq(in.total, 3);
+		if (i == 0)
+			first = in.first;
+		memcpy(whole + n, in.chain.p, in.chain.n);
+		n += in.chain.n;
+		free(d);
+	}
+	ck_assert_int_eq(msg_parse(&msg, first, bytes_of(whole, n), &e), GW_OK);
+	ck_assert_bytes(msg.idr.data, "gw.example.org");
+	ck_assert_uint_eq(msg.cert_count, 1);
+	ck_assert_uint_eq(msg.certs[0].encoding, 4);
+	ck_assert_uint_eq(msg.certs[0].data.p[0], 0x30);
+	ck_assert_uint_eq(msg.auth.method, AUTH_SIGNATURE);
+	ck_assert_uint_eq(msg.eap.p[0], 1);
+	ck_assert_uint_eq(msg.eap.p[4], 1);
+
+	/* What a client says back: its name, then MSCHAPv2 (26), until success. */
+	d = parse_captured(&v, "msg07_i", 1);
+	ck_assert_uint_eq(msg.eap.p[0], 2);
+	ck_assert_bytes(bytes_of(msg.eap.p + 5, msg.eap.n - 5), "alice");
+	free(d);
+	d = parse_captured(&v, "msg08_r", 1);
+	ck_assert_uint_eq(msg.eap.p[4], 26);
+	free(d);
+	d = parse_captured(&v, "msg12_r", 1);
+	ck_assert_uint_eq(msg.eap.n, 4);
+	ck_assert_uint_eq(msg.eap.p[0], 3);
+	free(d);
+	d = parse_captured(&v, "msg13_i", 1);
+	ck_assert_uint_eq(msg.auth.data.n, 64);
+	free(d);
+	d = parse_captured(&v, "msg14_r", 1);
+	ck_assert_uint_eq(msg.cp.type, CFG_REPLY);
+	ck_assert_uint_eq(msg.tsr.count, 2);
+	free(d);
+	vectors_free(&v);
+}
+END_TEST
+
+/* Sealing what was captured, with its IV, gives what was captured: octet for octet what strongSwan sent. */
+static enum gw_err captured_iv(void *arg, uint8_t *out, size_t n)
+{
+	memcpy(out, ((const struct bytes *)arg)->p + 32, n);
+	return GW_OK;
+}
+
+START_TEST(sealing_gives_the_captured_datagram)
+{
+	static const char *const names[] = { "msg03_i", "msg04_r", "msg05_i", "msg12_r" };
+	struct vectors v;
+
+	use_suite(9);
+	vectors_load(&v, TEST_DATA "/vectors/aes256gcm16-prfsha384-x25519.txt");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct bytes want = vectors_need(&v, names[i]);
+		struct sk_iv iv = { captured_iv, &want };
+		struct sk_inside in;
+		uint8_t *d = open_captured(&v, names[i], 1, &in);
+
+		f.w = wr_of(f.packed, sizeof(f.packed));
+		ck_assert_int_eq(sk_seal(f.c, &f.k, &iv, &msg.h, in.first, in.chain, 1500, true, &f.w), GW_OK);
+		ck_assert_uint_eq(f.w.n, 2 + want.n);
+		ck_assert(bytes_equal(bytes_of(f.packed + 2, want.n), want));
+		free(d);
+	}
+	vectors_free(&v);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		every_suite_opens_what_it_sealed,
+		sizes_on_the_wire,
+		every_changed_octet_is_refused,
+		every_cut_is_refused,
+		other_keys_do_not_open,
+		padding_is_bounded_and_otherwise_anything,
+		cbc_wants_whole_blocks,
+		payloads_before_sk_are_authenticated,
+		sk_is_found_only_where_it_may_be,
+		fragment_numbers,
+		fragments_fit_and_make_up_the_whole,
+		fragments_only_when_it_does_not_fit,
+		number_of_fragments_is_bounded,
+		a_message_has_at_most_65535_octets,
+		failure_leaves_nothing_behind,
+		packed_walk_stays_inside,
+		captured_gcm,
+		captured_cbc,
+		captured_fragments_and_eap,
+		sealing_gives_the_captured_datagram,
+	};
+
+	return run_tests_with("sk", setup, teardown, tests, ARRAY_LEN(tests));
+}
