@@ -256,7 +256,10 @@ static void set_write(struct writer *w, struct set s)
 				continue;
 			if (!first)
 				wr_u8(w, '-');
-			wr_bytes(w, bytes_str(transform_text(&s.t[i], buf)));
+			if (s.t[i].type == TR_DH && s.t[i].id == DH_NONE)
+				wr_bytes(w, bytes_str("none"));
+			else
+				wr_bytes(w, bytes_str(transform_text(&s.t[i], buf)));
 			first = false;
 		}
 	}

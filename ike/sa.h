@@ -18,13 +18,15 @@
 struct ike;
 struct ike_sa;
 struct exchange;
+struct peer;
 
 enum ike_state {
 	IKE_HALF_OPEN, /* IKE_SA_INIT answered */
 	IKE_UP,
 	IKE_REKEYED,  /* replaced by a rekey; waits for its DELETE */
 	IKE_DELETING, /* our DELETE is under way */
-	IKE_DEAD,     /* is freed at the end of the call; nothing refers to it but the down event */
+	IKE_LINGERING, /* over (refused, or deleted by the peer): only repeats its last response for a while */
+	IKE_DEAD,      /* freed at the end of the turn; nothing refers to it but the down event */
 };
 
 enum child_state {
@@ -47,7 +49,12 @@ struct child_sa {
 	enum child_state state;
 	bool out_installed; /* the plane has the outbound SA (make before break: later than the inbound one) */
 	bool want_rekey, want_delete;
-	bool rekeyed_by_peer; /* who deletes the old one */
+	bool rekeyed_by_peer; /* of a CHILD_REKEYED one: the peer deletes it */
+	bool tried_pfs;       /* our rekey without PFS was refused: the next one brings a KE payload */
+	bool by_us;           /* we began the exchange that made it */
+	uint32_t successor;   /* spi_in of the CHILD SA that replaces it; 0: none */
+	uint8_t crossing[IKE_NONCE_OURS]; /* lowest nonce of the peer's rekey of it while ours was under way (2.8.1) */
+	uint8_t crossing_len;
 	struct transform encr, integ, esn, dh; /* as agreed; dh: of PFS, id 0 without */
 	struct cipher_suite suite;
 	struct secret in_keys, out_keys; /* encr | integ */
@@ -110,8 +117,13 @@ struct ike_sa {
 	struct half_open *half;       /* owned; until the SA is up */
 	struct exchange *peer_x;      /* owned; a request of the peer waits for the data plane */
 	struct exchange *our_x;       /* owned; our outstanding CREATE_CHILD_SA */
-	uint8_t peer_id_kind;
-	struct bytes peer_id; /* owned (free) */
+	struct peer *peer;    /* who was authenticated; NULL before. Shared by its SAs */
+	struct ike_sa *next_of_peer;
+	uint8_t peer_id_kind; /* of `peer` */
+	struct bytes peer_id; /* borrowed from `peer` */
+	uint64_t successor;   /* local SPI of the SA that replaced it; 0: none */
+	uint8_t crossing[IKE_NONCE_OURS]; /* as in child_sa, of an IKE rekey */
+	uint8_t crossing_len;
 	struct sa_lease leases[SA_LEASES];
 	struct child_sa *children;
 	uint64_t version; /* of the replicated object: rises with every change */
@@ -119,6 +131,8 @@ struct ike_sa {
 	mtime created, rekey_at, life_at;
 	mtime established;
 	mtime last_in; /* last authenticated message */
+	mtime not_before; /* no request of ours before this: the peer said TEMPORARY_FAILURE */
+	mtime linger;     /* IKE_LINGERING: until then */
 	mtime due;     /* when this SA wants ike_tick; kept in the engine's heap */
 	size_t due_at; /* index there; SIZE_MAX: not in it */
 	struct ike_sa *next_dirty;

@@ -1,0 +1,228 @@
+/* CHILD SAs: what they are, and their way into and out of the data plane. */
+#include <stdlib.h>
+
+#include "ike/engine.h"
+
+struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, uint32_t spi_in)
+{
+	struct ike *ike = sa->ike;
+	struct child_sa *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->sa = sa;
+	c->cfg = cfg;
+	c->id = ++ike->next_id;
+	c->spi_in = spi_in;
+	c->state = CHILD_INSTALLING;
+	c->created = ike_now(ike);
+	c->rekey_at = c->life_at = MTIME_NEVER;
+	HASH_ADD_KEYPTR_BYHASHVALUE(by_spi, ike->by_child, &c->spi_in, sizeof(c->spi_in),
+				    table_hash(&ike->seed, &c->spi_in, sizeof(c->spi_in)), c);
+	if (!c->by_spi.tbl) {
+		free(c);
+		return NULL;
+	}
+	c->next = sa->children;
+	sa->children = c;
+	return c;
+}
+
+void child_free(struct child_sa *c)
+{
+	secret_clear(&c->in_keys);
+	secret_clear(&c->out_keys);
+	free(c->ours); /* `theirs` is in the same block */
+	free(c);
+}
+
+struct child_sa *child_by_out(const struct ike_sa *sa, uint32_t spi_out)
+{
+	for (struct child_sa *c = sa->children; c; c = c->next) {
+		if (c->spi_out == spi_out && c->state != CHILD_INSTALLING)
+			return c;
+	}
+	return NULL;
+}
+
+enum gw_err child_selectors(struct child_sa *c, const struct selector *ours, size_t n_ours,
+			    const struct selector *theirs, size_t n_theirs)
+{
+	struct selector *s;
+
+	if (n_ours > UINT8_MAX || n_theirs > UINT8_MAX)
+		return GW_ELIMIT;
+	s = malloc((n_ours + n_theirs) * sizeof(*s));
+	if (!s)
+		return GW_ENOMEM;
+	memcpy(s, ours, n_ours * sizeof(*s));
+	memcpy(s + n_ours, theirs, n_theirs * sizeof(*s));
+	free(c->ours);
+	c->ours = s;
+	c->theirs = s + n_ours;
+	c->ours_count = (uint8_t)n_ours;
+	c->theirs_count = (uint8_t)n_theirs;
+	return GW_OK;
+}
+
+enum gw_err child_adopt(struct child_sa *c, const struct chosen *chosen)
+{
+	struct reader r = rd_of(chosen->spi);
+
+	TRY(chosen_suite(chosen, &c->suite));
+	c->encr = chosen->encr;
+	c->integ = chosen->integ;
+	c->esn = chosen->esn;
+	c->dh = chosen->dh;
+	c->spi_out = rd_u32(&r);
+	return r.bad || c->spi_out == 0 ? GW_EMALFORMED : GW_OK;
+}
+
+enum gw_err child_keys(struct child_sa *c, bool we_began, struct bytes shared, struct bytes ni, struct bytes nr)
+{
+	struct secret *i2r = we_began ? &c->out_keys : &c->in_keys;
+	struct secret *r2i = we_began ? &c->in_keys : &c->out_keys;
+
+	c->by_us = we_began;
+	return child_keymat(c->sa->ike->env->crypto, &c->sa->keys, &c->suite, shared, ni, nr, i2r, r2i);
+}
+
+static void op_sa(const struct child_sa *c, enum dp_dir dir, struct dp_op *op)
+{
+	const struct ike_sa *sa = c->sa;
+	const struct secret *keys = dir == DP_IN ? &c->in_keys : &c->out_keys;
+	size_t encr = suite_encr_key_len(&c->suite);
+
+	*op = (struct dp_op){
+		.kind = DP_SA_ADD,
+		.sa = {
+			.dir = dir,
+			.mode = DP_TUNNEL,
+			.spi = dir == DP_IN ? c->spi_in : c->spi_out,
+			.reqid = c->reqid,
+			.local = sa->local,
+			.remote = sa->remote,
+			.udp_encap = sa_udp_encap(sa),
+			.suite = c->suite,
+			.encr_key = { keys->p, encr },
+			.integ_key = { keys->p + encr, keys->n - encr },
+			.esn = c->esn.id == ESN_YES,
+			.replay_window = c->cfg->replay_window,
+			.copy_dscp = c->cfg->copy_dscp,
+			.copy_df = c->cfg->copy_df,
+			.fence = DP_NO_FENCE,
+		},
+	};
+}
+
+void child_op_in(const struct child_sa *c, struct dp_op *ops, size_t *n)
+{
+	op_sa(c, DP_IN, &ops[(*n)++]);
+}
+
+void child_op_out(const struct child_sa *c, struct dp_op *ops, size_t *n)
+{
+	op_sa(c, DP_OUT, &ops[(*n)++]);
+}
+
+void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n)
+{
+	ops[(*n)++] = (struct dp_op){
+		.kind = DP_POLICY_SET,
+		.policy = {
+			.reqid = c->reqid,
+			.mode = DP_TUNNEL,
+			.local = c->sa->local,
+			.remote = c->sa->remote,
+			.ours = c->ours,
+			.ours_count = c->ours_count,
+			.theirs = c->theirs,
+			.theirs_count = c->theirs_count,
+		},
+	};
+}
+
+static uint64_t new_token(struct child_sa *c)
+{
+	/* The SPI finds the CHILD SA again; the upper half makes an answer to an earlier question recognisable. */
+	c->token = ++c->sa->ike->token << 32 | c->spi_in;
+	return c->token;
+}
+
+enum gw_err child_install(struct child_sa *c, bool inbound_only)
+{
+	struct dp_op ops[3];
+	size_t n = 0;
+
+	child_op_in(c, ops, &n);
+	if (!inbound_only)
+		child_op_out(c, ops, &n);
+	child_op_policy(c, ops, &n);
+	c->out_installed = !inbound_only;
+	return ike_operate(c->sa->ike, new_token(c), ops, n);
+}
+
+void child_install_out(struct child_sa *c)
+{
+	struct dp_op op;
+	size_t n = 0;
+
+	if (c->out_installed)
+		return;
+	child_op_out(c, &op, &n);
+	if (ike_operate(c->sa->ike, new_token(c), &op, n) == GW_OK)
+		c->out_installed = true;
+}
+
+bool child_last_of_reqid(const struct child_sa *c)
+{
+	for (const struct child_sa *o = c->sa->children; o; o = o->next) {
+		if (o != c && o->reqid == c->reqid)
+			return false;
+	}
+	return true;
+}
+
+void child_close(struct child_sa *c, const char *reason)
+{
+	struct ike_sa *sa = c->sa;
+	struct ike *ike = sa->ike;
+	struct dp_op ops[3] = { 0 };
+	struct child_sa **at;
+	size_t n = 0;
+
+	for (struct child_sa *o = sa->children; o; o = o->next) {
+		if (o->spi_in == c->successor && o->state == CHILD_UP)
+			child_install_out(o); /* make before break: it takes over now at the latest */
+	}
+	if (child_last_of_reqid(c)) {
+		ops[n].kind = DP_POLICY_REMOVE;
+		ops[n++].reqid = c->reqid;
+	}
+	if (c->out_installed) {
+		ops[n].kind = DP_SA_REMOVE;
+		ops[n++].id = (struct dp_sa_id){ DP_OUT, c->spi_out, sa->remote.addr };
+	}
+	ops[n].kind = DP_SA_REMOVE;
+	ops[n++].id = (struct dp_sa_id){ DP_IN, c->spi_in, sa->remote.addr };
+	if (ike_operate(ike, 0, ops, n) != GW_OK)
+		count_up(ike, drop_memory);
+	for (at = &sa->children; *at && *at != c; at = &(*at)->next)
+		;
+	if (*at)
+		*at = c->next;
+	HASH_DELETE(by_spi, ike->by_child, c);
+	if (c->state != CHILD_INSTALLING) {
+		ike->children--;
+		count_up(ike, children_closed);
+		if (c->successor == 0 && sa->state == IKE_UP)
+			sa_log(sa, LOG_LVL_INFO, "CHILD SA #%u (%s) down: %s", c->id, c->cfg->name, reason);
+		ike_report(ike, IKE_EV_CHILD_DOWN, sa, c, reason);
+	}
+	if (sa->our_x && sa->our_x->waiting == c)
+		sa->our_x->waiting = NULL;
+	c->token = 0;
+	c->next = ike->graves.children;
+	ike->graves.children = c;
+	sa_touch(sa);
+}

@@ -1,0 +1,262 @@
+/* Which connection a peer gets, and which of its CHILD settings. */
+#include "ike/engine.h"
+#include "ike/id.h"
+#include "ike/ts.h"
+
+#include <stdio.h>
+
+static bool in_ranges(const struct range *r, size_t n, const struct addr *a)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (range_contains(&r[i], a))
+			return true;
+	}
+	return n == 0;
+}
+
+bool conn_serves(const struct conn_cfg *conn, const struct endpoint *local, const struct endpoint *remote)
+{
+	return in_ranges(conn->local_addrs, conn->local_addr_count, &local->addr) &&
+	       in_ranges(conn->remote_addrs, conn->remote_addr_count, &remote->addr);
+}
+
+static void describe_configured(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
+				char *buf, size_t n)
+{
+	char text[PROPOSAL_TEXT];
+	struct writer w = wr_of(buf, n - 1);
+
+	for (size_t i = 0; i < s->conn_count; i++) {
+		const struct conn_cfg *c = &s->conns[i];
+
+		for (size_t k = 0; conn_serves(c, local, remote) && k < c->proposal_count; k++) {
+			if (w.n > 0)
+				wr_bytes(&w, bytes_str(", "));
+			wr_bytes(&w, bytes_str(proposal_text(&c->proposals[k], text)));
+		}
+	}
+	buf[w.n] = '\0';
+}
+
+enum gw_err conn_propose(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
+			 const struct sa_payload *offer, uint16_t group, struct chosen *out, struct err *e)
+{
+	enum gw_err best = GW_ENOTFOUND;
+	struct chosen other;
+	char offered[300], ours[300];
+
+	for (size_t i = 0; i < s->conn_count; i++) {
+		const struct conn_cfg *c = &s->conns[i];
+		enum gw_err code;
+
+		if (!conn_serves(c, local, remote))
+			continue;
+		code = proposal_choose(offer, PROTO_IKE, c->proposals, c->proposal_count, group, PROPOSAL_DH_REQUIRED,
+				       &other, NULL);
+		if (code == GW_OK) {
+			*out = other;
+			return GW_OK;
+		}
+		if (code == GW_EGROUP && best != GW_EGROUP) {
+			*out = other;
+			best = GW_EGROUP;
+		} else if (best == GW_ENOTFOUND) {
+			best = code;
+		}
+	}
+	if (best == GW_ENOTFOUND)
+		return err_set(e, GW_ENOTFOUND, "no connection serves this address pair");
+	if (best == GW_EPROPOSAL) {
+		describe_configured(s, local, remote, ours, sizeof(ours));
+		return err_set(e, GW_EPROPOSAL, "no common IKE proposal; offered: %.100s; configured: %.100s",
+			       offer_text(offer, offered, sizeof(offered)), ours);
+	}
+	return best;
+}
+
+static bool accepts_suite(const struct conn_cfg *conn, const struct ike_sa *sa)
+{
+	const struct transform *const want[] = { &sa->encr, &sa->prf, &sa->integ, &sa->dh };
+
+	for (size_t i = 0; i < conn->proposal_count; i++) {
+		const struct proposal_cfg *p = &conn->proposals[i];
+		size_t found = 0, needed = 0;
+
+		for (size_t k = 0; k < ARRAY_LEN(want); k++) {
+			if (want[k]->type == 0)
+				continue;
+			needed++;
+			for (size_t t = 0; t < p->n; t++) {
+				if (p->t[t].type == want[k]->type && p->t[t].id == want[k]->id &&
+				    p->t[t].key_bits == want[k]->key_bits) {
+					found++;
+					break;
+				}
+			}
+		}
+		if (found == needed)
+			return true;
+	}
+	return false;
+}
+
+int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct id_payload *idi,
+	      const struct id_payload *idr)
+{
+	int rank;
+
+	if (!conn_serves(conn, &sa->local, &sa->remote) || !accepts_suite(conn, sa))
+		return 0;
+	rank = id_match_rank(conn->remote_ids, conn->remote_id_count, idi->kind, idi->data);
+	if (rank == 0)
+		return 0;
+	rank *= 4;
+	if (idr) {
+		if (conn->local_id.kind == ID_NONE)
+			rank += 1;
+		else if (!id_matches(&conn->local_id, idr->kind, idr->data))
+			return 0; /* it asks for somebody else */
+		else
+			rank += 2;
+	}
+	return rank;
+}
+
+size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->local_count && n < max; i++)
+		out[n++] = cfg->local[i];
+	if (n == 0 && max > 0) /* none: the gateway itself */
+		out[n++] = selector_of(&(struct range){ sa->local.addr, sa->local.addr });
+	return n;
+}
+
+size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->remote_count && n < max; i++)
+		out[n++] = cfg->remote[i];
+	if (cfg->remote_count > 0)
+		return n;
+	for (size_t i = 0; i < SA_LEASES && n < max; i++) {
+		if (sa->leases[i].pool)
+			out[n++] = selector_of(&(struct range){ sa->leases[i].addr, sa->leases[i].addr });
+	}
+	if (n == 0 && max > 0) /* dynamic without an inner address: where it comes from */
+		out[n++] = selector_of(&(struct range){ sa->remote.addr, sa->remote.addr });
+	return n;
+}
+
+static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, const struct ike_msg *m,
+			  struct child_match *out)
+{
+	struct selector ours[IKE_CHILD_SELECTORS * 2], theirs[IKE_CHILD_SELECTORS * 2];
+	size_t n_ours = conn_local_selectors(sa, cfg, ours, ARRAY_LEN(ours));
+	size_t n_theirs = conn_remote_selectors(sa, cfg, theirs, ARRAY_LEN(theirs));
+	unsigned families;
+
+	/* The peer is the initiator of this exchange: TSi is its side. */
+	out->n_theirs = ts_narrow(m->tsi.s, m->tsi.count, theirs, n_theirs, out->theirs, IKE_CHILD_SELECTORS);
+	out->n_ours = ts_narrow(m->tsr.s, m->tsr.count, ours, n_ours, out->ours, IKE_CHILD_SELECTORS);
+	/* Only families that both sides have: a client without an IPv6 address gets no IPv6 selectors. */
+	families = ts_families(out->ours, out->n_ours) & ts_families(out->theirs, out->n_theirs);
+	out->n_ours = ts_keep_families(out->ours, out->n_ours, families);
+	out->n_theirs = ts_keep_families(out->theirs, out->n_theirs, families);
+	return out->n_ours > 0 && out->n_theirs > 0 ? GW_OK : GW_ETS;
+}
+
+static enum gw_err try_child(const struct ike_sa *sa, const struct child_cfg *cfg, const struct ike_msg *m,
+			     enum proposal_dh dh, struct child_match *out, struct err *e)
+{
+	char a[160], b[160], c[160], d[160];
+	struct selector s[IKE_CHILD_SELECTORS];
+	uint16_t group = msg_has(m, PL_KE) ? m->ke.group : 0;
+	size_t n;
+
+	out->cfg = cfg;
+	if (narrow(sa, cfg, m, out) != GW_OK) {
+		ts_text(m->tsi.s, m->tsi.count, a, sizeof(a));
+		ts_text(m->tsr.s, m->tsr.count, b, sizeof(b));
+		n = conn_remote_selectors(sa, cfg, s, ARRAY_LEN(s));
+		ts_text(s, n, c, sizeof(c));
+		n = conn_local_selectors(sa, cfg, s, ARRAY_LEN(s));
+		ts_text(s, n, d, sizeof(d));
+		return err_set(e, GW_ETS,
+			       "no common traffic selectors; asked for %.40s === %.40s; configured %.40s === %.40s", a,
+			       b, c, d);
+	}
+	return proposal_choose(&m->sa, PROTO_ESP, cfg->proposals, cfg->proposal_count, group, dh, &out->chosen, e);
+}
+
+enum gw_err conn_match_child(const struct ike_sa *sa, const struct child_cfg *only, const struct ike_msg *m,
+			     enum proposal_dh dh, struct child_match *out, struct err *e)
+{
+	enum gw_err best = GW_ETS;
+	struct err first = { 0 };
+
+	if (only)
+		return try_child(sa, only, m, dh, out, e);
+	err_set(&first, GW_ETS, "the connection has no CHILD settings");
+	for (size_t i = 0; i < sa->conn->child_count; i++) {
+		struct err mine = { 0 };
+		struct child_match match;
+		enum gw_err code = try_child(sa, &sa->conn->children[i], m, dh, &match, &mine);
+
+		if (code == GW_OK || (code == GW_EGROUP && best != GW_EGROUP))
+			*out = match;
+		if (code == GW_OK)
+			return GW_OK;
+		/* The most helpful refusal: a wrong group before a wrong proposal before wrong selectors. */
+		if (i == 0 || code == GW_EGROUP || (code == GW_EPROPOSAL && best == GW_ETS)) {
+			best = code;
+			first = mine;
+		}
+	}
+	if (e)
+		*e = first;
+	return best;
+}
+
+const struct child_cfg *conn_child(const struct conn_cfg *conn, const char *name)
+{
+	for (size_t i = 0; i < conn->child_count; i++) {
+		if (strcmp(conn->children[i].name, name) == 0)
+			return &conn->children[i];
+	}
+	return NULL;
+}
+
+const struct conn_cfg *settings_conn(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->conn_count; i++) {
+		if (strcmp(s->conns[i].name, name) == 0)
+			return &s->conns[i];
+	}
+	return NULL;
+}
+
+uint16_t error_notify(enum gw_err code)
+{
+	switch (code) {
+	case GW_EPROPOSAL:
+	case GW_EUNSUPPORTED:
+		return N_NO_PROPOSAL_CHOSEN;
+	case GW_EGROUP:
+		return N_INVALID_KE_PAYLOAD;
+	case GW_ETS:
+		return N_TS_UNACCEPTABLE;
+	case GW_EADDRESS:
+		return N_INTERNAL_ADDRESS_FAILURE;
+	case GW_EAUTH:
+		return N_AUTHENTICATION_FAILED;
+	case GW_ELIMIT:
+		return N_NO_ADDITIONAL_SAS;
+	case GW_EMALFORMED:
+		return N_INVALID_SYNTAX;
+	default:
+		return N_TEMPORARY_FAILURE;
+	}
+}

@@ -1,0 +1,280 @@
+/*
+ * Inside of the engine: what the files of ike share and nobody else includes (tests of single files may).
+ * Order of one datagram: receive.c -> rules.c -> x_*.c -> send.c.
+ */
+#ifndef IKE_ENGINE_H
+#define IKE_ENGINE_H
+
+#include "config/load.h"
+#include "ike/cookie.h"
+#include "ike/due.h"
+#include "ike/ike.h"
+#include "ike/message.h"
+#include "ike/peer.h"
+
+/* X(name): every counter, in the order in which users see them. */
+#define IKE_COUNTERS(X) \
+	X(init_requests) X(init_resent) X(auth_requests) X(child_requests) X(info_requests) \
+	X(sas_established) X(sas_closed) X(children_established) X(children_closed) \
+	X(rekeys_ike_by_peer) X(rekeys_ike_by_us) X(rekeys_child_by_peer) X(rekeys_child_by_us) X(rekeys_crossed) \
+	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) \
+	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
+	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) \
+	X(auth_failed_psk) X(auth_failed_identity) X(auth_failed_method) X(refused_proposal) X(refused_selectors) \
+	X(refused_address) X(refused_temporarily) X(install_failed) \
+	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
+	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
+	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_busy) X(drop_address) \
+	X(drop_memory) X(drop_internal)
+
+enum ike_counter {
+#define X(name) CNT_##name,
+	IKE_COUNTERS(X)
+#undef X
+		CNT_COUNT
+};
+
+#define count_up(ike, name) ((ike)->counters[CNT_##name]++)
+
+/* A datagram waiting for ike_take_datagram. */
+struct outgoing {
+	struct outgoing *next;
+	struct ike_output out;
+	uint8_t data[];
+};
+
+/* An event waiting for ike_take_event; its operations follow. */
+struct pending_event {
+	struct pending_event *next;
+	struct ike_event ev;
+	struct dp_op ops[];
+};
+
+/* Half-open SAs of one source address. */
+struct source {
+	struct addr from;
+	uint32_t count;
+	UT_hash_handle hh;
+};
+
+struct graves {
+	struct ike_sa *sas;       /* linked by next_dirty */
+	struct child_sa *children; /* linked by next */
+};
+
+struct tombstone {
+	uint64_t key, version;
+};
+
+struct ike {
+	const struct env *env;     /* borrowed */
+	struct settings *settings; /* owned reference */
+	struct pools *pools;       /* borrowed */
+	struct table_seed seed;
+	struct cookie_jar cookies;
+	struct ike_sa *by_spi;
+	struct half_open *by_init;
+	struct source *sources;
+	struct child_sa *by_child; /* by inbound SPI */
+	struct peer *peers;
+	struct due_heap due;
+	struct ike_sa **list; /* by rising number, with holes */
+	size_t list_len, list_cap, list_holes;
+	struct outgoing *out_head, **out_tail, *out_taken;
+	struct pending_event *ev_head, **ev_tail, *ev_taken;
+	struct ike_sa *dirty;
+	struct tombstone *gone; /* deleted in this turn */
+	size_t gone_len, gone_cap;
+	struct graves graves;
+	uint64_t turn, version, iv_counter, token;
+	uint32_t next_id, next_reqid;
+	size_t half_open, established, children;
+	bool closing;
+	uint64_t counters[CNT_COUNT];
+	struct ratelimit stranger_log, stranger_reply;
+	struct ike_msg msg;  /* of the message in hand */
+	uint8_t *chain_buf;  /* IKE_MAX_MESSAGE: the payloads being written */
+	uint8_t *packed_buf; /* sealed datagrams with their lengths */
+};
+
+enum { PACKED_MAX = IKE_MAX_MESSAGE + 8192, LINGER_SECONDS = 10, REPLACED_SECONDS = 120 };
+
+enum exchange_kind { X_AUTH, X_CHILD, X_REKEY_CHILD, X_REKEY_IKE };
+enum request_kind { REQ_NONE, REQ_PROBE, REQ_DELETE_CHILD, REQ_DELETE_IKE, REQ_REKEY_CHILD, REQ_REKEY_IKE };
+
+/*
+ * What an exchange needs between two steps: a request of the peer that waits for the data plane (sa->peer_x), or our
+ * CREATE_CHILD_SA that waits for its answer (sa->our_x).
+ */
+struct exchange {
+	enum exchange_kind kind;
+	uint32_t message_id;
+	struct endpoint from, to; /* peer_x: the reply goes from `to` to `from` */
+	bool natt;
+	struct secret ni, nr;
+	struct dh_key *dh;
+	struct secret ke;   /* our KE data for the reply; empty: no PFS */
+	uint16_t group;
+	uint64_t new_spi;   /* our SPI of the new IKE or CHILD SA (our_x) */
+	uint32_t old_spi;   /* spi_in of the CHILD SA being rekeyed; 0: none */
+	uint32_t child_spi; /* spi_in of the CHILD SA being installed; 0: none */
+	uint8_t proposal;   /* number of the chosen proposal */
+	uint16_t child_error;        /* notify instead of a CHILD SA; 0: none */
+	bool cp;            /* answer a configuration request */
+	struct child_sa *waiting; /* our_x after the answer: the new CHILD SA while the plane installs it */
+};
+
+void exchange_destroy(struct exchange *x); /* NULL is fine */
+
+/* ---- ike.c: tables, queues ---- */
+
+struct ike_sa *ike_find(const struct ike *ike, uint64_t local_spi);
+struct child_sa *ike_find_child(const struct ike *ike, uint32_t spi_in);
+MUST_USE enum gw_err ike_new_spi(struct ike *ike, uint64_t *out);       /* unused, with the node's index on top */
+MUST_USE enum gw_err ike_new_child_spi(struct ike *ike, uint32_t *out); /* likewise, above the reserved 1..255 */
+uint32_t ike_new_reqid(struct ike *ike);
+/* Puts a datagram into the out queue; bytes are copied. */
+void ike_send(struct ike *ike, const struct endpoint *from, const struct endpoint *to, bool natt, struct bytes data,
+	      enum ike_effect effect);
+void ike_report(struct ike *ike, enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child,
+		const char *reason);
+void ike_report_rekeyed(struct ike *ike, const struct ike_sa *sa, uint32_t old_id);
+/* Queues operations for the data plane. What they point to must live until the end of the turn. */
+MUST_USE enum gw_err ike_operate(struct ike *ike, uint64_t token, const struct dp_op *ops, size_t n);
+static inline mtime ike_now(const struct ike *ike)
+{
+	return clock_now(ike->env->clock);
+}
+/* A line about what a stranger did: rate-limited. */
+void ike_log_stranger(struct ike *ike, const struct endpoint *from, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- sa.c ---- */
+
+struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64_t spi_r); /* in the table; NULL: memory */
+void sa_set_state(struct ike_sa *sa, enum ike_state to, const char *story); /* logs old -> new: story */
+void sa_touch(struct ike_sa *sa);      /* changed: encode it at the end of the turn */
+void sa_reschedule(struct ike_sa *sa); /* after anything that moves a deadline */
+void sa_drop_half(struct ike_sa *sa);
+/* Takes everything down: CHILD SAs out of the plane, leases back, events; then IKE_LINGERING or IKE_DEAD. */
+void sa_close(struct ike_sa *sa, const char *reason, bool linger);
+void sa_bury(struct ike_sa *sa); /* IKE_DEAD: out of all tables, freed at the end of the turn */
+void sa_free(struct ike_sa *sa);
+void sa_set_lifetimes(struct ike_sa *sa);
+/* Keys of the two directions, for sk.h. */
+struct sk_key sa_key_in(const struct ike_sa *sa);
+struct sk_key sa_key_out(const struct ike_sa *sa);
+void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Moves the peer's outer address (NAT rebinding), CHILD SAs included. */
+void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt);
+bool sa_udp_encap(const struct ike_sa *sa);
+
+/* ---- child.c ---- */
+
+struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, uint32_t spi_in); /* in the tables */
+void child_close(struct child_sa *c, const char *reason); /* out of plane and tables; freed at the end of the turn */
+void child_free(struct child_sa *c);
+struct child_sa *child_by_out(const struct ike_sa *sa, uint32_t spi_out);
+MUST_USE enum gw_err child_selectors(struct child_sa *c, const struct selector *ours, size_t n_ours,
+				     const struct selector *theirs, size_t n_theirs);
+MUST_USE enum gw_err child_adopt(struct child_sa *c, const struct chosen *chosen);
+/* Keys from the nonces; `we_began`: we are the initiator of the exchange. */
+MUST_USE enum gw_err child_keys(struct child_sa *c, bool we_began, struct bytes shared, struct bytes ni, struct bytes nr);
+/* Operations, appended at ops[*n]; what they point to lives in the child. */
+void child_op_in(const struct child_sa *c, struct dp_op *ops, size_t *n);
+void child_op_out(const struct child_sa *c, struct dp_op *ops, size_t *n);
+void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n);
+/* Installs: inbound, policy and, unless `inbound_only`, outbound, under a new token in c->token. */
+MUST_USE enum gw_err child_install(struct child_sa *c, bool inbound_only);
+/* Adds the outbound SA that a rekey held back. */
+void child_install_out(struct child_sa *c);
+void child_set_lifetimes(struct child_sa *c);
+bool child_last_of_reqid(const struct child_sa *c);
+
+/* ---- send.c ---- */
+
+void chain_start(struct ike *ike, struct msg_writer *m);
+/*
+ * Seals the chain as the response to the request in hand (window.recv_next) and remembers it. GW_OK even if it could
+ * not be sent; an error means the SA is of no use any more.
+ */
+MUST_USE enum gw_err send_response(struct ike_sa *sa, uint8_t exchange, struct msg_writer *m, const struct datagram *to,
+				   enum ike_effect effect);
+MUST_USE enum gw_err send_error(struct ike_sa *sa, uint8_t exchange, uint16_t notify, struct bytes data,
+				const struct datagram *to);
+MUST_USE enum gw_err send_request(struct ike_sa *sa, uint8_t exchange, struct msg_writer *m, enum request_kind kind,
+				  enum ike_effect effect);
+/* Packed datagrams to the peer's present address (retransmissions). */
+void send_packed(struct ike_sa *sa, struct bytes packed, const struct datagram *to, enum ike_effect effect);
+
+/* ---- rules.c ---- */
+
+typedef enum gw_err ike_step(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg);
+struct ike_rule {
+	enum ike_state at;
+	uint8_t exchange;
+	bool response;
+	uint32_t needs; /* payloads that must be present */
+	ike_step *step;
+	const char *story;
+};
+/* NULL: not legal in this state. */
+const struct ike_rule *rule_find(enum ike_state at, uint8_t exchange, bool response);
+const struct ike_rule *rules_all(size_t *count);
+
+/* ---- steps ---- */
+
+void x_init_request(struct ike *ike, const struct ike_header *h, const struct datagram *dg);
+ike_step x_auth_request, x_create_request, x_create_response, x_info_request, x_info_response, x_refuse_busy;
+/* The plane has answered for the CHILD SA of sa->peer_x / of our_x / of a held-back outbound SA. */
+void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
+void x_child_is_up(struct ike_sa *sa, struct child_sa *c); /* installed and told to the peer; NULL is fine */
+void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
+void x_rekey_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
+enum gw_err x_rekey_ike_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg);
+void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m);
+void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m);
+MUST_USE enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c);
+MUST_USE enum gw_err x_rekey_ike_start(struct ike_sa *sa);
+MUST_USE enum gw_err x_delete_child_start(struct ike_sa *sa, struct child_sa *c);
+MUST_USE enum gw_err x_delete_ike_start(struct ike_sa *sa);
+MUST_USE enum gw_err x_probe_start(struct ike_sa *sa);
+/* The next thing that this SA wants to say to its peer, if the window is free. */
+void sa_pump(struct ike_sa *sa);
+
+/* ---- conn.c: which connection, which CHILD settings ---- */
+
+bool conn_serves(const struct conn_cfg *conn, const struct endpoint *local, const struct endpoint *remote);
+/* Agrees on an IKE suite over all connections that serve the address pair. */
+MUST_USE enum gw_err conn_propose(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
+				  const struct sa_payload *offer, uint16_t group, struct chosen *out, struct err *e);
+/* Rank of a connection for an identity pair and the suite that IKE_SA_INIT chose; 0: not this one. */
+int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct id_payload *idi,
+	      const struct id_payload *idr);
+/* What our side and the peer's may be in a CHILD SA: *out gets at most max. */
+size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);
+size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);
+/*
+ * Picks the child settings and narrows. `theirs_offer` is the peer's side. `only` restricts to one (a rekey).
+ * GW_ETS, GW_EPROPOSAL (text), GW_EGROUP (chosen->dh).
+ */
+struct child_match {
+	const struct child_cfg *cfg;
+	struct chosen chosen;
+	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
+	size_t n_ours, n_theirs;
+};
+MUST_USE enum gw_err conn_match_child(const struct ike_sa *sa, const struct child_cfg *only, const struct ike_msg *m,
+				      enum proposal_dh dh, struct child_match *out, struct err *e);
+const struct child_cfg *conn_child(const struct conn_cfg *conn, const char *name);
+const struct conn_cfg *settings_conn(const struct settings *s, const char *name);
+/* notify type for an error of the choice */
+uint16_t error_notify(enum gw_err code);
+
+/* ---- collide.c: pure ---- */
+
+/* RFC 7296 2.8.1: true when the exchange with nonces (a1, a2) loses against (b1, b2): it has the lowest of the four. */
+bool collide_loses(struct bytes a1, struct bytes a2, struct bytes b1, struct bytes b2);
+struct bytes collide_lowest(struct bytes a, struct bytes b);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * Time: what is due, retransmissions, rekeys, liveness, hard ends. Facts set wishes (want_*); sa_pump() is the one place
+ * that turns a wish into a request, one at a time (window of one), the most urgent first.
+ */
+#include "ike/engine.h"
+
+enum { TICK_MAX = 512, AGAIN_MS = 100 };
+
+static bool child_wants(const struct child_sa *c, bool rekey)
+{
+	if (c->state == CHILD_INSTALLING || c->state == CHILD_DELETING || c->token)
+		return false;
+	return rekey ? c->want_rekey && c->state == CHILD_UP : c->want_delete;
+}
+
+static bool child_installing(const struct ike_sa *sa)
+{
+	for (const struct child_sa *c = sa->children; c; c = c->next) {
+		if (c->state == CHILD_INSTALLING)
+			return true;
+	}
+	return false;
+}
+
+static enum gw_err next_request(struct ike_sa *sa)
+{
+	struct child_sa *c;
+	bool may_rekey = sa->state == IKE_UP && mtime_reached(sa->not_before, ike_now(sa->ike));
+
+	for (c = sa->children; c; c = c->next) {
+		if (!sa->want_delete && child_wants(c, false))
+			return x_delete_child_start(sa, c);
+	}
+	if (sa->want_delete)
+		return x_delete_ike_start(sa);
+	if (may_rekey && sa->want_rekey && !child_installing(sa))
+		return x_rekey_ike_start(sa);
+	for (c = sa->children; c && may_rekey; c = c->next) {
+		if (child_wants(c, true))
+			return x_rekey_child_start(sa, c);
+	}
+	if (sa->want_dpd && sa->state == IKE_UP)
+		return x_probe_start(sa);
+	return GW_OK;
+}
+
+void sa_pump(struct ike_sa *sa)
+{
+	if ((sa->state != IKE_UP && sa->state != IKE_REKEYED) || window_busy(&sa->window) || sa->our_x)
+		return;
+	if (next_request(sa) != GW_OK)
+		sa_close(sa, "internal trouble", false);
+}
+
+static void retransmit(struct ike_sa *sa, mtime now)
+{
+	const struct ike_cfg *cfg = &sa->settings->ike;
+	const char *reason = sa->state == IKE_DELETING && sa->down_reason ? sa->down_reason : "the peer does not answer";
+
+	if (window_retransmit(&sa->window, now, cfg->retransmit_us, cfg->retransmit_tries)) {
+		count_up(sa->ike, retransmits_out);
+		send_packed(sa, secret_bytes(&sa->window.request), NULL, IKE_EFFECT_STATE);
+		return;
+	}
+	count_up(sa->ike, peers_lost);
+	sa_close(sa, reason, false);
+}
+
+static void child_due(struct child_sa *c, mtime now)
+{
+	if (mtime_reached(c->rekey_at, now) && c->state == CHILD_UP) {
+		c->want_rekey = true;
+		c->rekey_at = MTIME_NEVER;
+	}
+	if (mtime_reached(c->life_at, now)) {
+		c->want_delete = true;
+		c->life_at = MTIME_NEVER;
+	}
+}
+
+static void sa_due(struct ike_sa *sa, mtime now)
+{
+	struct ike *ike = sa->ike;
+
+	if (sa->state == IKE_LINGERING) {
+		sa_bury(sa);
+		return;
+	}
+	if (sa->half && mtime_reached(sa->half->expires, now)) {
+		count_up(ike, half_open_expired);
+		sa_close(sa, "IKE_AUTH never came", false);
+		return;
+	}
+	if (window_busy(&sa->window) && mtime_reached(sa->window.retransmit_at, now)) {
+		retransmit(sa, now);
+		if (sa->state == IKE_DEAD)
+			return;
+	}
+	if (mtime_reached(sa->life_at, now)) {
+		sa->life_at = MTIME_NEVER;
+		sa->want_delete = true;
+		if (!sa->down_reason)
+			sa->down_reason = sa->state == IKE_REKEYED ? "replaced" : "end of its lifetime";
+	}
+	if (mtime_reached(sa->rekey_at, now) && sa->state == IKE_UP) {
+		sa->rekey_at = MTIME_NEVER;
+		sa->want_rekey = true;
+	}
+	for (struct child_sa *c = sa->children; c; c = c->next)
+		child_due(c, now);
+	if (sa->conn && sa->conn->dpd_us > 0 && sa->state == IKE_UP && !window_busy(&sa->window) &&
+	    mtime_since(sa->last_in, now) >= sa->conn->dpd_us)
+		sa->want_dpd = true;
+	sa_pump(sa);
+	sa_reschedule(sa);
+}
+
+mtime ike_due(const struct ike *ike)
+{
+	return due_first(&ike->due);
+}
+
+void ike_tick(struct ike *ike)
+{
+	mtime now = ike_now(ike);
+	struct ike_sa *sa;
+
+	for (int i = 0; i < TICK_MAX && (sa = due_reached(&ike->due, now)); i++) {
+		sa_due(sa, now);
+		/* What could not be done now (a wish that must wait) is looked at again soon, never in a circle. */
+		if (sa->state != IKE_DEAD && mtime_reached(sa->due, now))
+			due_set(&ike->due, sa, mtime_add(now, MILLISECONDS(AGAIN_MS)));
+	}
+}
+
+void ike_dataplane_event(struct ike *ike, const struct dp_event *ev)
+{
+	struct child_sa *c;
+
+	if (ev->kind != DP_MOVED)
+		return;
+	c = ike_find_child(ike, ev->id.spi);
+	if (!c || c->state == CHILD_INSTALLING)
+		return;
+	/* 2.23: an authenticated packet tells where the peer is, when there is a NAT that may have moved it. */
+	if (sa_udp_encap(c->sa) && c->sa->state != IKE_DEAD)
+		sa_move(c->sa, &c->sa->local, &ev->remote, true);
+}

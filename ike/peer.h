@@ -1,0 +1,19 @@
+/* An authenticated identity under a connection, and the IKE SAs that it has: INITIAL_CONTACT, uniqueness, listing. */
+#ifndef IKE_PEER_H
+#define IKE_PEER_H
+
+#include "core/table.h"
+#include "ike/sa.h"
+
+struct peer {
+	struct ike_sa *sas; /* linked by next_of_peer */
+	UT_hash_handle hh;
+	size_t key_len;
+	uint8_t key[]; /* kind | identity data | 0 | connection name */
+};
+
+/* Ties the SA to its identity (sa->peer, peer_id, peer_id_kind); made when it is the first. */
+MUST_USE enum gw_err peer_join(struct ike *ike, struct ike_sa *sa, const char *conn, uint8_t kind, struct bytes id);
+void peer_leave(struct ike *ike, struct ike_sa *sa); /* freed with its last SA */
+
+#endif

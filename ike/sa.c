@@ -1,0 +1,416 @@
+#include "ike/sa.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ike/engine.h"
+#include "ike/id.h"
+
+const char *ike_state_name(enum ike_state s)
+{
+	static const char *const names[] = { "HALF_OPEN", "ESTABLISHED", "REKEYED", "DELETING", "LINGERING", "DEAD" };
+
+	return (size_t)s < ARRAY_LEN(names) ? names[s] : "?";
+}
+
+const char *child_state_name(enum child_state s)
+{
+	static const char *const names[] = { "INSTALLING", "INSTALLED", "REKEYED", "DELETING" };
+
+	return (size_t)s < ARRAY_LEN(names) ? names[s] : "?";
+}
+
+const char *ike_sa_prefix(const struct ike_sa *sa, char buf[SA_PREFIX])
+{
+	char text[ID_TEXT];
+
+	if (sa->peer)
+		id_text(sa->peer_id_kind, sa->peer_id, text);
+	else
+		endpoint_text(&sa->remote, text);
+	(void)snprintf(buf, SA_PREFIX, "%s #%u", text, sa->id);
+	return buf;
+}
+
+void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
+{
+	char text[512], prefix[SA_PREFIX];
+	va_list ap;
+
+	if (!log_wants(sa->ike->env->log, level))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_line(sa->ike->env->log, level, ike_sa_prefix(sa, prefix), "%s", text);
+}
+
+/* ---- the list in order of numbers ---- */
+
+static void list_compact(struct ike *ike)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ike->list_len; i++) {
+		if (ike->list[i])
+			ike->list[n++] = ike->list[i];
+	}
+	ike->list_len = n;
+	ike->list_holes = 0;
+}
+
+static enum gw_err list_add(struct ike *ike, struct ike_sa *sa)
+{
+	if (ike->list_len == ike->list_cap) {
+		size_t cap = ike->list_cap ? ike->list_cap * 2 : 16;
+		struct ike_sa **list = realloc(ike->list, cap * sizeof(struct ike_sa *));
+
+		if (!list)
+			return GW_ENOMEM;
+		ike->list = list;
+		ike->list_cap = cap;
+	}
+	ike->list[ike->list_len++] = sa; /* numbers only rise */
+	return GW_OK;
+}
+
+static void list_remove(struct ike *ike, const struct ike_sa *sa)
+{
+	size_t lo = 0, hi = ike->list_len;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2, at = mid;
+
+		while (at < hi && !ike->list[at])
+			at++;
+		if (at < hi && ike->list[at] == sa) {
+			ike->list[at] = NULL;
+			ike->list_holes++;
+			break;
+		}
+		if (at == hi || ike->list[at]->id > sa->id)
+			hi = mid;
+		else
+			lo = at + 1;
+	}
+	if (ike->list_holes > 32 && ike->list_holes > ike->list_len / 2)
+		list_compact(ike);
+}
+
+/* ---- life ---- */
+
+struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64_t spi_r)
+{
+	struct ike_sa *sa = calloc(1, sizeof(*sa));
+	uint64_t *key;
+
+	if (!sa)
+		return NULL;
+	sa->ike = ike;
+	sa->initiator = initiator;
+	sa->spi_i = spi_i;
+	sa->spi_r = spi_r;
+	sa->id = ++ike->next_id;
+	sa->due_at = SIZE_MAX;
+	sa->due = sa->rekey_at = sa->life_at = sa->not_before = sa->window.retransmit_at = MTIME_NEVER;
+	sa->not_before = (mtime){ 0 };
+	sa->created = sa->last_in = ike_now(ike);
+	key = initiator ? &sa->spi_i : &sa->spi_r;
+	if (due_reserve(&ike->due, HASH_CNT(by_spi, ike->by_spi) + 1) != GW_OK || list_add(ike, sa) != GW_OK) {
+		free(sa);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR_BYHASHVALUE(by_spi, ike->by_spi, key, sizeof(*key), table_hash(&ike->seed, key, sizeof(*key)),
+				    sa);
+	if (!sa->by_spi.tbl) {
+		ike->list_len--;
+		free(sa);
+		return NULL;
+	}
+	sa->settings = settings_ref(ike->settings);
+	return sa;
+}
+
+void sa_free(struct ike_sa *sa)
+{
+	ike_keys_clear(&sa->keys);
+	window_clear(&sa->window);
+	frags_clear(&sa->frags);
+	exchange_destroy(sa->peer_x);
+	exchange_destroy(sa->our_x);
+	settings_unref(sa->settings);
+	secret_wipe(sa, sizeof(*sa));
+	free(sa);
+}
+
+void exchange_destroy(struct exchange *x)
+{
+	if (!x)
+		return;
+	secret_clear(&x->ni);
+	secret_clear(&x->nr);
+	secret_clear(&x->ke);
+	dh_destroy(x->dh);
+	free(x);
+}
+
+static void source_release(struct ike *ike, const struct addr *from)
+{
+	struct source *s;
+	unsigned hash = table_hash(&ike->seed, from, sizeof(*from));
+
+	HASH_FIND_BYHASHVALUE(hh, ike->sources, from, sizeof(*from), hash, s);
+	if (s && --s->count == 0) {
+		HASH_DEL(ike->sources, s);
+		free(s);
+	}
+}
+
+void sa_drop_half(struct ike_sa *sa)
+{
+	struct half_open *h = sa->half;
+
+	if (!h)
+		return;
+	if (h->by_init.tbl) {
+		HASH_DELETE(by_init, sa->ike->by_init, h);
+		source_release(sa->ike, &h->key.from);
+		sa->ike->half_open--;
+	}
+	secret_clear(&h->ni);
+	secret_clear(&h->nr);
+	secret_clear(&h->init_request);
+	secret_clear(&h->init_response);
+	secret_clear(&h->peer_ke);
+	dh_destroy(h->dh);
+	free(h);
+	sa->half = NULL;
+}
+
+static bool is_established(enum ike_state s)
+{
+	return s == IKE_UP || s == IKE_REKEYED || s == IKE_DELETING;
+}
+
+void sa_set_state(struct ike_sa *sa, enum ike_state to, const char *story)
+{
+	bool before = is_established(sa->state), after = is_established(to);
+
+	sa_log(sa, LOG_LVL_DEBUG, "%s -> %s: %s", ike_state_name(sa->state), ike_state_name(to), story);
+	sa->state = to;
+	if (after && !before)
+		sa->ike->established++;
+	if (before && !after)
+		sa->ike->established--;
+	sa_touch(sa);
+}
+
+void sa_touch(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	sa->version = ++ike->version;
+	if (sa->dirty || sa->state == IKE_DEAD)
+		return;
+	sa->dirty = true;
+	sa->next_dirty = ike->dirty;
+	ike->dirty = sa;
+}
+
+static int64_t jittered(struct ike *ike, int64_t us, uint8_t percent)
+{
+	uint64_t spread = (uint64_t)us / 100 * percent;
+
+	return us - (int64_t)(spread > 0 ? rng_below(ike->env->rng, spread) : 0);
+}
+
+void sa_set_lifetimes(struct ike_sa *sa)
+{
+	mtime now = ike_now(sa->ike);
+	const struct conn_cfg *c = sa->conn;
+
+	sa->rekey_at = c->rekey_us > 0 ? mtime_add(now, jittered(sa->ike, c->rekey_us, c->rekey_jitter_percent)) :
+					 MTIME_NEVER;
+	sa->life_at = c->life_us > 0 ? mtime_add(now, c->life_us) : MTIME_NEVER;
+}
+
+void child_set_lifetimes(struct child_sa *c)
+{
+	struct ike *ike = c->sa->ike;
+	mtime now = ike_now(ike);
+
+	c->rekey_at = c->cfg->rekey_us > 0 ?
+			      mtime_add(now, jittered(ike, c->cfg->rekey_us, c->sa->conn->rekey_jitter_percent)) :
+			      MTIME_NEVER;
+	c->life_at = c->cfg->life_us > 0 ? mtime_add(now, c->cfg->life_us) : MTIME_NEVER;
+}
+
+void sa_bury(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct ike_sa **at;
+
+	if (sa->state == IKE_DEAD)
+		return;
+	sa_set_state(sa, IKE_DEAD, "gone");
+	if (sa->dirty) {
+		for (at = &ike->dirty; *at && *at != sa; at = &(*at)->next_dirty)
+			;
+		if (*at)
+			*at = sa->next_dirty;
+		sa->dirty = false;
+	}
+	due_set(&ike->due, sa, MTIME_NEVER);
+	sa_drop_half(sa);
+	list_remove(ike, sa);
+	HASH_DELETE(by_spi, ike->by_spi, sa);
+	if (ike->gone_len == ike->gone_cap) {
+		size_t cap = ike->gone_cap ? ike->gone_cap * 2 : 16;
+		struct tombstone *gone = realloc(ike->gone, cap * sizeof(*gone));
+
+		if (gone) {
+			ike->gone = gone;
+			ike->gone_cap = cap;
+		}
+	}
+	if (ike->gone_len < ike->gone_cap)
+		ike->gone[ike->gone_len++] = (struct tombstone){ ike_sa_local_spi(sa), sa->version };
+	sa->next_dirty = ike->graves.sas;
+	ike->graves.sas = sa;
+}
+
+void sa_close(struct ike_sa *sa, const char *reason, bool linger)
+{
+	struct ike *ike = sa->ike;
+	bool was_up = is_established(sa->state);
+
+	if (sa->state == IKE_DEAD || sa->state == IKE_LINGERING)
+		return;
+	sa->down_reason = reason;
+	while (sa->children)
+		child_close(sa->children, reason);
+	for (size_t i = 0; i < SA_LEASES; i++) {
+		if (sa->leases[i].pool) {
+			pool_release(ike->pools, sa->leases[i].pool, &sa->leases[i].addr);
+			sa->leases[i].pool = NULL;
+			ike_report(ike, IKE_EV_LEASE, sa, NULL, NULL);
+		}
+	}
+	if (was_up) {
+		count_up(ike, sas_closed);
+		if (sa->successor == 0)
+			sa_log(sa, LOG_LVL_NOTICE, "down: %s", reason);
+		else
+			sa_log(sa, LOG_LVL_DEBUG, "down: %s", reason);
+		ike_report(ike, IKE_EV_SA_DOWN, sa, NULL, reason);
+	}
+	exchange_destroy(sa->peer_x);
+	exchange_destroy(sa->our_x);
+	sa->peer_x = sa->our_x = NULL;
+	window_answered(&sa->window);
+	frags_clear(&sa->frags);
+	if (linger) {
+		sa_set_state(sa, IKE_LINGERING, reason);
+		sa->linger = mtime_add(ike_now(ike), SECONDS(LINGER_SECONDS));
+		sa_drop_half(sa);
+		sa_reschedule(sa);
+	} else {
+		sa_bury(sa);
+	}
+	/* The down event was queued with the identity still there; the prefix of later lines falls back to the address. */
+	peer_leave(ike, sa);
+}
+
+void sa_reschedule(struct ike_sa *sa)
+{
+	mtime due = MTIME_NEVER;
+
+	if (sa->state == IKE_DEAD)
+		return;
+	if (sa->state == IKE_LINGERING) {
+		due_set(&sa->ike->due, sa, sa->linger);
+		return;
+	}
+	if (sa->half)
+		due = mtime_min(due, sa->half->expires);
+	if (window_busy(&sa->window))
+		due = mtime_min(due, sa->window.retransmit_at);
+	due = mtime_min(due, sa->life_at);
+	if (sa->state == IKE_UP && !window_busy(&sa->window)) {
+		mtime next = sa->rekey_at;
+
+		if (sa->want_rekey || sa->want_delete || sa->want_dpd)
+			next = sa->not_before;
+		for (const struct child_sa *c = sa->children; c; c = c->next) {
+			if (c->state == CHILD_UP && !c->token)
+				next = mtime_min(next, c->rekey_at);
+			if (c->want_rekey || c->want_delete)
+				next = mtime_min(next, sa->not_before);
+		}
+		if (sa->not_before.us > next.us)
+			next = sa->not_before;
+		due = mtime_min(due, next);
+		if (sa->conn && sa->conn->dpd_us > 0)
+			due = mtime_min(due, mtime_add(sa->last_in, sa->conn->dpd_us));
+	}
+	for (const struct child_sa *c = sa->children; c; c = c->next)
+		due = mtime_min(due, c->life_at);
+	due_set(&sa->ike->due, sa, due);
+}
+
+/* ---- keys and addresses ---- */
+
+struct sk_key sa_key_in(const struct ike_sa *sa)
+{
+	const struct ike_keys *k = &sa->keys;
+
+	return (struct sk_key){ k->suite, sa->initiator ? ike_keys_er(k) : ike_keys_ei(k),
+				sa->initiator ? ike_keys_ar(k) : ike_keys_ai(k) };
+}
+
+struct sk_key sa_key_out(const struct ike_sa *sa)
+{
+	const struct ike_keys *k = &sa->keys;
+
+	return (struct sk_key){ k->suite, sa->initiator ? ike_keys_ei(k) : ike_keys_er(k),
+				sa->initiator ? ike_keys_ai(k) : ike_keys_ar(k) };
+}
+
+bool sa_udp_encap(const struct ike_sa *sa)
+{
+	/* 2.23: with a NAT in between ESP goes in UDP on the NAT-T port. */
+	return sa->peer_nat || sa->our_nat;
+}
+
+void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt)
+{
+	char was[ENDPOINT_TEXT], is[ENDPOINT_TEXT];
+
+	if (endpoint_equal(&sa->local, local) && endpoint_equal(&sa->remote, remote))
+		return;
+	sa_log(sa, LOG_LVL_INFO, "peer moved from %s to %s", endpoint_text(&sa->remote, was),
+	       endpoint_text(remote, is));
+	for (struct child_sa *c = sa->children; c; c = c->next) {
+		struct dp_op ops[3] = { 0 };
+		size_t n = 0;
+
+		ops[n].kind = DP_SA_MOVE;
+		ops[n].id = (struct dp_sa_id){ DP_IN, c->spi_in, sa->remote.addr };
+		ops[n].new_local = *local;
+		ops[n].new_remote = *remote;
+		ops[n++].new_udp_encap = sa_udp_encap(sa);
+		if (c->out_installed) {
+			ops[n] = ops[0];
+			ops[n].id.dir = DP_OUT;
+			ops[n++].id.spi = c->spi_out;
+		}
+		if (ike_operate(sa->ike, 0, ops, n) != GW_OK)
+			return; /* the next packet from there tries again */
+	}
+	sa->local = *local;
+	sa->remote = *remote;
+	sa->natt = natt;
+	count_up(sa->ike, nat_rebindings);
+	sa_touch(sa);
+}

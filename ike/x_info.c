@@ -1,0 +1,136 @@
+/* INFORMATIONAL, both ways: liveness and deletion (RFC 7296 1.4, 1.4.1, 2.4). CREATE_CHILD_SA answers come by here too. */
+#include "ike/engine.h"
+
+/* One Delete payload of the peer: what is ours of it goes, and its counterpart is listed for the answer. */
+static void delete_children(struct ike_sa *sa, const struct delete_payload *d, uint32_t *answer, size_t *n)
+{
+	struct reader r = rd_of(d->spis);
+	size_t acted = 0;
+
+	if (d->protocol != PROTO_ESP || d->spi_len != 4)
+		return;
+	for (uint16_t i = 0; i < d->count && acted < IKE_MAX_DELETE_SPIS; i++) {
+		struct child_sa *c = child_by_out(sa, rd_u32(&r));
+
+		if (!c)
+			continue;
+		acted++;
+		/* 1.4.1: when both sides delete at once, the answer does not name it again. */
+		if (c->state != CHILD_DELETING && *n < IKE_MAX_DELETE_SPIS)
+			answer[(*n)++] = c->spi_in;
+		child_close(c, "deleted by the peer");
+	}
+}
+
+enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+{
+	uint32_t spis[IKE_MAX_DELETE_SPIS];
+	bool gone = false, empty = m->present == 0;
+	struct msg_writer w;
+	size_t n = 0;
+
+	count_up(sa->ike, info_requests);
+	for (size_t i = 0; i < m->delete_count; i++) {
+		if (m->deletes[i].protocol == PROTO_IKE)
+			gone = true;
+		else
+			delete_children(sa, &m->deletes[i], spis, &n);
+	}
+	for (size_t i = 0; i < m->notify_count; i++)
+		sa_log(sa, m->notifies[i].type < N_FIRST_STATUS ? LOG_LVL_INFO : LOG_LVL_DEBUG, "the peer says %s",
+		       notify_name(m->notifies[i].type));
+	chain_start(sa->ike, &w);
+	if (n > 0 && !gone)
+		delete_write(&w, PROTO_ESP, spis, n);
+	if (empty)
+		count_up(sa->ike, liveness_answered);
+	/* DESIGN.md §3: an empty request changes nothing that the standby would have to know. */
+	TRY(send_response(sa, INFORMATIONAL, &w, dg, empty ? IKE_EFFECT_NONE : IKE_EFFECT_STATE));
+	if (gone)
+		sa_close(sa, "deleted by the peer", true);
+	return GW_OK;
+}
+
+static void children_deleted(struct ike_sa *sa)
+{
+	struct child_sa *c, *next;
+
+	for (c = sa->children; c; c = next) {
+		next = c->next;
+		if (c->state == CHILD_DELETING)
+			child_close(c, sa->down_reason ? sa->down_reason : "deleted by us");
+	}
+}
+
+enum gw_err x_info_response(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+{
+	uint8_t kind = sa->window.request_kind;
+
+	(void)dg;
+	(void)m;
+	window_answered(&sa->window);
+	if (kind == REQ_DELETE_CHILD)
+		children_deleted(sa);
+	if (kind == REQ_DELETE_IKE)
+		sa_close(sa, sa->down_reason ? sa->down_reason : "deleted by us", false);
+	else
+		sa_touch(sa);
+	return GW_OK;
+}
+
+enum gw_err x_create_response(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+{
+	struct exchange *x = sa->our_x;
+
+	(void)dg;
+	window_answered(&sa->window);
+	sa_touch(sa);
+	if (!x)
+		return GW_OK; /* given up meanwhile */
+	if (x->kind == X_REKEY_IKE)
+		x_rekey_ike_response(sa, x, m);
+	else
+		x_rekey_child_response(sa, x, m);
+	return GW_OK;
+}
+
+/* ---- our requests ---- */
+
+enum gw_err x_probe_start(struct ike_sa *sa)
+{
+	struct msg_writer w;
+
+	sa->want_dpd = false;
+	count_up(sa->ike, liveness_sent);
+	chain_start(sa->ike, &w);
+	return send_request(sa, INFORMATIONAL, &w, REQ_PROBE, IKE_EFFECT_STATE);
+}
+
+enum gw_err x_delete_child_start(struct ike_sa *sa, struct child_sa *first)
+{
+	uint32_t spis[IKE_CHILD_MAX];
+	struct msg_writer w;
+	size_t n = 0;
+
+	for (struct child_sa *c = first; c && n < IKE_CHILD_MAX; c = c->next) {
+		if (!c->want_delete || c->state == CHILD_INSTALLING || c->state == CHILD_DELETING || c->token)
+			continue;
+		c->want_delete = false;
+		c->state = CHILD_DELETING;
+		spis[n++] = c->spi_in;
+	}
+	chain_start(sa->ike, &w);
+	delete_write(&w, PROTO_ESP, spis, n);
+	return send_request(sa, INFORMATIONAL, &w, REQ_DELETE_CHILD, IKE_EFFECT_STATE);
+}
+
+enum gw_err x_delete_ike_start(struct ike_sa *sa)
+{
+	struct msg_writer w;
+
+	sa->want_delete = sa->want_rekey = sa->want_dpd = false;
+	sa_set_state(sa, IKE_DELETING, sa->down_reason ? sa->down_reason : "we delete it");
+	chain_start(sa->ike, &w);
+	delete_write(&w, PROTO_IKE, NULL, 0);
+	return send_request(sa, INFORMATIONAL, &w, REQ_DELETE_IKE, IKE_EFFECT_STATE);
+}

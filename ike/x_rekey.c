@@ -1,0 +1,220 @@
+/* CREATE_CHILD_SA begun by us: rekeys of CHILD SAs (RFC 7296 1.3.3, 2.8, 2.8.1). IKE SAs: x_rekey_ike.c. */
+#include <stdlib.h>
+
+#include "ike/engine.h"
+#include "ike/ts.h"
+
+enum { RETRY_SECONDS = 10 };
+
+/* Our offer is what the SA has now: nothing can change but the keys, and every peer has agreed to it before. */
+static void offer_of(const struct child_sa *c, uint16_t group, struct proposal_cfg *p)
+{
+	struct chosen same = { .encr = c->encr, .integ = c->integ, .esn = c->esn };
+
+	if (group)
+		same.dh = (struct transform){ .type = TR_DH, .id = group };
+	p->n = chosen_transforms(&same, p->t);
+}
+
+/* Repeat what the peer used: no KE payload for an SA that was made without (CLIENTS: Windows refuses anything else). */
+static uint16_t group_for(const struct child_sa *c)
+{
+	if (c->dh.id != DH_NONE)
+		return c->dh.id;
+	return c->tried_pfs ? c->sa->dh.id : DH_NONE;
+}
+
+enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c)
+{
+	struct crypto *crypto = sa->ike->env->crypto;
+	struct exchange *x = calloc(1, sizeof(*x));
+	struct proposal_cfg offer;
+	struct msg_writer m;
+	uint8_t spi[4], old[4];
+	uint32_t new_spi;
+	size_t mark;
+
+	if (!x)
+		return GW_ENOMEM;
+	sa->our_x = x; /* freed with the SA if anything fails below */
+	x->kind = X_REKEY_CHILD;
+	x->old_spi = c->spi_in;
+	x->group = group_for(c);
+	TRY(ike_new_child_spi(sa->ike, &new_spi));
+	x->new_spi = new_spi;
+	TRY(secret_alloc(&x->ni, IKE_NONCE_OURS));
+	TRY(rng_fill(sa->ike->env->rng, x->ni.p, x->ni.n));
+	if (x->group)
+		TRY(dh_generate(crypto, dh_find(x->group), &x->dh));
+	offer_of(c, x->group, &offer);
+	put_u32(spi, new_spi);
+	put_u32(old, c->spi_in);
+	chain_start(sa->ike, &m);
+	notify_write(&m, PROTO_ESP, bytes_of(old, 4), N_REKEY_SA, (struct bytes){ 0 });
+	mark = sa_begin(&m);
+	proposal_write(&m, 1, PROTO_ESP, bytes_of(spi, 4), offer.t, offer.n, false);
+	sa_end(&m, mark);
+	nonce_write(&m, secret_bytes(&x->ni));
+	if (x->dh)
+		ke_write(&m, x->group, dh_public(x->dh));
+	ts_write(&m, PL_TSI, c->ours, c->ours_count); /* we begin this exchange: TSi is our side */
+	ts_write(&m, PL_TSR, c->theirs, c->theirs_count);
+	c->want_rekey = false;
+	return send_request(sa, CREATE_CHILD_SA, &m, REQ_REKEY_CHILD, IKE_EFFECT_STATE);
+}
+
+static void give_up(struct ike_sa *sa)
+{
+	exchange_destroy(sa->our_x);
+	sa->our_x = NULL;
+}
+
+/* The peer said no (2.25). `old` may be gone. */
+static void refused(struct ike_sa *sa, struct child_sa *old, const struct notify_payload *n, uint16_t group)
+{
+	count_up(sa->ike, rekeys_failed);
+	give_up(sa);
+	if (!old || old->state != CHILD_UP)
+		return;
+	switch (n->type) {
+	case N_TEMPORARY_FAILURE:
+		old->want_rekey = true;
+		sa->not_before = mtime_add(ike_now(sa->ike), SECONDS(RETRY_SECONDS / 2) +
+					   (int64_t)rng_below(sa->ike->env->rng, SECONDS(RETRY_SECONDS)));
+		break;
+	case N_CHILD_SA_NOT_FOUND: /* 2.25: the peer has it no more; nothing to tell */
+		child_close(old, "the peer does not know it any more");
+		return;
+	case N_INVALID_KE_PAYLOAD:
+	case N_NO_PROPOSAL_CHOSEN:
+		if (group == DH_NONE && !old->tried_pfs) {
+			old->tried_pfs = true;
+			old->want_rekey = true;
+			break;
+		}
+		/* fall through */
+	default:
+		sa_log(sa, LOG_LVL_WARN, "rekey of CHILD SA #%u refused: %s; it ends at its hard lifetime", old->id,
+		       notify_name(n->type));
+		old->rekey_at = MTIME_NEVER;
+	}
+}
+
+static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct child_sa *old, const struct ike_msg *m,
+			  struct child_sa **out)
+{
+	struct crypto *crypto = sa->ike->env->crypto;
+	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
+	WIPED struct secret shared = { 0 };
+	struct proposal_cfg offer;
+	struct chosen chosen;
+	struct child_sa *c;
+	size_t n_ours, n_theirs;
+	uint32_t need = PL_BIT(PL_SA) | PL_BIT(PL_NONCE) | PL_BIT(PL_TSI) | PL_BIT(PL_TSR);
+
+	if ((m->present & need) != need)
+		return GW_EMALFORMED;
+	offer_of(old, x->group, &offer);
+	TRY(proposal_answer(&m->sa, PROTO_ESP, &offer, 1, &chosen, NULL));
+	/* 2.9: the answer may only narrow. */
+	n_ours = ts_narrow(m->tsi.s, m->tsi.count, old->ours, old->ours_count, ours, IKE_CHILD_SELECTORS);
+	n_theirs = ts_narrow(m->tsr.s, m->tsr.count, old->theirs, old->theirs_count, theirs, IKE_CHILD_SELECTORS);
+	if (n_ours == 0 || n_theirs == 0)
+		return GW_ETS;
+	if (x->dh) {
+		if (!msg_has(m, PL_KE) || m->ke.group != x->group)
+			return GW_EMALFORMED;
+		TRY(dh_shared(crypto, x->dh, m->ke.data, &shared));
+	}
+	c = child_create(sa, old->cfg, (uint32_t)x->new_spi);
+	if (!c)
+		return GW_ENOMEM;
+	*out = c;
+	c->reqid = old->reqid;
+	c->tried_pfs = old->tried_pfs;
+	TRY(child_adopt(c, &chosen));
+	TRY(child_selectors(c, ours, n_ours, theirs, n_theirs));
+	return child_keys(c, true, secret_bytes(&shared), secret_bytes(&x->ni), m->nonce);
+}
+
+void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m)
+{
+	struct child_sa *old = ike_find_child(sa->ike, x->old_spi), *c = NULL;
+	const struct notify_payload *error = msg_error(m);
+	bool lost;
+	enum gw_err code;
+
+	if (error) {
+		refused(sa, old, error, x->group);
+		return;
+	}
+	if (!old || old->sa != sa) {
+		/* Deleted meanwhile; what the peer has just made for it must not stay there. */
+		struct reader r = rd_of(m->sa.count ? m->sa.p[0].spi : (struct bytes){ 0 });
+
+		sa_log(sa, LOG_LVL_INFO, "the CHILD SA under rekey is gone; its successor %08x is left to the peer",
+		       rd_u32(&r));
+		give_up(sa);
+		return;
+	}
+	code = accept(sa, x, old, m, &c);
+	if (code != GW_OK) {
+		count_up(sa->ike, rekeys_failed);
+		sa_log(sa, LOG_LVL_WARN, "answer to the rekey of CHILD SA #%u is of no use: %s", old->id, gw_err_text(code));
+		if (c)
+			c->want_delete = c->spi_out != 0;
+		if (c && c->spi_out == 0)
+			child_close(c, "not made");
+		else if (c)
+			x_child_is_up(sa, c);
+		old->rekey_at = MTIME_NEVER;
+		give_up(sa);
+		return;
+	}
+	/* 2.8.1: both rekeyed it; the exchange with the lowest nonce made the redundant SA, and its initiator closes that. */
+	lost = old->crossing_len > 0 &&
+	       collide_loses(bytes_of(x->ni.p, x->ni.n), bytes_of(m->nonce.p, m->nonce.n < 32 ? m->nonce.n : 32),
+			     bytes_of(old->crossing, old->crossing_len), bytes_of(old->crossing, old->crossing_len));
+	x->waiting = c;
+	x->proposal = lost;
+	if (child_install(c, lost) != GW_OK)
+		x_rekey_child_finish(sa, c, GW_ENOMEM);
+}
+
+void x_rekey_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
+{
+	struct exchange *x = sa->our_x;
+	struct child_sa *old = ike_find_child(sa->ike, x->old_spi);
+	bool lost = x->proposal != 0;
+
+	give_up(sa);
+	x_child_is_up(sa, c);
+	if (result != GW_OK || lost) {
+		c->want_delete = true; /* the peer has it: it is told */
+		if (!lost)
+			count_up(sa->ike, rekeys_failed);
+		if (old && !lost)
+			old->rekey_at = mtime_add(ike_now(sa->ike), SECONDS(RETRY_SECONDS));
+		return;
+	}
+	count_up(sa->ike, rekeys_child_by_us);
+	ike_report(sa->ike, IKE_EV_CHILD_REKEYED, sa, c, NULL);
+	if (!old)
+		return;
+	if (old->crossing_len > 0) {
+		/* Ours won: the peer deletes what its own exchange made, we delete the old one. */
+		struct child_sa *theirs = ike_find_child(sa->ike, old->successor);
+
+		if (theirs && theirs != c) {
+			theirs->successor = c->spi_in;
+			theirs->state = CHILD_REKEYED;
+			theirs->rekey_at = MTIME_NEVER;
+			theirs->rekeyed_by_peer = true;
+		}
+	}
+	old->successor = c->spi_in;
+	old->state = CHILD_REKEYED;
+	old->rekeyed_by_peer = false;
+	old->rekey_at = MTIME_NEVER;
+	old->want_delete = true;
+}
