@@ -183,12 +183,31 @@ bool child_last_of_reqid(const struct child_sa *c)
 	return true;
 }
 
+void child_detach(struct child_sa *c)
+{
+	struct ike_sa *sa = c->sa;
+	struct ike *ike = sa->ike;
+	struct child_sa **at;
+
+	for (at = &sa->children; *at && *at != c; at = &(*at)->next)
+		;
+	if (*at)
+		*at = c->next;
+	HASH_DELETE(by_spi, ike->by_child, c);
+	if (c->state != CHILD_INSTALLING)
+		ike->children--;
+	if (sa->our_x && sa->our_x->waiting == c)
+		sa->our_x->waiting = NULL;
+	c->token = 0;
+	c->next = ike->graves.children;
+	ike->graves.children = c;
+}
+
 void child_close(struct child_sa *c, const char *reason)
 {
 	struct ike_sa *sa = c->sa;
 	struct ike *ike = sa->ike;
 	struct dp_op ops[3] = { 0 };
-	struct child_sa **at;
 	size_t n = 0;
 
 	for (struct child_sa *o = sa->children; o; o = o->next) {
@@ -207,22 +226,12 @@ void child_close(struct child_sa *c, const char *reason)
 	ops[n++].id = (struct dp_sa_id){ DP_IN, c->spi_in, sa->remote.addr };
 	if (ike_operate(ike, 0, ops, n) != GW_OK)
 		count_up(ike, drop_memory);
-	for (at = &sa->children; *at && *at != c; at = &(*at)->next)
-		;
-	if (*at)
-		*at = c->next;
-	HASH_DELETE(by_spi, ike->by_child, c);
 	if (c->state != CHILD_INSTALLING) {
-		ike->children--;
 		count_up(ike, children_closed);
 		if (c->successor == 0 && sa->state == IKE_UP)
 			sa_log(sa, LOG_LVL_INFO, "CHILD SA #%u (%s) down: %s", c->id, c->cfg->name, reason);
 		ike_report(ike, IKE_EV_CHILD_DOWN, sa, c, reason);
 	}
-	if (sa->our_x && sa->our_x->waiting == c)
-		sa->our_x->waiting = NULL;
-	c->token = 0;
-	c->next = ike->graves.children;
-	ike->graves.children = c;
+	child_detach(c);
 	sa_touch(sa);
 }

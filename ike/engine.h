@@ -155,6 +155,9 @@ struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64
 void sa_set_state(struct ike_sa *sa, enum ike_state to, const char *story); /* logs old -> new: story */
 void sa_touch(struct ike_sa *sa);      /* changed: encode it at the end of the turn */
 void sa_reschedule(struct ike_sa *sa); /* after anything that moves a deadline */
+/* Counts a new half-open SA and makes it findable by its IKE_SA_INIT. GW_ELIMIT: its source has its share. */
+MUST_USE enum gw_err half_join(struct ike_sa *sa);
+void source_release(struct ike *ike, const struct addr *from);
 void sa_drop_half(struct ike_sa *sa);
 /* Takes everything down: CHILD SAs out of the plane, leases back, events; then IKE_LINGERING or IKE_DEAD. */
 void sa_close(struct ike_sa *sa, const char *reason, bool linger);
@@ -173,6 +176,7 @@ bool sa_udp_encap(const struct ike_sa *sa);
 
 struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, uint32_t spi_in); /* in the tables */
 void child_close(struct child_sa *c, const char *reason); /* out of plane and tables; freed at the end of the turn */
+void child_detach(struct child_sa *c); /* out of the tables, the plane untouched; freed at the end of the turn */
 void child_free(struct child_sa *c);
 struct child_sa *child_by_out(const struct ike_sa *sa, uint32_t spi_out);
 MUST_USE enum gw_err child_selectors(struct child_sa *c, const struct selector *ours, size_t n_ours,

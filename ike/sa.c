@@ -155,7 +155,7 @@ void exchange_destroy(struct exchange *x)
 	free(x);
 }
 
-static void source_release(struct ike *ike, const struct addr *from)
+void source_release(struct ike *ike, const struct addr *from)
 {
 	struct source *s;
 	unsigned hash = table_hash(&ike->seed, from, sizeof(*from));

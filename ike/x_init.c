@@ -41,8 +41,8 @@ static struct half_open_key key_of(const struct ike_header *h, const struct data
 	return key;
 }
 
-/* True: the source may have one more half-open SA, and it is counted. */
-static bool source_take(struct ike *ike, const struct addr *from)
+/* One half-open SA more of that source; GW_ELIMIT when it has its share. */
+static enum gw_err source_take(struct ike *ike, const struct addr *from)
 {
 	struct source *s;
 	unsigned hash = table_hash(&ike->seed, from, sizeof(*from));
@@ -51,18 +51,35 @@ static bool source_take(struct ike *ike, const struct addr *from)
 	if (!s) {
 		s = calloc(1, sizeof(*s));
 		if (!s)
-			return false;
+			return GW_ENOMEM;
 		s->from = *from;
 		HASH_ADD_KEYPTR_BYHASHVALUE(hh, ike->sources, &s->from, sizeof(s->from), hash, s);
 		if (!s->hh.tbl) {
 			free(s);
-			return false;
+			return GW_ENOMEM;
 		}
 	}
 	if (s->count >= ike->settings->ike.half_open_per_source)
-		return false;
+		return GW_ELIMIT;
 	s->count++;
-	return true;
+	return GW_OK;
+}
+
+enum gw_err half_join(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct half_open *h = sa->half;
+
+	TRY(source_take(ike, &h->key.from));
+	ike->half_open++;
+	HASH_ADD_KEYPTR_BYHASHVALUE(by_init, ike->by_init, &h->key, sizeof(h->key),
+				    table_hash(&ike->seed, &h->key, sizeof(h->key)), h);
+	if (!h->by_init.tbl) {
+		ike->half_open--;
+		source_release(ike, &h->key.from);
+		return GW_ENOMEM;
+	}
+	return GW_OK;
 }
 
 /* True: go on. Else a cookie was asked for (2.6). */
@@ -225,6 +242,7 @@ static void open_half(struct ike *ike, const struct ike_header *head, const stru
 {
 	struct half_open *h = calloc(1, sizeof(*h));
 	struct ike_sa *sa = NULL;
+	enum gw_err code;
 	uint64_t spi;
 
 	if (!h || ike_new_spi(ike, &spi) != GW_OK || !(sa = sa_create(ike, false, head->spi_i, spi))) {
@@ -240,17 +258,15 @@ static void open_half(struct ike *ike, const struct ike_header *head, const stru
 	h->key = key_of(head, dg);
 	h->expires = mtime_add(ike_now(ike), ike->settings->ike.half_open_timeout_us);
 	note_peer(sa, m);
-	if (!source_take(ike, &dg->from.addr)) {
+	code = half_join(sa);
+	if (code == GW_ELIMIT) {
 		count_up(ike, drop_half_open_limit);
 		ike_log_stranger(ike, &dg->from, "refused: %u half-open IKE SAs of one source (ike.half_open_per_source)",
 				 ike->settings->ike.half_open_per_source);
 		sa_bury(sa);
 		return;
 	}
-	ike->half_open++;
-	HASH_ADD_KEYPTR_BYHASHVALUE(by_init, ike->by_init, &h->key, sizeof(h->key),
-				    table_hash(&ike->seed, &h->key, sizeof(h->key)), h);
-	if (!h->by_init.tbl || build(sa, chosen, m, dg) != GW_OK) {
+	if (code != GW_OK || build(sa, chosen, m, dg) != GW_OK) {
 		count_up(ike, drop_internal);
 		sa_bury(sa);
 		return;
