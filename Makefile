@@ -28,11 +28,12 @@ debug: missing ## debug build with ASan and UBSan in build/debug
 test: missing ## everything quick: both compilers, tests, simulations, fuzzing, interop
 	@tools/test.sh
 
-demo: build ## the main job, live: a strongSwan client through our gateway (KEEP=1 leaves it running)
+demo: missing ## the main job, live: a strongSwan client through our gateway (KEEP=1 leaves it running)
+	@cmake --preset release -Wno-dev --log-level=WARNING && cmake --build --preset release --target gatewayd gatewayctl
 	@KEEP=$(KEEP) interop/demo/demo.sh
 
 interop: debug ## all stories against strongSwan
-	@interop/run.sh
+	@interop/run.sh -d
 
 bench: bench-ike bench-esp ## all measurements, strongSwan beside us
 

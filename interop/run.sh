@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tells the stories in interop/cases/ with a real peer, some at a time, and writes build/interop/results.json.
 #
-#   interop/run.sh [-j N] [CASE...]      all cases when none is named
+#   interop/run.sh [-j N] [-d] [CASE...]      all cases when none is named; -d: also writes docs/interop.md
 #
 # Surroundings: GATEWAY_BUILD, GATEWAY, CLIENT as interop/lib.sh explains them. What a failed story left behind stands in
 # build/interop/log/CASE/. The last line is `N passed, N failed`; the status is 0 when none failed.
@@ -37,10 +37,13 @@ if [[ ${1:-} == --tell ]]; then
 	exit 0
 fi
 
-jobs=2
-while getopts j: option; do
-	[[ $option == j ]] || RIG_STATUS=2 die 'usage: interop/run.sh [-j N] [CASE...]'
-	jobs=$OPTARG
+jobs=2 docs=
+while getopts j:d option; do
+	case $option in
+	j) jobs=$OPTARG ;;
+	d) docs=docs/interop.md ;;
+	*) RIG_STATUS=2 die 'usage: interop/run.sh [-j N] [-d] [CASE...]' ;;
+	esac
 done
 shift $((OPTIND - 1))
 if (($# == 0)); then
@@ -68,6 +71,20 @@ printf '%s\n' "${cases[@]}" | xargs -P "$jobs" -I{} "$0" --tell {}
 jq -s '{name: "interop", results: .}' "$OUT"/part/* >"$OUT/results.json"
 passed=$(jq '[.results[] | select(.passed)] | length' "$OUT/results.json")
 failed=$((${#cases[@]} - passed))
+
+# The stories with their own words, as a page.
+# shellcheck disable=SC2016
+write_docs() {
+	local name story
+	printf '# Interoperability\n\nWritten by `make interop`: the stories in `interop/cases/`, told with the real peer, and whether they came true.\n\n'
+	printf '| story | %s, userspace plane |\n|---|---|\n' "$CLIENT_NAME"
+	for name in "${cases[@]}"; do
+		story=$(sed -n "s/^story '\(.*\)'$/\1/p" "interop/cases/$name.sh")
+		printf '| `%s`: %s | %s |\n' "$name" "$story" "$(jq -r 'if .passed then "yes" else "**no**: " + .why end' "$OUT/part/$name")"
+	done
+}
+[[ -z $docs ]] || write_docs >"$docs"
+
 ((failed == 0)) || printf 'what failed stories left behind: build/interop/log/\n'
 printf '%d passed, %d failed\n' "$passed" "$failed"
 ((failed == 0))

@@ -7,4 +7,4 @@ client_start
 client_configure gateway="$GATEWAY_V6"
 expect_up
 expect_flow v4 v6
-expect_sas '.sas | length == 1 and .[0].remote == "[2001:db8:1::10]:4500"' 'one client at 2001:db8:1::10'
+expect_sas '.sas | length == 1 and .[0].remote == {addr: "2001:db8:1::10", port: 4500}' 'one client at 2001:db8:1::10'
