@@ -43,12 +43,13 @@ static void wish_probe(struct ike_sa *sa, struct child_sa *c, const char *reason
 	sa->want_dpd = true;
 }
 
-static size_t each_selected(struct ike *ike, const struct ike_select *which, bool children, act *wish, const char *reason)
+static size_t each_selected(struct ike *ike, const struct ike_select *which, bool children, act *wish,
+			    const char *reason)
 {
 	size_t count = 0, n = ike->list_len;
 
-	/* A wish may close an SA (a hole in the list) but never moves others within this loop: compaction is on removal,
-	 * so the list is walked from its end. */
+	/* A wish may close an SA (a hole in the list) but never moves others within this loop: compaction is on
+	 * removal, so the list is walked from its end. */
 	for (size_t i = n; i-- > 0;) {
 		struct ike_sa *sa = i < ike->list_len ? ike->list[i] : NULL;
 		size_t here = 0;

@@ -30,7 +30,7 @@ enum ike_event_kind {
 	IKE_EV_DATAPLANE, /* submit ops under token; answer with ike_resume(token, result). token 0: no answer wanted */
 	IKE_EV_SA_UP,
 	IKE_EV_SA_REKEYED, /* `sa` is the new one, `old_id` the number of the old */
-	IKE_EV_SA_DOWN,    /* the last moment at which `sa` may be read */
+	IKE_EV_SA_DOWN,    /* the session ends; the last moment at which `sa` may be read. Not for SAs that were replaced */
 	IKE_EV_CHILD_UP,
 	IKE_EV_CHILD_REKEYED, /* `child` is the new one */
 	IKE_EV_CHILD_DOWN,

@@ -76,7 +76,7 @@ static void destroy_sas(struct ike *ike)
 {
 	struct ike_sa *sa, *tmp;
 
-	HASH_ITER(by_spi, ike->by_spi, sa, tmp) {
+	HASH_ITER (by_spi, ike->by_spi, sa, tmp) {
 		while (sa->children) {
 			struct child_sa *c = sa->children;
 
@@ -417,8 +417,7 @@ void ike_log_stranger(struct ike *ike, const struct endpoint *from, const char *
 	uint64_t suppressed = 0;
 	va_list ap;
 
-	if (!log_wants(ike->env->log, LOG_LVL_INFO) ||
-	    !ratelimit_allow(&ike->stranger_log, ike_now(ike), &suppressed))
+	if (!log_wants(ike->env->log, LOG_LVL_INFO) || !ratelimit_allow(&ike->stranger_log, ike_now(ike), &suppressed))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);

@@ -1,6 +1,6 @@
 /*
- * Time: what is due, retransmissions, rekeys, liveness, hard ends. Facts set wishes (want_*); sa_pump() is the one place
- * that turns a wish into a request, one at a time (window of one), the most urgent first.
+ * Time: what is due, retransmissions, rekeys, liveness, hard ends. Facts set wishes (want_*); sa_pump() is the one
+ * place that turns a wish into a request, one at a time (window of one), the most urgent first.
  */
 #include "ike/engine.h"
 
@@ -55,7 +55,8 @@ void sa_pump(struct ike_sa *sa)
 static void retransmit(struct ike_sa *sa, mtime now)
 {
 	const struct ike_cfg *cfg = &sa->settings->ike;
-	const char *reason = sa->state == IKE_DELETING && sa->down_reason ? sa->down_reason : "the peer does not answer";
+	const char *reason =
+		sa->state == IKE_DELETING && sa->down_reason ? sa->down_reason : "the peer does not answer";
 
 	if (window_retransmit(&sa->window, now, cfg->retransmit_us, cfg->retransmit_tries)) {
 		count_up(sa->ike, retransmits_out);

@@ -64,7 +64,7 @@ static bool pick_cipher(struct set ours, struct set peer, struct chosen *c)
 		const struct transform *t = &ours.t[i];
 		const struct encr_alg *a = t->type == TR_ENCR ? encr_find(t->id) : NULL;
 
-		if (!a || !set_has(peer, TR_ENCR, t->id, t->key_bits))
+		if (!a || !encr_key_ok(a, t->key_bits) || !set_has(peer, TR_ENCR, t->id, t->key_bits))
 			continue;
 		c->encr = *t;
 		c->integ = (struct transform){ 0 };

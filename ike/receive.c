@@ -1,6 +1,6 @@
 /*
- * A datagram's way to the SA that it belongs to: header, SA, decryption, reassembly, payloads, message ID, rule. Nothing
- * of the SA changes before all of it has been verified. What is refused is counted by reason.
+ * A datagram's way to the SA that it belongs to: header, SA, decryption, reassembly, payloads, message ID, rule.
+ * Nothing of the SA changes before all of it has been verified. What is refused is counted by reason.
  */
 #include "ike/engine.h"
 
@@ -45,7 +45,8 @@ static struct ike_sa *find_sa(struct ike *ike, const struct ike_header *h, const
 	return NULL;
 }
 
-/* The keys of a half-open SA are made when its IKE_AUTH is there, not before: a flood of IKE_SA_INIT costs no shared secret. */
+/* The keys of a half-open SA are made when its IKE_AUTH is there, not before: a flood of IKE_SA_INIT costs no shared
+ * secret. */
 static enum gw_err derive_keys(struct ike_sa *sa)
 {
 	struct half_open *h = sa->half;
@@ -78,8 +79,8 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 		*chain = in.chain;
 		return GW_OK;
 	}
-	/* Only what can still be used is collected: the next request, or the answer to ours. A first fragment of the last
-	 * request makes us repeat the response (RFC 7383 2.6.1). */
+	/* Only what can still be used is collected: the next request, or the answer to ours. A first fragment of the
+	 * last request makes us repeat the response (RFC 7383 2.6.1). */
 	if (window_judge(&sa->window, (h->flags & IKE_FLAG_RESPONSE) != 0, h->id) == WINDOW_RESEND) {
 		*chain = (struct bytes){ 0 };
 		return in.fragment == 1 ? GW_OK : GW_PENDING;
@@ -93,8 +94,8 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 static void follow_peer(struct ike_sa *sa, const struct datagram *dg)
 {
 	/*
-	 * 2.23: the address of an authenticated new message is where the peer is now, if a NAT may have moved it; and always
-	 * before the SA is up (the float to the NAT-T port).
+	 * 2.23: the address of an authenticated new message is where the peer is now, if a NAT may have moved it; and
+	 * always before the SA is up (the float to the NAT-T port).
 	 */
 	if (sa->state == IKE_HALF_OPEN || sa->peer_nat || sa->our_nat) {
 		if (sa->state != IKE_HALF_OPEN) {
@@ -245,7 +246,8 @@ void ike_receive(struct ike *ike, const struct datagram *in, uint8_t *bytes)
 	}
 	switch (h.exchange) {
 	case IKE_SA_INIT:
-		if ((h.flags & (IKE_FLAG_RESPONSE | IKE_FLAG_INITIATOR)) != IKE_FLAG_INITIATOR || h.spi_r != 0 || h.id != 0)
+		if ((h.flags & (IKE_FLAG_RESPONSE | IKE_FLAG_INITIATOR)) != IKE_FLAG_INITIATOR || h.spi_r != 0 ||
+		    h.id != 0)
 			count_up(ike, drop_exchange);
 		else
 			x_init_request(ike, &h, in);
@@ -254,7 +256,8 @@ void ike_receive(struct ike *ike, const struct datagram *in, uint8_t *bytes)
 	case CREATE_CHILD_SA:
 	case INFORMATIONAL:
 		if (h.next != PL_SK && h.next != PL_SKF) {
-			/* Also what tells us that we are unknown to the peer (2.21.4): believed only by our own timers. */
+			/* Also what tells us that we are unknown to the peer (2.21.4): believed only by our own timers.
+			 */
 			count_up(ike, drop_unprotected);
 			return;
 		}

@@ -230,8 +230,8 @@ void sa_set_lifetimes(struct ike_sa *sa)
 	mtime now = ike_now(sa->ike);
 	const struct conn_cfg *c = sa->conn;
 
-	sa->rekey_at = c->rekey_us > 0 ? mtime_add(now, jittered(sa->ike, c->rekey_us, c->rekey_jitter_percent)) :
-					 MTIME_NEVER;
+	sa->rekey_at =
+		c->rekey_us > 0 ? mtime_add(now, jittered(sa->ike, c->rekey_us, c->rekey_jitter_percent)) : MTIME_NEVER;
 	sa->life_at = c->life_us > 0 ? mtime_add(now, c->life_us) : MTIME_NEVER;
 }
 
@@ -240,9 +240,9 @@ void child_set_lifetimes(struct child_sa *c)
 	struct ike *ike = c->sa->ike;
 	mtime now = ike_now(ike);
 
-	c->rekey_at = c->cfg->rekey_us > 0 ?
-			      mtime_add(now, jittered(ike, c->cfg->rekey_us, c->sa->conn->rekey_jitter_percent)) :
-			      MTIME_NEVER;
+	c->rekey_at = c->cfg->rekey_us > 0
+			      ? mtime_add(now, jittered(ike, c->cfg->rekey_us, c->sa->conn->rekey_jitter_percent))
+			      : MTIME_NEVER;
 	c->life_at = c->cfg->life_us > 0 ? mtime_add(now, c->cfg->life_us) : MTIME_NEVER;
 }
 
@@ -298,12 +298,13 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 		}
 	}
 	if (was_up) {
-		count_up(ike, sas_closed);
-		if (sa->successor == 0)
+		if (sa->successor == 0) {
+			count_up(ike, sas_closed);
 			sa_log(sa, LOG_LVL_NOTICE, "down: %s", reason);
-		else
+			ike_report(ike, IKE_EV_SA_DOWN, sa, NULL, reason);
+		} else { /* replaced: the session goes on */
 			sa_log(sa, LOG_LVL_DEBUG, "down: %s", reason);
-		ike_report(ike, IKE_EV_SA_DOWN, sa, NULL, reason);
+		}
 	}
 	exchange_destroy(sa->peer_x);
 	exchange_destroy(sa->our_x);
@@ -318,7 +319,8 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 	} else {
 		sa_bury(sa);
 	}
-	/* The down event was queued with the identity still there; the prefix of later lines falls back to the address. */
+	/* The down event was queued with the identity still there; the prefix of later lines falls back to the address.
+	 */
 	peer_leave(ike, sa);
 }
 

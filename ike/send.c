@@ -100,7 +100,8 @@ enum gw_err send_response(struct ike_sa *sa, uint8_t exchange, struct msg_writer
 	return GW_OK;
 }
 
-enum gw_err send_error(struct ike_sa *sa, uint8_t exchange, uint16_t notify, struct bytes data, const struct datagram *to)
+enum gw_err send_error(struct ike_sa *sa, uint8_t exchange, uint16_t notify, struct bytes data,
+		       const struct datagram *to)
 {
 	struct msg_writer m;
 

@@ -38,8 +38,9 @@ enum state_field {
 	ST_HALF_TIMES, /* expires in 8 */
 	ST_HALF_KEY,   /* address, spi_i 8 */
 	/* of our outstanding exchange */
-	ST_X_CORE = 48, /* kind 1, group 2, new_spi 8, old_spi 4, lost 1, waiting spi 4 */
+	ST_X_CORE = 48, /* kind 1, group 2, new_spi 8, old_spi 4, waiting spi 4 */
 	ST_X_NI,
+	ST_X_NR, /* with `waiting`: the peer's nonce of the answer */
 	ST_X_DH,
 	/* of a CHILD SA */
 	ST_CHILD_CORE = 64, /* spi_in 4, spi_out 4, reqid 4, state 1, flags 1, wishes 1, successor 4 */

@@ -32,11 +32,11 @@ struct sa_record {
 	} leases[SA_LEASES];
 	size_t lease_count;
 	bool half, has_core;
-	struct bytes half_ni, half_nr, half_request, half_response, half_ke, half_dh, x_dh, x_ni;
+	struct bytes half_ni, half_nr, half_request, half_response, half_ke, half_dh, x_dh, x_ni, x_nr;
 	int64_t half_expires;
 	struct half_open_key half_key;
 	bool x;
-	uint8_t x_kind, x_lost;
+	uint8_t x_kind;
 	uint16_t x_group;
 	uint64_t x_new;
 	uint32_t x_old, x_waiting;
@@ -225,11 +225,13 @@ static enum gw_err read_exchange(struct reader r, struct sa_record *s, struct er
 			s->x_group = rd_u16(&v);
 			s->x_new = rd_u64(&v);
 			s->x_old = rd_u32(&v);
-			s->x_lost = rd_u8(&v);
 			s->x_waiting = rd_u32(&v);
 			break;
 		case ST_X_NI:
 			s->x_ni = rd_rest(&v);
+			break;
+		case ST_X_NR:
+			s->x_nr = rd_rest(&v);
 			break;
 		case ST_X_DH:
 			s->x_dh = rd_rest(&v);
@@ -378,9 +380,9 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 	if (s->keys.n != ike_keys_len(prf, &s->suite) && !(half && s->keys.n == 0))
 		return err_set(e, GW_EMALFORMED, "keys of a wrong size");
 	if (half)
-		return s->half_ni.n && s->half_nr.n && s->half_request.n && s->half_response.n && s->child_count == 0 ?
-			       GW_OK :
-			       err_set(e, GW_EMALFORMED, "a half-open SA lacks something");
+		return s->half_ni.n && s->half_nr.n && s->half_request.n && s->half_response.n && s->child_count == 0
+			       ? GW_OK
+			       : err_set(e, GW_EMALFORMED, "a half-open SA lacks something");
 	if (s->state == IKE_LINGERING)
 		return GW_OK;
 	for (size_t i = 0; i < ike->settings->conn_count; i++) {
@@ -388,8 +390,8 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 			s->found = &ike->settings->conns[i];
 	}
 	if (!s->found)
-		return err_set(e, GW_ECONFIG, "connection %.*s is not configured here", (int)(s->conn.n < 60 ? s->conn.n : 60),
-			       (const char *)s->conn.p);
+		return err_set(e, GW_ECONFIG, "connection %.*s is not configured here",
+			       (int)(s->conn.n < 60 ? s->conn.n : 60), (const char *)s->conn.p);
 	if (s->peer.n == 0)
 		return err_set(e, GW_EMALFORMED, "nobody is authenticated");
 	for (size_t i = 0; i < s->child_count; i++)
@@ -499,10 +501,10 @@ static enum gw_err make_exchange(struct ike_sa *sa, const struct sa_record *s)
 	x->group = s->x_group;
 	x->new_spi = s->x_new;
 	x->old_spi = s->x_old;
-	x->proposal = s->x_lost;
 	if (s->x_waiting)
 		x->waiting = ike_find_child(sa->ike, s->x_waiting);
 	TRY(secret_copy(&x->ni, s->x_ni));
+	TRY(secret_copy(&x->nr, s->x_nr));
 	return make_dh(sa->ike, s->x_dh, &x->dh);
 }
 
@@ -517,8 +519,8 @@ static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mt
 
 			if (!text_is(s->leases[i].pool, pool->name))
 				continue;
-			TRY(pool_restore(sa->ike->pools, pool->name, sa->peer_id_kind, sa->peer_id, &s->leases[i].addr, 1,
-					 pool->lease_time_us));
+			TRY(pool_restore(sa->ike->pools, pool->name, sa->peer_id_kind, sa->peer_id, &s->leases[i].addr,
+					 1, pool->lease_time_us));
 			sa->leases[f].pool = pool->name;
 			sa->leases[f].addr = s->leases[i].addr;
 		}

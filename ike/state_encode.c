@@ -93,10 +93,10 @@ static enum gw_err put_exchange(struct writer *w, const struct exchange *x)
 	wr_u16(w, x->group);
 	wr_u64(w, x->new_spi);
 	wr_u32(w, x->old_spi);
-	wr_u8(w, x->proposal);
 	wr_u32(w, x->waiting ? x->waiting->spi_in : 0);
 	field_end(w, inner);
 	field(w, ST_X_NI, secret_bytes(&x->ni));
+	field(w, ST_X_NR, secret_bytes(&x->nr));
 	TRY(put_dh(w, ST_X_DH, x->dh));
 	field_end(w, mark);
 	return GW_OK;

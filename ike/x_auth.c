@@ -65,16 +65,16 @@ static const struct conn_cfg *authenticate(struct ike_sa *sa, const struct ike_m
 	if (best == 0) {
 		count_up(sa->ike, auth_failed_identity);
 		if (idr)
-			sa_log(sa, LOG_LVL_INFO, "refused %s from %s: no connection for this identity as client of %s", who,
-			       from, id_text(idr->kind, idr->data, whom));
+			sa_log(sa, LOG_LVL_INFO, "refused %s from %s: no connection for this identity as client of %s",
+			       who, from, id_text(idr->kind, idr->data, whom));
 		else
 			sa_log(sa, LOG_LVL_INFO, "refused %s from %s: no connection for this identity", who, from);
 		return NULL;
 	}
 	if (!msg_has(m, PL_AUTH) || m->auth.method != AUTH_PSK) {
 		count_up(sa->ike, auth_failed_method);
-		sa_log(sa, LOG_LVL_INFO, "refused %s from %s: it wants to authenticate by %s; configured: shared key", who,
-		       from, msg_has(m, PL_AUTH) ? auth_method_name(m->auth.method) : "EAP");
+		sa_log(sa, LOG_LVL_INFO, "refused %s from %s: it wants to authenticate by %s; configured: shared key",
+		       who, from, msg_has(m, PL_AUTH) ? auth_method_name(m->auth.method) : "EAP");
 		return NULL;
 	}
 	for (size_t i = 0; i < s->conn_count; i++) {
@@ -169,7 +169,8 @@ static void write_cp(const struct ike_sa *sa, struct msg_writer *m)
 				cp_attr(m, CFG_IP6_ADDRESS, bytes_of(v6, 17));
 			}
 			for (size_t d = 0; d < pool->dns_count; d++)
-				cp_attr(m, pool->dns[d].family == 6 ? CFG_IP6_DNS : CFG_IP4_DNS, addr_bytes(&pool->dns[d]));
+				cp_attr(m, pool->dns[d].family == 6 ? CFG_IP6_DNS : CFG_IP4_DNS,
+					addr_bytes(&pool->dns[d]));
 		}
 	}
 	cp_end(m, mark);
@@ -311,7 +312,8 @@ enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const str
 	code = lease(sa, m, &x->cp);
 	if (code == GW_EADDRESS) {
 		count_up(sa->ike, refused_address);
-		sa_log(sa, LOG_LVL_WARN, "no CHILD SA: no address is left in the pools of connection %s", sa->conn->name);
+		sa_log(sa, LOG_LVL_WARN, "no CHILD SA: no address is left in the pools of connection %s",
+		       sa->conn->name);
 		x->child_error = N_INTERNAL_ADDRESS_FAILURE;
 	} else {
 		code = first_child(sa, m, x);

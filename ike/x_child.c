@@ -136,6 +136,8 @@ static enum gw_err child_request(struct ike_sa *sa, const struct ike_msg *m, con
 		sa_log(sa, LOG_LVL_INFO, "CHILD SA refused: %s", gw_err_text(code));
 		return refuse(sa, dg, code, 0);
 	}
+	if (old && sa->our_x && sa->our_x->kind == X_REKEY_CHILD && sa->our_x->old_spi == old->spi_in)
+		note_crossing(old, x); /* settled when our answer is there */
 	return GW_OK;
 }
 
@@ -200,6 +202,11 @@ void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	sa->peer_x = NULL;
 	if (result != GW_OK || (x->old_spi && (!old || old->sa != sa))) {
 		child_close(c, "not installed");
+		if (old && old->crossing_len > 0 && old->state == CHILD_UP) {
+			old->crossing_len =
+				0; /* the peer's rekey did not happen: ours, which may have given way, again */
+			old->rekey_at = mtime_add(ike_now(sa->ike), SECONDS(LINGER_SECONDS));
+		}
 		sent = refuse(sa, &to, result == GW_EUNSUPPORTED ? GW_EPROPOSAL : GW_EBUSY, 0);
 	} else {
 		put_u32(spi, c->spi_in);
@@ -220,11 +227,10 @@ void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 			old->successor = c->spi_in;
 			old->want_rekey = false;
 			old->rekeyed_by_peer = true;
-			if (sa->our_x && sa->our_x->kind == X_REKEY_CHILD && sa->our_x->old_spi == old->spi_in)
-				note_crossing(old, x); /* settled when our answer is there */
 			old->state = CHILD_REKEYED;
 			old->rekey_at = MTIME_NEVER;
-			old->life_at = mtime_add(ike_now(sa->ike), SECONDS(REPLACED_SECONDS)); /* should its DELETE never come */
+			old->life_at = mtime_add(ike_now(sa->ike),
+						 SECONDS(REPLACED_SECONDS)); /* should its DELETE never come */
 			ike_report(sa->ike, IKE_EV_CHILD_REKEYED, sa, c, NULL);
 		}
 	}

@@ -1,4 +1,5 @@
-/* INFORMATIONAL, both ways: liveness and deletion (RFC 7296 1.4, 1.4.1, 2.4). CREATE_CHILD_SA answers come by here too. */
+/* INFORMATIONAL, both ways: liveness and deletion (RFC 7296 1.4, 1.4.1, 2.4). CREATE_CHILD_SA answers come by here too.
+ */
 #include "ike/engine.h"
 
 /* One Delete payload of the peer: what is ours of it goes, and its counterpart is listed for the answer. */

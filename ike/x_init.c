@@ -1,4 +1,5 @@
-/* IKE_SA_INIT as responder (RFC 7296 1.2, 2.6, 2.7). Stateless until the peer's cookie is right, when we ask for one. */
+/* IKE_SA_INIT as responder (RFC 7296 1.2, 2.6, 2.7). Stateless until the peer's cookie is right, when we ask for one.
+ */
 #include <stdlib.h>
 
 #include "ike/engine.h"
@@ -11,11 +12,9 @@ static void reply_clear(struct ike *ike, const struct ike_header *h, uint64_t sp
 	uint8_t buf[256];
 	struct msg_writer m;
 	struct bytes out;
-	struct ike_header reply = { .spi_i = h->spi_i,
-				    .spi_r = spi_r,
-				    .version = 0x20,
-				    .exchange = IKE_SA_INIT,
-				    .flags = IKE_FLAG_RESPONSE };
+	struct ike_header reply = {
+		.spi_i = h->spi_i, .spi_r = spi_r, .version = 0x20, .exchange = IKE_SA_INIT, .flags = IKE_FLAG_RESPONSE
+	};
 
 	msg_begin(&m, buf, sizeof(buf), &reply);
 	notify_write(&m, PROTO_NONE, (struct bytes){ 0 }, notify, data);
@@ -191,7 +190,9 @@ static enum gw_err write_response(struct ike_sa *sa, const struct chosen *chosen
 	if (sa->peer_flags & PEER_FRAGMENTATION)
 		notify_simple(&w, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	if (msg_notify(m, N_SIGNATURE_HASH_ALGORITHMS)) {
-		static const uint8_t hashes[] = { 0, 2, 0, 3, 0, 4, 0, 5 }; /* SHA2-256, -384, -512, identity (RFC 8420) */
+		static const uint8_t hashes[] = {
+			0, 2, 0, 3, 0, 4, 0, 5
+		}; /* SHA2-256, -384, -512, identity (RFC 8420) */
 
 		notify_write(&w, PROTO_NONE, (struct bytes){ 0 }, N_SIGNATURE_HASH_ALGORITHMS,
 			     bytes_of(hashes, sizeof(hashes)));
@@ -261,7 +262,8 @@ static void open_half(struct ike *ike, const struct ike_header *head, const stru
 	code = half_join(sa);
 	if (code == GW_ELIMIT) {
 		count_up(ike, drop_half_open_limit);
-		ike_log_stranger(ike, &dg->from, "refused: %u half-open IKE SAs of one source (ike.half_open_per_source)",
+		ike_log_stranger(ike, &dg->from,
+				 "refused: %u half-open IKE SAs of one source (ike.half_open_per_source)",
 				 ike->settings->ike.half_open_per_source);
 		sa_bury(sa);
 		return;
@@ -287,7 +289,8 @@ void x_init_request(struct ike *ike, const struct ike_header *head, const struct
 
 	count_up(ike, init_requests);
 	if (known) {
-		/* A retransmission gets the same octets (2.1); the same SPI with other contents is somebody's mistake. */
+		/* A retransmission gets the same octets (2.1); the same SPI with other contents is somebody's mistake.
+		 */
 		if (bytes_equal(secret_bytes(&known->init_request), dg->data)) {
 			count_up(ike, init_resent);
 			send_packed(known->sa, secret_bytes(&known->sa->window.response), dg, IKE_EFFECT_STATE);

@@ -79,8 +79,9 @@ static void refused(struct ike_sa *sa, struct child_sa *old, const struct notify
 	switch (n->type) {
 	case N_TEMPORARY_FAILURE:
 		old->want_rekey = true;
-		sa->not_before = mtime_add(ike_now(sa->ike), SECONDS(RETRY_SECONDS / 2) +
-					   (int64_t)rng_below(sa->ike->env->rng, SECONDS(RETRY_SECONDS)));
+		sa->not_before = mtime_add(ike_now(sa->ike),
+					   SECONDS(RETRY_SECONDS / 2) +
+						   (int64_t)rng_below(sa->ike->env->rng, SECONDS(RETRY_SECONDS)));
 		break;
 	case N_CHILD_SA_NOT_FOUND: /* 2.25: the peer has it no more; nothing to tell */
 		child_close(old, "the peer does not know it any more");
@@ -137,11 +138,19 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	return child_keys(c, true, secret_bytes(&shared), secret_bytes(&x->ni), m->nonce);
 }
 
+/* 2.8.1: both rekeyed it; the exchange with the lowest nonce made the redundant SA, and its initiator closes that. */
+static bool crossing_lost(const struct exchange *x, const struct child_sa *old)
+{
+	struct bytes theirs = bytes_of(old->crossing, old->crossing_len);
+	struct bytes nr = bytes_of(x->nr.p, x->nr.n < IKE_NONCE_OURS ? x->nr.n : IKE_NONCE_OURS);
+
+	return theirs.n > 0 && collide_loses(secret_bytes(&x->ni), nr, theirs, theirs);
+}
+
 void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m)
 {
 	struct child_sa *old = ike_find_child(sa->ike, x->old_spi), *c = NULL;
 	const struct notify_payload *error = msg_error(m);
-	bool lost;
 	enum gw_err code;
 
 	if (error) {
@@ -158,9 +167,12 @@ void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct 
 		return;
 	}
 	code = accept(sa, x, old, m, &c);
+	if (code == GW_OK)
+		code = secret_copy(&x->nr, m->nonce);
 	if (code != GW_OK) {
 		count_up(sa->ike, rekeys_failed);
-		sa_log(sa, LOG_LVL_WARN, "answer to the rekey of CHILD SA #%u is of no use: %s", old->id, gw_err_text(code));
+		sa_log(sa, LOG_LVL_WARN, "answer to the rekey of CHILD SA #%u is of no use: %s", old->id,
+		       gw_err_text(code));
 		if (c)
 			c->want_delete = c->spi_out != 0;
 		if (c && c->spi_out == 0)
@@ -171,13 +183,8 @@ void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct 
 		give_up(sa);
 		return;
 	}
-	/* 2.8.1: both rekeyed it; the exchange with the lowest nonce made the redundant SA, and its initiator closes that. */
-	lost = old->crossing_len > 0 &&
-	       collide_loses(bytes_of(x->ni.p, x->ni.n), bytes_of(m->nonce.p, m->nonce.n < 32 ? m->nonce.n : 32),
-			     bytes_of(old->crossing, old->crossing_len), bytes_of(old->crossing, old->crossing_len));
 	x->waiting = c;
-	x->proposal = lost;
-	if (child_install(c, lost) != GW_OK)
+	if (child_install(c, crossing_lost(x, old)) != GW_OK)
 		x_rekey_child_finish(sa, c, GW_ENOMEM);
 }
 
@@ -185,7 +192,7 @@ void x_rekey_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err res
 {
 	struct exchange *x = sa->our_x;
 	struct child_sa *old = ike_find_child(sa->ike, x->old_spi);
-	bool lost = x->proposal != 0;
+	bool lost = old && crossing_lost(x, old); /* the peer's request may have come after our answer */
 
 	give_up(sa);
 	x_child_is_up(sa, c);

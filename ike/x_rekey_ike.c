@@ -48,7 +48,6 @@ static void take_over(struct ike_sa *to, struct ike_sa *from, const char *story)
 	from->rekey_at = MTIME_NEVER;
 	from->life_at = mtime_add(ike_now(to->ike), SECONDS(REPLACED_SECONDS)); /* should its DELETE never come */
 	from->want_rekey = from->want_dpd = false;
-	count_up(to->ike, sas_established);
 	if (from->state == IKE_UP)
 		sa_set_state(from, IKE_REKEYED, story);
 	sa_touch(from);
@@ -169,7 +168,9 @@ enum gw_err x_rekey_ike_request(struct ike_sa *sa, const struct ike_msg *m, cons
 	if (code != GW_OK) {
 		count_up(sa->ike, rekeys_failed);
 		sa_log(sa, LOG_LVL_INFO, "rekey of the IKE SA refused: %s",
-		       code == GW_EGROUP ? "another KE group, please" : e.text[0] ? e.text : gw_err_text(code));
+		       code == GW_EGROUP ? "another KE group, please"
+		       : e.text[0]	 ? e.text
+					 : gw_err_text(code));
 		if (r.sa) {
 			peer_leave(sa->ike, r.sa);
 			sa_bury(r.sa);
@@ -263,8 +264,8 @@ static void retry_later(struct ike_sa *sa)
 {
 	if (sa->state != IKE_UP)
 		return;
-	sa->rekey_at = mtime_add(ike_now(sa->ike), SECONDS(RETRY_SECONDS) +
-				 (int64_t)rng_below(sa->ike->env->rng, SECONDS(RETRY_SECONDS)));
+	sa->rekey_at = mtime_add(ike_now(sa->ike), SECONDS(RETRY_SECONDS) + (int64_t)rng_below(sa->ike->env->rng,
+											       SECONDS(RETRY_SECONDS)));
 }
 
 void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m)
@@ -276,12 +277,14 @@ void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ik
 
 	if (code == GW_OK && sa->crossing_len > 0)
 		lost = collide_loses(secret_bytes(&x->ni), bytes_of(m->nonce.p, m->nonce.n < 32 ? m->nonce.n : 32),
-				     bytes_of(sa->crossing, sa->crossing_len), bytes_of(sa->crossing, sa->crossing_len));
+				     bytes_of(sa->crossing, sa->crossing_len),
+				     bytes_of(sa->crossing, sa->crossing_len));
 	exchange_destroy(x);
 	sa->our_x = NULL;
 	if (code != GW_OK) {
 		count_up(sa->ike, rekeys_failed);
-		sa_log(sa, LOG_LVL_INFO, "rekey of the IKE SA failed: %s", error ? notify_name(error->type) : gw_err_text(code));
+		sa_log(sa, LOG_LVL_INFO, "rekey of the IKE SA failed: %s",
+		       error ? notify_name(error->type) : gw_err_text(code));
 		if (to) {
 			peer_leave(sa->ike, to);
 			sa_bury(to);
