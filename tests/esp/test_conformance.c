@@ -1,0 +1,631 @@
+/*
+ * What esp/dataplane.h promises, put to every plane that runs here: the fake and the userspace plane. Cases that need
+ * something ask the capability flags. Packets are made by a driver: calls on the fake, real ESP through real sockets on
+ * the userspace plane.
+ */
+#include "esp/dataplane.h"
+
+#include <stdio.h>
+
+#include "esp/packet.h"
+#include "tests/esp/plane_check.h"
+
+enum { REQID = 77 };
+
+static struct plane plane;
+static struct selector ours, theirs;
+static struct crypto *crypto;
+static int peer; /* userspace: the peer's socket */
+static struct endpoint peer_at;
+
+static void begin_with(bool fake)
+{
+	struct err e = { 0 };
+
+	plane_open(&plane, fake, 3);
+	crypto = crypto_create(&e);
+	ck_assert_ptr_nonnull(crypto);
+	peer = fake ? -1 : loopback_socket(&peer_at);
+	if (fake)
+		peer_at = endpoint_of("127.0.0.1", 4501);
+	ours = selector_for("192.168.1.0/24", 0, 0, 65535);
+	theirs = selector_for("10.1.1.1", 0, 0, 65535);
+}
+
+static void begin_fake(void)
+{
+	begin_with(true);
+}
+
+static void begin_user(void)
+{
+	begin_with(false);
+}
+
+static void end(void)
+{
+	plane_close(&plane);
+	crypto_destroy(crypto);
+	if (peer >= 0)
+		(void)close(peer);
+}
+
+/* ---- driver ---- */
+
+static struct dp_sa make_sa(enum dp_dir dir, uint32_t spi)
+{
+	struct dp_sa sa = sa_of(dir, spi, REQID);
+
+	sa.local = plane.at;
+	sa.remote = peer_at;
+	return sa;
+}
+
+static void set_policy(void)
+{
+	ck_assert_int_eq(plane_do(&plane, op_policy(REQID, &ours, &theirs)), GW_OK);
+}
+
+static struct dp_sa_state state_of(const struct dp_sa *sa)
+{
+	struct dp_sa_id id = id_of(sa);
+	struct dp_sa_state state;
+
+	ck_assert_int_eq(plane.dp->ops->query(plane.dp, &id, &state), GW_OK);
+	return state;
+}
+
+static bool exists(const struct dp_sa *sa)
+{
+	struct dp_sa_id id = id_of(sa);
+	struct dp_sa_state state;
+
+	return plane.dp->ops->query(plane.dp, &id, &state) == GW_OK;
+}
+
+/* n packets from inside. Returns how many came to the peer; *spi gets the SPI of the last. */
+static uint64_t send_inside(uint64_t n, uint32_t *spi)
+{
+	struct flow f = { "192.168.1.5", "10.1.1.1", 17, 1000, 2000, 0, false, 0, 72 };
+	uint8_t buf[2048];
+	uint64_t got = 0;
+	size_t len = flow_write(&f, buf, sizeof(buf));
+
+	if (plane.fake) {
+		struct dp_sa_id id;
+
+		got = fake_plane_send(plane.dp, REQID, n, len);
+		if (got > 0 && fake_plane_newest_out(plane.dp, REQID, &id))
+			*spi = id.spi;
+		return got;
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		uint32_t wire;
+		ssize_t r;
+
+		ck_assert_int_eq(write(plane.inside, buf, len), (ssize_t)len);
+		if (!readable(peer, got < i ? 0 : QUIET_MS))
+			continue;
+		r = recv(peer, buf + 1024, 1024, 0);
+		ck_assert_int_gt(r, 0);
+		ck_assert(packet_peek(bytes_of(buf + 1024, (size_t)r), spi, &wire));
+		got++;
+	}
+	return got;
+}
+
+/* An authentic packet from the peer; true: it came inside. `sock`: the peer's socket, userspace only. */
+static bool send_peer(const struct dp_sa *in, uint64_t seq, int sock, const struct endpoint *from)
+{
+	struct flow f = { "10.1.1.1", "192.168.1.5", 17, 1000, 2000, 0, false, 0, 72 };
+	struct packet_sa keys = { &in->suite, NULL, in->spi, in->esn };
+	struct sockaddr_storage ss;
+	struct packet p;
+	uint8_t buf[2048], iv[8], got[2048];
+	socklen_t len;
+	size_t n = flow_write(&f, buf + PACKET_HEADROOM, 1024);
+
+	if (plane.fake)
+		return fake_plane_receive(plane.dp, in->spi, seq, from, n);
+	p = (struct packet){ buf, sizeof(buf), PACKET_HEADROOM, n };
+	put_u64(iv, seq);
+	ck_assert_int_eq(cipher_create(crypto, &in->suite, CIPHER_SEAL, in->encr_key, in->integ_key, &keys.cipher),
+			 GW_OK);
+	ck_assert_int_eq(packet_seal(&keys, seq, iv, ESP_NEXT_IPV4, &p), GW_OK);
+	cipher_destroy(keys.cipher);
+	len = (socklen_t)endpoint_to_sockaddr(&plane.at, &ss);
+	ck_assert_int_eq(sendto(sock, packet_data(&p), p.n, 0, (struct sockaddr *)&ss, len), (ssize_t)p.n);
+	if (!readable(plane.inside, QUIET_MS))
+		return false;
+	ck_assert_int_eq(recv(plane.inside, got, sizeof(got), 0), (ssize_t)n);
+	return true;
+}
+
+static void expect_event(enum dp_event_kind kind, const struct dp_sa *sa)
+{
+	struct dp_event event;
+
+	ck_assert_msg(plane_event(&plane, &event, PATIENCE_MS), "no event %d", kind);
+	ck_assert_int_eq(event.kind, kind);
+	ck_assert_uint_eq(event.id.spi, sa->spi);
+	ck_assert_int_eq(event.id.dir, sa->dir);
+}
+
+static void expect_no_event(void)
+{
+	struct dp_event event;
+
+	ck_assert_msg(!plane_event(&plane, &event, QUIET_MS), "event %d", event.kind);
+}
+
+/* ---- cases: batches ---- */
+
+START_TEST(capabilities)
+{
+	const struct dp_caps *caps = plane.dp->ops->caps(plane.dp);
+
+	ck_assert_str_eq(caps->name, plane.fake ? "fake" : "userspace");
+	ck_assert_uint_ge(caps->replay_window_max, 64);
+}
+END_TEST
+
+START_TEST(completes_later_and_in_order)
+{
+	enum { N = 200 };
+	struct dp_sa sa = make_sa(DP_IN, 0);
+	struct dp_event event;
+
+	for (uint64_t i = 0; i < N; i++) {
+		struct dp_op op;
+		uint8_t key[20];
+
+		memset(key, (int)i, sizeof(key));
+		sa.spi = (uint32_t)(0x1000 + i / 2); /* each twice: the second fails */
+		sa.encr_key = bytes_of(key, sizeof(key));
+		op = op_add(&sa);
+		ck_assert_int_eq(dp_submit(plane.dp, 100 + i, &op, 1), GW_OK);
+		/* What was pointed to may go at once. */
+		memset(key, 0xee, sizeof(key));
+		memset(&op, 0xee, sizeof(op));
+	}
+	for (uint64_t i = 0; i < N; i++) {
+		ck_assert(plane_event(&plane, &event, PATIENCE_MS));
+		ck_assert_int_eq(event.kind, DP_DONE);
+		ck_assert_uint_eq(event.token, 100 + i);
+		ck_assert_int_eq(event.result, i % 2 == 0 ? GW_OK : GW_EEXIST);
+	}
+	expect_no_event();
+	/* An empty batch is a batch. */
+	ck_assert_int_eq(plane_do_all(&plane, NULL, 0), GW_OK);
+}
+END_TEST
+
+START_TEST(all_or_nothing)
+{
+	struct dp_sa a = make_sa(DP_IN, 0xa001), b = make_sa(DP_OUT, 0xb001), c = make_sa(DP_OUT, 0xc001);
+	struct endpoint there = endpoint_of("127.0.0.1", 9999);
+	struct selector other = selector_for("10.2.2.2", 0, 0, 65535);
+	struct dp_sa_state before, after;
+	uint32_t spi = 0;
+
+	b.start = 1000;
+	b.fence = 2000;
+	set_policy();
+	{
+		struct dp_op ops[] = { op_add(&a), op_add(&b) };
+
+		ck_assert_int_eq(plane_do_all(&plane, ops, 2), GW_OK);
+	}
+	before = state_of(&b);
+	{
+		struct dp_op ops[] = {
+			op_add(&c),
+			op_on(DP_SA_POSITION, &b, 1500),
+			op_on(DP_SA_FENCE, &b, 3000),
+			op_on(DP_SA_WINDOW, &a, 500),
+			op_move(&b, b.local, there),
+			op_move(&a, a.local, there),
+			op_policy(REQID, &ours, &other),
+			{ .kind = DP_POLICY_REMOVE, .reqid = REQID },
+			op_policy(REQID + 1, &ours, &theirs),
+			op_on(DP_SA_REMOVE, &a, 0),
+			op_add(&a),
+			op_on(DP_SA_REMOVE, &c, 0),
+			op_add(&c),
+			op_on(DP_SA_FENCE, &(struct dp_sa){ .dir = DP_OUT, .spi = 0xdead, .remote = b.remote }, 1),
+		};
+
+		ck_assert_int_eq(plane_do_all(&plane, ops, ARRAY_LEN(ops)), GW_ENOTFOUND);
+	}
+	after = state_of(&b);
+	ck_assert_uint_eq(after.position, before.position);
+	ck_assert_uint_eq(after.fence, before.fence);
+	ck_assert(!exists(&c));
+	ck_assert_uint_eq(state_of(&a).position, 0);
+	/* And it all still works: out to where it went before, in with the old window. */
+	ck_assert_uint_eq(send_inside(3, &spi), 3);
+	ck_assert_uint_eq(spi, b.spi);
+	ck_assert(send_peer(&a, 1, peer, &peer_at));
+	expect_no_event();
+}
+END_TEST
+
+START_TEST(removing_nothing_is_fine)
+{
+	struct dp_sa a = make_sa(DP_IN, 0xa001), b = make_sa(DP_OUT, 0xb001);
+	struct dp_op ops[] = { op_on(DP_SA_REMOVE, &a, 0), op_add(&b), op_on(DP_SA_REMOVE, &a, 0) };
+
+	ck_assert_int_eq(plane_do_all(&plane, ops, 3), GW_OK);
+	ck_assert(exists(&b));
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_MOVE, &a, 0)), GW_ENOTFOUND);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_WINDOW, &a, 0)), GW_ENOTFOUND);
+}
+END_TEST
+
+START_TEST(refuses_what_it_cannot)
+{
+	const struct dp_caps *caps = plane.dp->ops->caps(plane.dp);
+	struct dp_sa sa = make_sa(DP_IN, 0xa001);
+
+	sa.mode = DP_TRANSPORT;
+	ck_assert_int_eq(plane_do(&plane, op_add(&sa)), caps->transport ? GW_OK : GW_EUNSUPPORTED);
+	sa = make_sa(DP_IN, 0xa002);
+	sa.udp_encap = false;
+	ck_assert_int_eq(plane_do(&plane, op_add(&sa)), caps->raw_esp ? GW_OK : GW_EUNSUPPORTED);
+	sa = make_sa(DP_IN, 0xa003);
+	sa.esn = true;
+	ck_assert_int_eq(plane_do(&plane, op_add(&sa)), caps->esn ? GW_OK : GW_EUNSUPPORTED);
+	sa = make_sa(DP_IN, 0xa004);
+	sa.replay_window = caps->replay_window_max;
+	ck_assert_int_eq(plane_do(&plane, op_add(&sa)), GW_OK);
+	sa.spi++;
+	sa.replay_window++;
+	ck_assert_int_eq(plane_do(&plane, op_add(&sa)), GW_EINVAL);
+	sa = make_sa(DP_IN, 0xa006);
+	sa.encr_key.n--;
+	ck_assert_int_eq(plane_do(&plane, op_add(&sa)), GW_EINVAL);
+}
+END_TEST
+
+/* ---- cases: SAs and policies ---- */
+
+START_TEST(rekey)
+{
+	struct dp_sa in1 = make_sa(DP_IN, 0xa001), out1 = make_sa(DP_OUT, 0xb001), in2 = make_sa(DP_IN, 0xa002),
+		     out2 = make_sa(DP_OUT, 0xb002);
+	struct dp_op first[] = { op_policy(REQID, &ours, &theirs), op_add(&in1), op_add(&out1) };
+	struct dp_op gone[] = { op_on(DP_SA_REMOVE, &in1, 0), op_on(DP_SA_REMOVE, &out1, 0) };
+	uint32_t spi = 0;
+
+	ck_assert_int_eq(plane_do_all(&plane, first, 3), GW_OK);
+	ck_assert(send_inside(2, &spi) == 2 && spi == out1.spi);
+	/* The new inbound SA is good at once, the old one as well; outbound stays. */
+	ck_assert_int_eq(plane_do(&plane, op_add(&in2)), GW_OK);
+	ck_assert(send_peer(&in1, 1, peer, &peer_at));
+	ck_assert(send_peer(&in2, 1, peer, &peer_at));
+	ck_assert(send_inside(1, &spi) == 1 && spi == out1.spi);
+	ck_assert_int_eq(plane_do(&plane, op_add(&out2)), GW_OK);
+	ck_assert(send_inside(1, &spi) == 1 && spi == out2.spi);
+	ck_assert(send_peer(&in1, 2, peer, &peer_at));
+	ck_assert_int_eq(plane_do_all(&plane, gone, 2), GW_OK);
+	ck_assert(send_inside(1, &spi) == 1 && spi == out2.spi);
+	ck_assert(!send_peer(&in1, 3, peer, &peer_at));
+	ck_assert(send_peer(&in2, 2, peer, &peer_at));
+	expect_event(DP_NO_SA, &in1);
+}
+END_TEST
+
+START_TEST(counts)
+{
+	struct dp_sa in = make_sa(DP_IN, 0xa001), out = make_sa(DP_OUT, 0xb001);
+	struct dp_op ops[] = { op_policy(REQID, &ours, &theirs), op_add(&in), op_add(&out) };
+	struct dp_sa_state s;
+	uint32_t spi;
+
+	ops[1].sa.base = (struct dp_counters){ 10, 1000 };
+	ops[2].sa.base = (struct dp_counters){ 20, 2000 };
+	ck_assert_int_eq(plane_do_all(&plane, ops, 3), GW_OK);
+	s = state_of(&in);
+	ck_assert(s.count.packets == 10 && s.count.bytes == 1000 && s.last_use.us == 0 && s.reqid == REQID);
+	ck_assert_uint_eq(send_inside(3, &spi), 3);
+	ck_assert(send_peer(&in, 5, peer, &peer_at));
+	ck_assert(!send_peer(&in, 5, peer, &peer_at));
+	s = state_of(&in);
+	ck_assert(s.count.packets == 11 && s.count.bytes == 1096 && s.replays == 1 && s.position == 5);
+	ck_assert_int_gt(s.last_use.us, 0);
+	s = state_of(&out);
+	ck_assert(s.count.packets == 23 && s.count.bytes == 2288 && s.position == 3);
+	ck_assert_int_gt(s.last_use.us, 0);
+}
+END_TEST
+
+START_TEST(nothing_in_clear)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001), in = make_sa(DP_IN, 0xa001);
+	uint32_t spi;
+
+	ck_assert_uint_eq(send_inside(2, &spi), 0); /* no policy */
+	set_policy();
+	ck_assert_uint_eq(send_inside(2, &spi), 0); /* no SA */
+	ck_assert_int_eq(plane_do(&plane, op_add(&out)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_add(&in)), GW_OK);
+	ck_assert_uint_eq(send_inside(2, &spi), 2);
+	ck_assert_int_eq(plane_do(&plane, (struct dp_op){ .kind = DP_POLICY_REMOVE, .reqid = REQID }), GW_OK);
+	ck_assert_uint_eq(send_inside(2, &spi), 0);
+	ck_assert(!send_peer(&in, 1, peer, &peer_at));
+	ck_assert_uint_eq(state_of(&in).bad_policy, 1);
+}
+END_TEST
+
+START_TEST(policy_is_replaced)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001);
+	struct selector other = selector_for("10.9.9.9", 0, 0, 65535);
+	struct dp_op ops[] = { op_policy(REQID, &ours, &other), op_add(&out) };
+	uint32_t spi;
+
+	if (plane.fake) /* it looks at no addresses */
+		return;
+	ck_assert_int_eq(plane_do_all(&plane, ops, 2), GW_OK);
+	ck_assert_uint_eq(send_inside(1, &spi), 0);
+	set_policy();
+	ck_assert_uint_eq(send_inside(1, &spi), 1);
+	ck_assert_int_eq(plane_do(&plane, ops[0]), GW_OK);
+	ck_assert_uint_eq(send_inside(1, &spi), 0);
+}
+END_TEST
+
+START_TEST(shut_and_open)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001), in = make_sa(DP_IN, 0xa001);
+	struct dp_op ops[] = { op_policy(REQID, &ours, &theirs), op_add(&in), op_add(&out) };
+	uint32_t spi;
+
+	ck_assert_int_eq(plane_do_all(&plane, ops, 3), GW_OK);
+	plane.dp->ops->set_open(plane.dp, false);
+	ck_assert_uint_eq(send_inside(2, &spi), 0);
+	ck_assert(!send_peer(&in, 1, peer, &peer_at));
+	ck_assert_uint_eq(state_of(&out).position, 0);
+	ck_assert_uint_eq(state_of(&in).position, 0);
+	/* What is installed meanwhile is there afterwards. */
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &out, 50)), GW_OK);
+	plane.dp->ops->set_open(plane.dp, true);
+	ck_assert_uint_eq(send_inside(2, &spi), 2);
+	ck_assert(send_peer(&in, 1, peer, &peer_at));
+	ck_assert_uint_eq(state_of(&out).position, 52);
+}
+END_TEST
+
+/* ---- cases: numbers ---- */
+
+START_TEST(fence)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001);
+	uint32_t spi;
+
+	out.start = 100;
+	out.fence = 110;
+	set_policy();
+	ck_assert_int_eq(plane_do(&plane, op_add(&out)), GW_OK);
+	ck_assert_uint_eq(send_inside(5, &spi), 5);
+	expect_no_event();
+	ck_assert_uint_eq(send_inside(1, &spi), 1);
+	expect_event(DP_NEAR_FENCE, &out);
+	ck_assert_uint_eq(send_inside(10, &spi), 4);
+	expect_event(DP_AT_FENCE, &out);
+	ck_assert_uint_eq(send_inside(2, &spi), 0);
+	expect_no_event(); /* once per fence */
+	ck_assert_uint_eq(state_of(&out).position, 110);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_FENCE, &out, 112)), GW_OK);
+	ck_assert_uint_eq(state_of(&out).fence, 112);
+	ck_assert_uint_eq(send_inside(4, &spi), 2);
+	expect_event(DP_NEAR_FENCE, &out);
+	expect_event(DP_AT_FENCE, &out);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_FENCE, &out, DP_NO_FENCE)), GW_OK);
+	ck_assert_uint_eq(send_inside(20, &spi), 20);
+	/* Lowered to what has been used: shut. */
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_FENCE, &out, 132)), GW_OK);
+	ck_assert_uint_eq(send_inside(2, &spi), 0);
+}
+END_TEST
+
+START_TEST(position)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001), in = make_sa(DP_IN, 0xa001);
+	uint32_t spi;
+
+	set_policy();
+	ck_assert_int_eq(plane_do(&plane, op_add(&out)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_add(&in)), GW_OK);
+	ck_assert_uint_eq(send_inside(3, &spi), 3);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &out, 1000)), GW_OK);
+	ck_assert_uint_eq(state_of(&out).position, 1000);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &out, 1000)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &out, 999)), GW_EINVAL);
+	ck_assert_uint_eq(send_inside(1, &spi), 1);
+	ck_assert_uint_eq(state_of(&out).position, 1001);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &in, 5)), GW_EINVAL);
+}
+END_TEST
+
+START_TEST(window)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001), in = make_sa(DP_IN, 0xa001);
+
+	set_policy();
+	in.start = 40;
+	ck_assert_int_eq(plane_do(&plane, op_add(&in)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_add(&out)), GW_OK);
+	ck_assert(!send_peer(&in, 40, peer, &peer_at));
+	ck_assert(send_peer(&in, 42, peer, &peer_at));
+	ck_assert(send_peer(&in, 41, peer, &peer_at));
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_WINDOW, &in, 100)), GW_OK);
+	ck_assert_uint_eq(state_of(&in).position, 100);
+	ck_assert(!send_peer(&in, 100, peer, &peer_at));
+	ck_assert(!send_peer(&in, 99, peer, &peer_at));
+	ck_assert(send_peer(&in, 101, peer, &peer_at));
+	/* Never backwards. */
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_WINDOW, &in, 50)), GW_OK);
+	ck_assert_uint_eq(state_of(&in).position, 101);
+	ck_assert(!send_peer(&in, 101, peer, &peer_at));
+	ck_assert(!send_peer(&in, 45, peer, &peer_at));
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_WINDOW, &out, 5)), GW_EINVAL);
+}
+END_TEST
+
+START_TEST(esn_over_the_border)
+{
+	const uint64_t border = UINT64_C(0x100000000);
+	struct dp_sa out = make_sa(DP_OUT, 0xb001), in = make_sa(DP_IN, 0xa001);
+	uint32_t spi;
+
+	if (!plane.dp->ops->caps(plane.dp)->esn)
+		return;
+	set_policy();
+	in.esn = out.esn = true;
+	in.start = out.start = border - 3;
+	ck_assert_int_eq(plane_do(&plane, op_add(&out)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_add(&in)), GW_OK);
+	ck_assert_uint_eq(send_inside(6, &spi), 6);
+	ck_assert_uint_eq(state_of(&out).position, border + 3);
+	ck_assert(send_peer(&in, border - 2, peer, &peer_at));
+	ck_assert(send_peer(&in, border + 1, peer, &peer_at));
+	ck_assert(send_peer(&in, border - 1, peer, &peer_at)); /* late, from below */
+	ck_assert(send_peer(&in, border, peer, &peer_at));
+	ck_assert(!send_peer(&in, border + 1, peer, &peer_at));
+	ck_assert_uint_eq(state_of(&in).position, border + 1);
+}
+END_TEST
+
+START_TEST(dumps_all)
+{
+	enum { N = 300 };
+	static bool told[N];
+	struct dp_sa_state out[64];
+	uint64_t cookie = 0;
+	size_t total = 0;
+
+	memset(told, 0, sizeof(told));
+	for (uint32_t i = 0; i < N; i++) {
+		struct dp_sa sa = make_sa(i % 2 ? DP_IN : DP_OUT, 0x5000 + i);
+
+		sa.start = i;
+		ck_assert_int_eq(plane_do(&plane, op_add(&sa)), GW_OK);
+	}
+	do {
+		size_t n = plane.dp->ops->dump(plane.dp, &cookie, out, ARRAY_LEN(out));
+
+		ck_assert_uint_le(n, ARRAY_LEN(out));
+		for (size_t i = 0; i < n; i++) {
+			uint32_t k = out[i].id.spi - 0x5000;
+
+			ck_assert(k < N && !told[k] && out[i].position == k);
+			told[k] = true;
+		}
+		total += n;
+	} while (cookie != 0);
+	ck_assert_uint_eq(total, N);
+}
+END_TEST
+
+/* ---- cases: events ---- */
+
+START_TEST(moved_peer)
+{
+	struct dp_sa in = make_sa(DP_IN, 0xa001), out = make_sa(DP_OUT, 0xb001);
+	struct dp_op ops[] = { op_policy(REQID, &ours, &theirs), op_add(&in), op_add(&out) };
+	struct endpoint there = endpoint_of("127.0.0.1", 4599);
+	struct dp_event event;
+	uint8_t buf[2048];
+	int moved = plane.fake ? -1 : loopback_socket(&there);
+
+	ck_assert_int_eq(plane_do_all(&plane, ops, 3), GW_OK);
+	ck_assert(send_peer(&in, 10, peer, &peer_at));
+	expect_no_event();
+	/* An old packet that came another way says nothing. */
+	ck_assert(send_peer(&in, 9, moved, &there));
+	expect_no_event();
+	ck_assert(send_peer(&in, 11, moved, &there));
+	ck_assert(plane_event(&plane, &event, PATIENCE_MS));
+	ck_assert_int_eq(event.kind, DP_MOVED);
+	ck_assert_int_eq(event.id.dir, DP_IN);
+	ck_assert_uint_eq(event.id.spi, in.spi);
+	ck_assert(endpoint_equal(&event.remote, &there));
+	ck_assert_uint_eq(event.position, 11);
+	/* Once per change. */
+	ck_assert(send_peer(&in, 12, moved, &there));
+	expect_no_event();
+	{
+		struct dp_op move[] = { op_move(&in, plane.at, there), op_move(&out, plane.at, there) };
+
+		ck_assert_int_eq(plane_do_all(&plane, move, 2), GW_OK);
+	}
+	out.remote = there;
+	ck_assert_uint_eq(state_of(&out).position, 0);
+	ck_assert_uint_eq(state_of(&in).position, 12);
+	ck_assert(!send_peer(&in, 12, moved, &there)); /* the window stays */
+	ck_assert(send_peer(&in, 13, moved, &there));
+	expect_no_event();
+	if (!plane.fake) { /* and packets go there */
+		struct flow f = { "192.168.1.5", "10.1.1.1", 17, 1000, 2000, 0, false, 0, 72 };
+		size_t len = flow_write(&f, buf, sizeof(buf));
+
+		ck_assert_int_eq(write(plane.inside, buf, len), (ssize_t)len);
+		ck_assert(readable(moved, PATIENCE_MS));
+		(void)close(moved);
+	}
+}
+END_TEST
+
+START_TEST(unknown_spi)
+{
+	struct dp_sa in = make_sa(DP_IN, 0xa001);
+	struct dp_event event;
+
+	ck_assert(!send_peer(&in, 7, peer, &peer_at));
+	ck_assert(plane_event(&plane, &event, PATIENCE_MS));
+	ck_assert_int_eq(event.kind, DP_NO_SA);
+	ck_assert_uint_eq(event.id.spi, in.spi);
+	ck_assert(endpoint_equal(&event.remote, &peer_at));
+}
+END_TEST
+
+static void add_cases(TCase *t)
+{
+	tcase_add_test(t, capabilities);
+	tcase_add_test(t, completes_later_and_in_order);
+	tcase_add_test(t, all_or_nothing);
+	tcase_add_test(t, removing_nothing_is_fine);
+	tcase_add_test(t, refuses_what_it_cannot);
+	tcase_add_test(t, rekey);
+	tcase_add_test(t, counts);
+	tcase_add_test(t, nothing_in_clear);
+	tcase_add_test(t, policy_is_replaced);
+	tcase_add_test(t, shut_and_open);
+	tcase_add_test(t, fence);
+	tcase_add_test(t, position);
+	tcase_add_test(t, window);
+	tcase_add_test(t, esn_over_the_border);
+	tcase_add_test(t, dumps_all);
+	tcase_add_test(t, moved_peer);
+	tcase_add_test(t, unknown_spi);
+}
+
+static void add_fake(TCase *t)
+{
+	tcase_add_checked_fixture(t, begin_fake, end);
+	add_cases(t);
+}
+
+static void add_user(TCase *t)
+{
+	tcase_add_checked_fixture(t, begin_user, end);
+	add_cases(t);
+}
+
+int main(void)
+{
+	int fake = run_cases("fake", add_fake), user = run_cases("userspace", add_user);
+
+	return fake == EXIT_SUCCESS && user == EXIT_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
+}
