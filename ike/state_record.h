@@ -1,0 +1,54 @@
+/* Inside of ike/state_*.c: a record, read whole into views of its bytes and not yet judged. */
+#ifndef IKE_STATE_RECORD_H
+#define IKE_STATE_RECORD_H
+
+#include "ike/engine.h"
+#include "ike/state.h"
+
+struct child_record {
+	uint32_t spi_in, spi_out, reqid, successor;
+	uint8_t state, flags, wishes;
+	struct transform encr, integ, esn, dh;
+	struct bytes cfg, in_keys, out_keys, crossing;
+	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
+	size_t n_ours, n_theirs;
+	int64_t created, rekey, life;
+	/* found */
+	const struct child_cfg *found;
+	struct cipher_suite suite;
+};
+
+struct sa_record {
+	uint64_t spi_i, spi_r, successor;
+	uint8_t state, flags, wishes;
+	uint32_t peer_flags, recv_next, send_next;
+	uint8_t request_kind, tries;
+	int64_t retransmit, times[7];
+	struct endpoint local, remote;
+	struct transform encr, prf, integ, dh;
+	struct bytes keys, conn, response, request, crossing, peer;
+	struct {
+		struct addr addr;
+		struct bytes pool;
+	} leases[SA_LEASES];
+	size_t lease_count;
+	bool half, has_core;
+	struct bytes half_ni, half_nr, half_request, half_response, half_ke, half_dh, x_dh, x_ni, x_nr;
+	int64_t half_expires;
+	struct half_open_key half_key;
+	bool x;
+	uint8_t x_kind;
+	uint16_t x_group;
+	uint64_t x_new;
+	uint32_t x_old, x_waiting;
+	struct child_record children[IKE_CHILD_MAX];
+	size_t child_count;
+	/* found */
+	const struct conn_cfg *found;
+	struct cipher_suite suite;
+};
+
+/* Reads the fields. GW_EMALFORMED, GW_ELIMIT, GW_EUNSUPPORTED (a critical field that is unknown here), with text. */
+MUST_USE enum gw_err state_read(struct bytes record, struct sa_record *out, struct err *e);
+
+#endif
