@@ -1,0 +1,107 @@
+/* In a network namespace of its own, by way of a user namespace if need be; where neither is allowed it says so. */
+#include "esp/tun.h"
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "esp/pmtu.h"
+#include "tests/esp/esp_check.h"
+
+static int fd;
+static char name[TUN_NAME];
+
+static void begin(void)
+{
+	struct err e = { 0 };
+
+	ck_assert_msg(tun_open("gwt%d", &fd, name, &e) == GW_OK, "%s", e.text);
+	ck_assert_str_eq(name, "gwt0");
+}
+
+static void end(void)
+{
+	(void)close(fd);
+}
+
+/* Does the kernel have a route there? */
+static bool routed(const char *address)
+{
+	struct endpoint to = endpoint_of(address, 1), from = { 0 };
+
+	from.addr.family = to.addr.family;
+	return pmtu_path(&from, &to) != 0;
+}
+
+START_TEST(size_and_state)
+{
+	struct err e = { 0 };
+	struct ifreq ifr = { 0 };
+	int sock = socket(AF_INET, SOCK_DGRAM, 0);
+
+	memcpy(ifr.ifr_name, name, sizeof(name));
+	ck_assert_int_eq(tun_set_mtu(name, 1380, &e), GW_OK);
+	ck_assert_int_eq(ioctl(sock, SIOCGIFMTU, &ifr), 0);
+	ck_assert_int_eq(ifr.ifr_mtu, 1380);
+	ck_assert_int_eq(tun_set_up(name, true, &e), GW_OK);
+	ck_assert_int_eq(ioctl(sock, SIOCGIFFLAGS, &ifr), 0);
+	ck_assert(ifr.ifr_flags & IFF_UP);
+	ck_assert_int_eq(tun_set_up(name, false, &e), GW_OK);
+	ck_assert_int_eq(ioctl(sock, SIOCGIFFLAGS, &ifr), 0);
+	ck_assert(!(ifr.ifr_flags & IFF_UP));
+	(void)close(sock);
+	ck_assert_int_eq(tun_set_mtu("nosuch", 1400, &e), GW_EIO);
+	ck_assert_ptr_nonnull(strstr(e.text, "nosuch"));
+	ck_assert_int_eq(tun_set_mtu(name, 1 << 24, &e), GW_EIO);
+}
+END_TEST
+
+START_TEST(routes)
+{
+	static const char *const prefixes[] = { "10.9.0.0/16", "10.8.7.6", "fd09::/64", "fd08::7" };
+	static const char *const inside[] = { "10.9.1.2", "10.8.7.6", "fd09::5", "fd08::7" };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(tun_set_up(name, true, &e), GW_OK);
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		struct prefix p;
+
+		ck_assert(prefix_parse(prefixes[i], &p));
+		if (p.addr.family == 6 && access("/proc/net/if_inet6", F_OK) != 0)
+			continue;
+		ck_assert_msg(!routed(inside[i]), "%s", inside[i]);
+		ck_assert_int_eq(tun_route_remove(name, &p, &e), GW_OK);
+		ck_assert_msg(tun_route_add(name, &p, &e) == GW_OK, "%s", e.text);
+		ck_assert_msg(tun_route_add(name, &p, &e) == GW_OK, "%s", e.text);
+		ck_assert_msg(routed(inside[i]), "%s", inside[i]);
+		ck_assert_msg(tun_route_remove(name, &p, &e) == GW_OK, "%s", e.text);
+		ck_assert(!routed(inside[i]));
+	}
+	{
+		struct prefix p;
+
+		ck_assert(prefix_parse("10.9.0.0/16", &p));
+		ck_assert_int_eq(tun_route_add("nosuch", &p, &e), GW_EIO);
+	}
+}
+END_TEST
+
+static void add(TCase *t)
+{
+	tcase_add_checked_fixture(t, begin, end);
+	tcase_add_test(t, size_and_state);
+	tcase_add_test(t, routes);
+}
+
+int main(void)
+{
+	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+		puts("skipped: no network namespace may be made here");
+		return 77;
+	}
+	return run_cases("tun", add);
+}
