@@ -1,0 +1,12 @@
+/*
+ * A turn of the gateway: what the engine wants goes to the data plane, what the plane says goes to the engine,
+ * datagrams leave (ike/ike.h describes the order). Runs after each batch of the loop's callbacks.
+ */
+#ifndef DAEMON_GLUE_H
+#define DAEMON_GLUE_H
+
+struct gateway;
+
+void glue_turn(struct gateway *g);
+
+#endif

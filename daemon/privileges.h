@@ -1,0 +1,22 @@
+/*
+ * Least privilege, in the order in which it is taken away:
+ *	1. privileges_protect()   memory locked, no core dumps, nobody may attach      (before keys are made)
+ *	2. privileges_drop()      three capabilities are left, and no way to get more   (before any thread is made)
+ *	3. sandbox_enter()        only the system calls that are needed                  (daemon/sandbox.h; when all is
+ *open) Each is for the whole process and cannot be undone.
+ */
+#ifndef DAEMON_PRIVILEGES_H
+#define DAEMON_PRIVILEGES_H
+
+#include "core/log.h"
+
+/* What cannot be had (a container that forbids mlock) is a warning; service is worth more. */
+void privileges_protect(struct log *log);
+
+/* Keeps CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE, those of them that are there. */
+MUST_USE enum gw_err privileges_drop(struct log *log, struct err *e);
+
+/* Whether the calling thread has what the data plane and low ports need; `e` names what is missing. */
+MUST_USE enum gw_err privileges_check(struct err *e);
+
+#endif
