@@ -63,6 +63,17 @@ START_TEST(round_trip)
 }
 END_TEST
 
+START_TEST(reserved_bit_is_not_part_of_the_type)
+{
+	size_t n;
+	uint8_t *p = unhex("01000000 80010000", &n);
+
+	ck_assert_int_eq(cp_parse(rd_of(bytes_of(p, n)), &cp), GW_OK);
+	ck_assert_uint_eq(cp.a[0].type, CFG_IP4_ADDRESS);
+	free(p);
+}
+END_TEST
+
 START_TEST(attributes_past_the_bound_are_dropped)
 {
 	static uint8_t buf[4096];
@@ -84,7 +95,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { good_and_bad, round_trip, attributes_past_the_bound_are_dropped };
+	const TTest *const tests[] = { good_and_bad, round_trip, reserved_bit_is_not_part_of_the_type,
+				       attributes_past_the_bound_are_dropped };
 
 	return run_tests("pl_cp", tests, ARRAY_LEN(tests));
 }

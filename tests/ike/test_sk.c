@@ -28,6 +28,7 @@ struct fixture {
 	struct sk_iv iv;
 	uint8_t next_iv;
 	bool iv_fails;
+	uint16_t sk_less; /* raw() says that SK is so much shorter than it is */
 	uint8_t keys[128];
 	uint8_t chain[65536];
 	uint8_t packed[3 * 65536];
@@ -54,6 +55,7 @@ static void setup(void)
 	ck_assert_ptr_nonnull(f.c);
 	f.iv = (struct sk_iv){ make_iv, &f };
 	f.iv_fails = false;
+	f.sk_less = 0;
 	for (size_t i = 0; i < sizeof(f.keys); i++)
 		f.keys[i] = (uint8_t)(i * 7 + 1);
 	for (size_t i = 0; i < sizeof(f.chain); i++)
@@ -308,7 +310,7 @@ static uint8_t *raw(uint8_t first, struct bytes outer, uint8_t type, struct byte
 	if (text.n > 0)
 		memcpy(at, text.p, text.n);
 	wr_patch_u32(&w, 24, (uint32_t)w.n);
-	wr_patch_u16(&w, sk + 2, (uint16_t)(w.n - sk));
+	wr_patch_u16(&w, sk + 2, (uint16_t)(w.n - sk - f.sk_less));
 	ck_assert_int_eq(crypto_seal(f.c, s, f.k.encr, f.k.integ, bytes_of(iv, suite_iv_len(s)), bytes_of(buf, aad), at,
 				     text.n, icv),
 			 GW_OK);
@@ -390,6 +392,26 @@ START_TEST(payloads_before_sk_are_authenticated)
 		d[35] ^= 1;
 		ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), GW_EAUTH);
 		free(d);
+	}
+}
+END_TEST
+
+START_TEST(sk_reaches_the_end)
+{
+	static const uint8_t text[16];
+	struct sk_inside in;
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		use_suite(i);
+		for (f.sk_less = 0; f.sk_less < 3; f.sk_less++) {
+			size_t n;
+			uint8_t *d =
+				raw(PL_SK, (struct bytes){ 0 }, PL_SK, (struct bytes){ 0 }, bytes_of(text, 16), &n);
+
+			/* Everything is authentic, the length as well; but RFC 7296 3.14 wants nothing after it. */
+			ck_assert_int_eq(sk_open(f.c, &f.k, d, n, &in), f.sk_less == 0 ? GW_OK : GW_EMALFORMED);
+			free(d);
+		}
 	}
 }
 END_TEST
@@ -857,6 +879,7 @@ int main(void)
 		padding_is_bounded_and_otherwise_anything,
 		cbc_wants_whole_blocks,
 		payloads_before_sk_are_authenticated,
+		sk_reaches_the_end,
 		sk_is_found_only_where_it_may_be,
 		fragment_numbers,
 		fragments_fit_and_make_up_the_whole,
