@@ -128,6 +128,28 @@ static inline uint64_t plane_stat(struct plane *p, const char *name)
 	ck_abort_msg("no counter %s", name);
 }
 
+/* What has become of all packets of one direction so far: delivered, or dropped for whatever reason. */
+static inline uint64_t plane_seen(struct plane *p, enum dp_dir dir)
+{
+	static const char *const in[] = { "in_packets",	  "in_dummy",	   "in_no_sa", "in_replay", "in_bad_icv",
+					  "in_malformed", "in_bad_policy", "in_ecn",   "in_shut",   "in_errors" };
+	static const char *const out[] = { "out_packets", "out_malformed", "out_no_policy", "out_no_sa",
+					   "out_fence",	  "out_too_big",   "out_shut",	    "out_errors" };
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < (dir == DP_IN ? ARRAY_LEN(in) : ARRAY_LEN(out)); i++)
+		sum += plane_stat(p, dir == DP_IN ? in[i] : out[i]);
+	return sum;
+}
+
+static inline void plane_await_seen(struct plane *p, enum dp_dir dir, uint64_t value)
+{
+	for (int ms = 0; plane_seen(p, dir) < value; ms++) {
+		ck_assert_msg(ms < PATIENCE_MS, "%lu packets seen", plane_seen(p, dir));
+		(void)poll(NULL, 0, 1);
+	}
+}
+
 /* Waits until a counter has reached a value. */
 static inline void plane_await(struct plane *p, const char *name, uint64_t value)
 {
