@@ -306,6 +306,7 @@ void x_init_request(struct ike *ike, const struct ike_header *head, const struct
 		ike_log_stranger(ike, &dg->from, "malformed IKE_SA_INIT: %s", e.text);
 		return;
 	}
+	m->h = *head; /* the SPIs go into the NAT detection hashes */
 	if (m->unknown_critical) {
 		count_up(ike, drop_critical);
 		reply_clear(ike, head, 0, dg, N_UNSUPPORTED_CRITICAL_PAYLOAD, bytes_of(&m->unknown_critical, 1));
