@@ -1,0 +1,217 @@
+/* Whether both sides hold the same, and the data plane what the engine thinks. */
+#include <stdio.h>
+
+#include "ike/ts.h"
+#include "tests/sim/sim.h"
+
+static struct sim_client *client_of(struct sim *s, const struct ike_sa *sa, struct ini_sa **theirs)
+{
+	for (size_t i = 0; i < s->client_count; i++)
+		for (struct ini_sa *p = s->clients[i].ini->sas; p; p = p->next)
+			if (p->spi_i == sa->spi_i && p->spi_r == sa->spi_r && p->state != INI_SA_DEAD) {
+				*theirs = p;
+				return &s->clients[i];
+			}
+	return NULL;
+}
+
+const struct ike_sa *sim_sa(const struct sim *s, const struct sim_client *c)
+{
+	struct ini_sa *mine = ini_current(c->ini);
+	const struct ike_sa *sa;
+	uint32_t after = 0;
+
+	while (mine && (sa = ike_next(s->gate.active.ike, &after)) != NULL)
+		if (sa->spi_i == mine->spi_i && sa->spi_r == mine->spi_r)
+			return sa;
+	return NULL;
+}
+
+static bool same_suite(const struct cipher_suite *a, const struct cipher_suite *b)
+{
+	return a->encr == b->encr && a->key_bits == b->key_bits && a->integ == b->integ;
+}
+
+static bool same_secret(const struct secret *a, const struct secret *b)
+{
+	return a->n > 0 && bytes_equal(secret_bytes(a), secret_bytes(b));
+}
+
+static bool plane_has(struct sim *s, const struct ike_sa *sa, const struct child_sa *c, enum dp_dir dir)
+{
+	struct dp_sa_id id = { dir, dir == DP_IN ? c->spi_in : c->spi_out, sa->remote.addr };
+	const struct secret *keys = dir == DP_IN ? &c->in_keys : &c->out_keys;
+	struct bytes encr = { keys->p, suite_encr_key_len(&c->suite) };
+	struct dp_sa got;
+
+	if (!fake_plane_sa(s->gate.active.plane, &id, &got)) {
+		sim_fail(s, "the data plane lacks SA %08x", id.spi);
+		return false;
+	}
+	if (got.reqid != c->reqid || !same_suite(&got.suite, &c->suite) || !bytes_equal(got.encr_key, encr))
+		sim_fail(s, "the data plane has SA %08x with other keys or reqid", id.spi);
+	else if (!endpoint_equal(&got.remote, &sa->remote) || !endpoint_equal(&got.local, &sa->local))
+		sim_fail(s, "the data plane has SA %08x at other addresses", id.spi);
+	else if (got.esn != (c->esn.id == ESN_YES))
+		sim_fail(s, "the data plane has SA %08x with other sequence numbers", id.spi);
+	else
+		return true;
+	return false;
+}
+
+static bool policy_fits(struct sim *s, const struct child_sa *c)
+{
+	struct dp_policy p;
+
+	if (!fake_plane_policy(s->gate.active.plane, c->reqid, &p))
+		sim_fail(s, "the data plane lacks the policy of CHILD SA #%u", c->id);
+	else if (!ts_same(p.ours, p.ours_count, c->ours, c->ours_count) ||
+		 !ts_same(p.theirs, p.theirs_count, c->theirs, c->theirs_count))
+		sim_fail(s, "the policy of CHILD SA #%u has other selectors", c->id);
+	else
+		return true;
+	return false;
+}
+
+static bool child_agrees(struct sim *s, const struct ike_sa *sa, const struct child_sa *c, const struct ini_sa *theirs)
+{
+	const struct ini_child *p = theirs->children;
+
+	while (p && p->spi_out != c->spi_in)
+		p = p->next;
+	if (!p)
+		sim_fail(s, "the client lacks CHILD SA #%u (%08x)", c->id, c->spi_in);
+	else if (p->spi_in != c->spi_out)
+		sim_fail(s, "CHILD SA #%u pairs other SPIs", c->id);
+	else if (!same_secret(&p->in_keys, &c->out_keys) || !same_secret(&p->out_keys, &c->in_keys))
+		sim_fail(s, "the keys of CHILD SA #%u differ", c->id);
+	else if (!same_suite(&p->suite, &c->suite) || p->esn.id != c->esn.id)
+		sim_fail(s, "the algorithms of CHILD SA #%u differ", c->id);
+	else if (!ts_same(p->ours, p->ours_count, c->theirs, c->theirs_count) ||
+		 !ts_same(p->theirs, p->theirs_count, c->ours, c->ours_count))
+		sim_fail(s, "the selectors of CHILD SA #%u differ", c->id);
+	else if (c->state != CHILD_UP || !c->out_installed || c->token)
+		sim_fail(s, "CHILD SA #%u is not at rest (%s)", c->id, child_state_name(c->state));
+	else
+		return plane_has(s, sa, c, DP_IN) && plane_has(s, sa, c, DP_OUT) && policy_fits(s, c);
+	return false;
+}
+
+static bool leases_agree(struct sim *s, const struct ike_sa *sa, const struct ini *ini, size_t *leases)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < SA_LEASES; i++) {
+		if (!sa->leases[i].pool)
+			continue;
+		(*leases)++;
+		for (size_t k = 0; k < ini->inner_count; k++)
+			found += addr_equal(&ini->inner[k], &sa->leases[i].addr);
+	}
+	if (found != ini->inner_count)
+		sim_fail(s, "the client's inner addresses are not those of IKE SA #%u", sa->id);
+	return found == ini->inner_count;
+}
+
+static bool sa_agrees(struct sim *s, const struct ike_sa *sa, size_t *children, size_t *leases)
+{
+	struct ini_sa *theirs = NULL;
+	struct sim_client *c = client_of(s, sa, &theirs);
+	size_t n = 0;
+
+	if (!c) {
+		sim_fail(s, "no client has IKE SA #%u (%s)", sa->id, ike_state_name(sa->state));
+		return false;
+	}
+	if (sa->state != IKE_UP || theirs->state != INI_SA_UP)
+		sim_fail(s, "IKE SA #%u is not at rest (%s)", sa->id, ike_state_name(sa->state));
+	else if (!same_secret(&sa->keys.block, &theirs->keys.block) || sa->initiator == theirs->initiator)
+		sim_fail(s, "the keys of IKE SA #%u differ", sa->id);
+	else if (sa->window.recv_next != theirs->send_next || sa->window.send_next != theirs->recv_next)
+		sim_fail(s, "the message IDs of IKE SA #%u differ", sa->id);
+	for (const struct child_sa *k = sa->children; k && !s->failure[0]; k = k->next, n++)
+		if (!child_agrees(s, sa, k, theirs))
+			return false;
+	if (n != ini_child_count(c->ini))
+		sim_fail(s, "the client has %zu CHILD SAs, IKE SA #%u has %zu", ini_child_count(c->ini), sa->id, n);
+	*children += n;
+	return !s->failure[0] && leases_agree(s, sa, c->ini, leases);
+}
+
+static size_t policies_of(const struct ike *ike)
+{
+	const struct ike_sa *sa;
+	uint32_t after = 0, seen[256];
+	size_t n = 0;
+
+	while ((sa = ike_next(ike, &after)) != NULL)
+		for (const struct child_sa *c = sa->children; c && n < ARRAY_LEN(seen); c = c->next) {
+			size_t i = 0;
+
+			while (i < n && seen[i] != c->reqid)
+				i++;
+			if (i == n)
+				seen[n++] = c->reqid;
+		}
+	return n;
+}
+
+bool sim_agree(struct sim *s)
+{
+	struct gate_node *g = &s->gate.active;
+	size_t children = 0, leases = 0, up = 0, clients_up = 0, used = 0;
+	static const char *const pools[] = { "four", "six" };
+	const struct ike_sa *sa;
+	uint32_t after = 0;
+
+	if (s->gate.failure[0])
+		sim_fail(s, "%s", s->gate.failure);
+	while (!s->failure[0] && (sa = ike_next(g->ike, &after)) != NULL) {
+		if (sa->state == IKE_LINGERING || sa->state == IKE_DEAD)
+			continue;
+		up++;
+		(void)sa_agrees(s, sa, &children, &leases);
+	}
+	for (size_t i = 0; i < s->client_count; i++)
+		clients_up += ini_up(s->clients[i].ini);
+	for (size_t i = 0; i < ARRAY_LEN(pools); i++)
+		used += pool_usage(g->pools, pools[i]).used;
+	if (up != clients_up)
+		sim_fail(s, "%zu clients are up, the gateway has %zu IKE SAs", clients_up, up);
+	if (fake_plane_sa_count(g->plane) != 2 * children)
+		sim_fail(s, "the data plane has %zu SAs, the engine %zu CHILD SAs", fake_plane_sa_count(g->plane),
+			 children);
+	if (fake_plane_policy_count(g->plane) != policies_of(g->ike))
+		sim_fail(s, "the data plane has %zu policies, the engine %zu", fake_plane_policy_count(g->plane),
+			 policies_of(g->ike));
+	if (ike_child_count(g->ike) != children)
+		sim_fail(s, "the engine counts %zu CHILD SAs and has %zu", ike_child_count(g->ike), children);
+	if (used != leases)
+		sim_fail(s, "%zu inner addresses are leased, the IKE SAs have %zu", used, leases);
+	return !s->failure[0];
+}
+
+bool sim_leaves_nothing(struct sim *s)
+{
+	struct gate_node *g = &s->gate.active;
+	struct net_faults none = { 1000, 1000, 0, 0, 0 };
+
+	s->net.faults = none;
+	s->gate.plane_delay_us = 0;
+	for (size_t i = 0; i < s->client_count; i++)
+		(void)ini_delete(s->clients[i].ini);
+	sim_flush(s);
+	if (!sim_settle(s, SECONDS(300)))
+		sim_fail(s, "the clients cannot leave");
+	sim_run(s, SECONDS(120));
+	g = &s->gate.active;
+	if (ike_count(g->ike) || ike_child_count(g->ike) || ike_half_open_count(g->ike))
+		sim_fail(s, "left: %zu IKE SAs, %zu CHILD SAs, %zu half-open", ike_count(g->ike),
+			 ike_child_count(g->ike), ike_half_open_count(g->ike));
+	if (fake_plane_sa_count(g->plane) || fake_plane_policy_count(g->plane))
+		sim_fail(s, "left in the data plane: %zu SAs, %zu policies", fake_plane_sa_count(g->plane),
+			 fake_plane_policy_count(g->plane));
+	if (pool_usage(g->pools, "four").used || pool_usage(g->pools, "six").used)
+		sim_fail(s, "left: leased addresses");
+	return !s->failure[0];
+}
