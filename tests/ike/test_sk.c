@@ -105,6 +105,7 @@ static uint8_t *sealed(size_t index, size_t *n)
 	struct reader r = rd_of(wr_done(&f.w));
 	struct bytes d;
 
+	*n = 0;
 	for (size_t i = 0; packed_next(&r, &d); i++) {
 		if (i == index) {
 			*n = d.n;
