@@ -1,5 +1,7 @@
 #include "core/crypto/ossl.h"
 
+#include <openssl/core_names.h>
+
 /*
  * Per packet: one init with the nonce, one call each for the additional data, the text, the end, the tag. What a call
  * costs beyond the arithmetic is most of a short packet's price, so nothing is asked that is known.
@@ -36,12 +38,14 @@ static enum gw_err gcm_open(struct cipher *k, const uint8_t *key, const struct m
 {
 	uint8_t nonce[NONCE_LEN];
 	uint8_t tag[16], rest[16];
+	OSSL_PARAM params[2];
 	int n;
 
 	make_nonce(k, m, nonce);
-	memcpy(tag, icv, k->encr->icv_len); /* the call below wants it writable */
-	if (EVP_DecryptInit_ex2(k->ctx, NULL, key, nonce, NULL) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, tag) != 1 ||
+	memcpy(tag, icv, k->encr->icv_len); /* a parameter is writable */
+	params[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, k->encr->icv_len);
+	params[1] = OSSL_PARAM_construct_end();
+	if (EVP_DecryptInit_ex2(k->ctx, NULL, key, nonce, params) != 1 ||
 	    (m->aad.n > 0 && EVP_DecryptUpdate(k->ctx, NULL, &n, m->aad.p, (int)m->aad.n) != 1) ||
 	    (m->n > 0 && EVP_DecryptUpdate(k->ctx, m->text, &n, m->text, m->n) != 1))
 		return ossl_fail(GW_EINTERNAL);

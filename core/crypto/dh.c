@@ -77,13 +77,16 @@ static bool ecx_start(struct crypto *c, const struct dh_kind *kind, struct dh_gr
 
 static enum gw_err ecx_make(struct crypto *c, struct dh_key *k)
 {
-	size_t n = k->alg->public_len;
+	size_t n = 0;
 
 	TRY(rng_fill(c->rng, private_of(k), k->kind->private_len));
 	k->pkey = ecx_key(k->group, private_of(k), k->kind->private_len, NULL, 0);
-	if (!k->pkey || EVP_PKEY_get_raw_public_key(k->pkey, public_of(k), &n) != 1 || n != k->alg->public_len)
-		return ossl_fail(GW_EINTERNAL);
-	return GW_OK;
+	if (k->pkey &&
+	    EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, public_of(k), k->alg->public_len, &n) ==
+		    1 &&
+	    n == k->alg->public_len)
+		return GW_OK;
+	return ossl_fail(GW_EINTERNAL);
 }
 
 static enum gw_err ecx_import(struct dh_key *k)

@@ -126,12 +126,19 @@ static bool pad_of_key(EVP_MD_CTX *work, const struct hash *h, struct bytes key,
 	return true;
 }
 
-static void pad_xor(uint8_t *pad, size_t n, uint8_t with)
+/* The whole buffer, whatever the block: a fixed length becomes a few vector instructions. */
+static void pad_xor(uint8_t pad[HASH_BLOCK_MAX], uint8_t with)
 {
+	uint64_t mask = with * UINT64_C(0x0101010101010101);
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		pad[i] ^= with;
+	for (i = 0; i < HASH_BLOCK_MAX; i += sizeof(mask)) {
+		uint64_t v;
+
+		memcpy(&v, pad + i, sizeof(v));
+		v ^= mask;
+		memcpy(pad + i, &v, sizeof(v));
+	}
 }
 
 enum { INNER = 0x36, OUTER = 0x5c };
@@ -142,9 +149,9 @@ enum gw_err hmac_key(struct hmac *m, struct bytes key)
 	uint8_t pad[HASH_BLOCK_MAX];
 	bool ok = pad_of_key(m->work, m->hash, key, pad);
 
-	pad_xor(pad, block, INNER);
+	pad_xor(pad, INNER);
 	ok = ok && start_pad(m->inner, pad, block);
-	pad_xor(pad, block, INNER ^ OUTER);
+	pad_xor(pad, INNER ^ OUTER);
 	ok = ok && start_pad(m->outer, pad, block);
 	secret_wipe(pad, sizeof(pad));
 	return ok ? GW_OK : ossl_fail(GW_EINTERNAL);
@@ -177,13 +184,13 @@ enum gw_err crypto_prf(struct crypto *c, const struct prf_alg *alg, struct bytes
 	uint8_t pad[HASH_BLOCK_MAX], inner[HASH_LEN_MAX];
 	bool ok = pad_of_key(m->work, m->hash, key, pad);
 
-	pad_xor(pad, block, INNER);
+	pad_xor(pad, INNER);
 	ok = ok && start_pad(m->work, pad, block) && digest_parts(m->work, parts, count) &&
 	     EVP_DigestFinal_ex(m->work, inner, NULL) == 1;
-	pad_xor(pad, block, INNER ^ OUTER);
+	pad_xor(pad, INNER ^ OUTER);
 	ok = ok && start_pad(m->work, pad, block) && EVP_DigestUpdate(m->work, inner, alg->len) == 1 &&
 	     EVP_DigestFinal_ex(m->work, out, NULL) == 1;
-	secret_wipe(pad, block);
+	secret_wipe(pad, sizeof(pad));
 	return ok ? GW_OK : ossl_fail(GW_EINTERNAL);
 }
 
