@@ -56,10 +56,13 @@ static void check_proposals(struct load *l, const struct yaml_node *map, const s
 
 static void check_child(struct load *l, const struct yaml_node *map, struct child_cfg *c, uint32_t compat)
 {
+	const struct yaml_node *window = yaml_tree_get(map, "replay_window");
+
 	check_life(l, map, c->rekey_us, &c->life_us);
 	check_proposals(l, map, c->proposals, c->proposal_count, compat);
-	if (c->replay_window == 0 && yaml_tree_get(map, "replay_window"))
-		report_warning(l->report, reader_mark(map, "replay_window"),
+	/* A value that was refused left a 0 as well. */
+	if (window && window->kind == YAML_SCALAR && strcmp(window->text, "off") == 0)
+		report_warning(l->report, window->at,
 			       "without replay protection packets can be repeated by anybody on the way");
 }
 

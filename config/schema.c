@@ -516,7 +516,11 @@ static void walk_level(struct walk *w, const struct schema *s, const char *paren
 		const struct schema_key *k = &s->keys[i];
 		const char *fallback = k->fallback_text ? k->fallback_text : k->fallback;
 		char path[160], below[168], range[128], type[64];
-		struct schema_entry e = { .path = path, .type = type, .help = k->help, .section = k->sub != NULL };
+		struct schema_entry e = { .path = path,
+					  .type = type,
+					  .help = k->help,
+					  .section = k->sub != NULL,
+					  .required = k->flags & SCHEMA_REQUIRED };
 
 		(void)snprintf(path, sizeof(path), "%s%s%s", parent, *parent ? "." : "", k->name);
 		(void)snprintf(type, sizeof(type), "%s%s", k->flags & SCHEMA_LIST ? "list of " : "",

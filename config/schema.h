@@ -75,6 +75,7 @@ struct schema_entry {
 	const char *fallback; /* "" when there is none */
 	const char *help;
 	bool section; /* has keys below it, no value of its own */
+	bool required;
 };
 
 /* Calls `each` for every key, depth first in the order of the table; returns how many. `each` NULL: counts only. */

@@ -38,7 +38,7 @@ static size_t distance(const char *a, const char *b)
 
 void suggest_offer(struct suggest *s, const char *candidate)
 {
-	size_t n = strlen(s->word), allowed = n / 3 > 2 ? 3 : n / 3 + 1, d;
+	size_t n = strlen(s->word), allowed = n < 6 ? 1 : n < 9 ? 2 : 3, d;
 
 	if (n == 0 || n >= WORD_MAX || strlen(candidate) >= WORD_MAX)
 		return;

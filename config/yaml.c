@@ -45,6 +45,9 @@ static bool next_event(struct build *b, yaml_event_t *e)
 		stop(b, (struct mark){ 0, 0 }, "out of memory");
 	} else if (p->error == YAML_READER_ERROR) {
 		stop(b, (struct mark){ 0, 0 }, p->problem ? p->problem : "not UTF-8 text");
+	} else if (p->error == YAML_SCANNER_ERROR && p->context && strcmp(p->context, "while scanning an alias") == 0) {
+		/* What libyaml says about *@example.org helps nobody. */
+		stop(b, mark_of(p->context_mark), "text that begins with * wants quotes");
 	} else {
 		b->stop = true;
 		report_error(b->report, mark_of(m), "%s%s%s", p->problem ? p->problem : "not YAML",
