@@ -87,7 +87,7 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 	}
 	if (window_judge(&sa->window, (h->flags & IKE_FLAG_RESPONSE) != 0, h->id) == WINDOW_STALE)
 		return GW_EREPLAY;
-	code = frags_add(&sa->frags, h->id, &in, first, chain);
+	code = frags_add(&sa->frags[(h->flags & IKE_FLAG_RESPONSE) != 0], h->id, &in, first, chain);
 	return code == GW_EREPLAY ? GW_PENDING : code;
 }
 
@@ -128,6 +128,8 @@ static void step(struct ike_sa *sa, const struct ike_header *h, uint8_t first, s
 	struct err e = { 0 };
 	enum gw_err code = msg_parse(m, first, chain, &e);
 
+	if (code == GW_OK && m->encrypted) /* 3.14: SK is never inside SK */
+		code = err_set(&e, GW_EMALFORMED, "an SK payload inside an SK payload");
 	m->h = *h;
 	if (code != GW_OK || (!m->unknown_critical && rule && (m->present & rule->needs) != rule->needs)) {
 		count_up(ike, drop_malformed);
@@ -217,7 +219,7 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 	step(sa, h, first, chain, dg);
 	if (sa->state == IKE_DEAD)
 		return;
-	frags_clear(&sa->frags);
+	frags_clear(&sa->frags[response]);
 	sa_pump(sa);
 	sa_reschedule(sa);
 }

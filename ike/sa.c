@@ -136,7 +136,8 @@ void sa_free(struct ike_sa *sa)
 {
 	ike_keys_clear(&sa->keys);
 	window_clear(&sa->window);
-	frags_clear(&sa->frags);
+	frags_clear(&sa->frags[0]);
+	frags_clear(&sa->frags[1]);
 	exchange_destroy(sa->peer_x);
 	exchange_destroy(sa->our_x);
 	settings_unref(sa->settings);
@@ -310,7 +311,8 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 	exchange_destroy(sa->our_x);
 	sa->peer_x = sa->our_x = NULL;
 	window_answered(&sa->window);
-	frags_clear(&sa->frags);
+	frags_clear(&sa->frags[0]);
+	frags_clear(&sa->frags[1]);
 	if (linger) {
 		sa_set_state(sa, IKE_LINGERING, reason);
 		sa->linger = mtime_add(ike_now(ike), SECONDS(LINGER_SECONDS));

@@ -113,7 +113,7 @@ struct ike_sa {
 	struct transform encr, prf, integ, dh;
 	struct ike_keys keys;
 	struct window window;
-	struct frags *frags;          /* owned; a message under reassembly */
+	struct frags *frags[2];       /* owned; messages under reassembly: requests, responses */
 	struct half_open *half;       /* owned; until the SA is up */
 	struct exchange *peer_x;      /* owned; a request of the peer waits for the data plane */
 	struct exchange *our_x;       /* owned; our outstanding CREATE_CHILD_SA */

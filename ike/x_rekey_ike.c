@@ -310,6 +310,8 @@ void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ik
 		move_children(to, theirs);
 		theirs->successor = ike_sa_local_spi(to);
 		theirs->rekey_at = MTIME_NEVER;
+		/* Our DELETE of the old SA may reach the peer before our answer does: then it never knows of this one. */
+		theirs->life_at = mtime_add(ike_now(sa->ike), SECONDS(REPLACED_SECONDS));
 		sa_set_state(theirs, IKE_REKEYED, "redundant: our rekey won");
 		sa_reschedule(theirs);
 	}
