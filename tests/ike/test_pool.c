@@ -1,0 +1,739 @@
+#include "ike/pool.h"
+
+#include "fake_env.h"
+#include "ike/leases.h"
+#include "payload_check.h"
+
+static struct fake_env env;
+static struct pool_cfg cfgs[3];
+static struct settings settings;
+static struct pools *pools;
+
+static struct range range_of(const char *text)
+{
+	struct range r;
+
+	ck_assert(range_parse(text, &r));
+	return r;
+}
+
+static struct addr addr_of(const char *text)
+{
+	struct addr a;
+
+	ck_assert(addr_parse(text, &a));
+	return a;
+}
+
+static void setup(void)
+{
+	fake_env_init(&env);
+	cfgs[0] = (struct pool_cfg){ .name = (char *)(uintptr_t) "small",
+				     .addresses = range_of("10.0.0.1-10.0.0.4"),
+				     .prefix_len = 24,
+				     .lease_time_us = SECONDS(100) };
+	cfgs[1] = (struct pool_cfg){ .name = (char *)(uintptr_t) "six",
+				     .addresses = range_of("fd00::/64"),
+				     .prefix_len = 64,
+				     .lease_time_us = SECONDS(100) };
+	cfgs[2] = (struct pool_cfg){ .name = (char *)(uintptr_t) "big",
+				     .addresses = range_of("10.128.0.0/9"),
+				     .prefix_len = 9,
+				     .lease_time_us = SECONDS(100) };
+	settings = (struct settings){ .pools = cfgs, .pool_count = 3 };
+	pools = pools_create(&env.env, &settings);
+	ck_assert_ptr_nonnull(pools);
+}
+
+static void teardown(void)
+{
+	pools_destroy(pools);
+}
+
+#define SMALL (&cfgs[0])
+#define SIX (&cfgs[1])
+#define BIG (&cfgs[2])
+
+/* The address as text, or "none". */
+static const char *lease_as(const struct pool_cfg *pool, const char *who, const char *wanted, bool share)
+{
+	static char text[ADDR_TEXT];
+	struct addr want = { 0 }, got;
+	enum gw_err rc;
+
+	if (wanted)
+		want = addr_of(wanted);
+	rc = pool_lease(pools, pool, ID_RFC822, bytes_str(who), wanted ? &want : NULL, share, &got);
+	ck_assert(rc == GW_OK || rc == GW_EADDRESS);
+	if (rc != GW_OK)
+		return "none";
+	ck_assert(range_contains(&pool->addresses, &got));
+	return addr_text(&got, text);
+}
+
+static const char *lease(const char *who)
+{
+	return lease_as(SMALL, who, NULL, false);
+}
+
+static void release(const char *addr)
+{
+	struct addr a = addr_of(addr);
+
+	pool_release(pools, "small", &a);
+}
+
+static void check_usage(const char *pool, uint64_t used, uint64_t kept)
+{
+	struct pool_usage u = pool_usage(pools, pool);
+
+	ck_assert_uint_eq(u.used, used);
+	ck_assert_uint_eq(u.kept, kept);
+}
+
+START_TEST(from_the_beginning_until_exhausted)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("c"), "10.0.0.3");
+	ck_assert_str_eq(lease("d"), "10.0.0.4");
+	check_usage("small", 4, 0);
+	ck_assert_uint_eq(pool_usage(pools, "small").size, 4);
+	ck_assert_str_eq(lease("e"), "none");
+	check_usage("small", 4, 0);
+	release("10.0.0.3");
+	check_usage("small", 3, 1);
+	ck_assert_str_eq(lease("e"), "10.0.0.3");
+	ck_assert_str_eq(lease("c"), "none");
+}
+END_TEST
+
+START_TEST(same_identity_same_address)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	release("10.0.0.1");
+	release("10.0.0.2");
+	ck_assert_str_eq(lease("c"), "10.0.0.3");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	check_usage("small", 3, 0);
+}
+END_TEST
+
+START_TEST(kind_is_part_of_the_identity)
+{
+	struct addr a, b;
+
+	ck_assert_int_eq(pool_lease(pools, SMALL, ID_FQDN, bytes_str("x"), NULL, true, &a), GW_OK);
+	ck_assert_int_eq(pool_lease(pools, SMALL, ID_KEY_ID, bytes_str("x"), NULL, true, &b), GW_OK);
+	ck_assert(!addr_equal(&a, &b));
+	/* Neither does a kind pass for data. */
+	ck_assert_int_eq(pool_lease(pools, SMALL, ID_FQDN, bytes_str(""), NULL, true, &a), GW_OK);
+	check_usage("small", 3, 0);
+}
+END_TEST
+
+START_TEST(absent_for_longest_loses_first)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("c"), "10.0.0.3");
+	ck_assert_str_eq(lease("d"), "10.0.0.4");
+	release("10.0.0.2");
+	fake_sleep(&env, SECONDS(1));
+	release("10.0.0.1");
+	fake_sleep(&env, SECONDS(1));
+	release("10.0.0.4");
+	ck_assert_str_eq(lease("e"), "10.0.0.2");
+	ck_assert_str_eq(lease("f"), "10.0.0.1");
+	ck_assert_str_eq(lease("a"), "10.0.0.4");
+	ck_assert_str_eq(lease("d"), "none");
+}
+END_TEST
+
+START_TEST(free_for_longest_is_taken_first)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("c"), "10.0.0.3");
+	release("10.0.0.3");
+	fake_sleep(&env, SECONDS(5));
+	release("10.0.0.1");
+	fake_sleep(&env, SECONDS(100));
+	(void)pools_tick(pools);
+	check_usage("small", 1, 0);
+	ck_assert_str_eq(lease("d"), "10.0.0.4"); /* never used at all */
+	ck_assert_str_eq(lease("e"), "10.0.0.3");
+	ck_assert_str_eq(lease("f"), "10.0.0.1");
+	ck_assert_str_eq(lease("g"), "none");
+}
+END_TEST
+
+START_TEST(time_out)
+{
+	mtime start = env.now;
+
+	ck_assert_int_eq(pools_tick(pools).us, MTIME_NEVER.us);
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_int_eq(pools_tick(pools).us, MTIME_NEVER.us);
+	release("10.0.0.1");
+	fake_sleep(&env, SECONDS(10));
+	release("10.0.0.2");
+	ck_assert_int_eq(pools_tick(pools).us, start.us + SECONDS(100));
+	env.now = (mtime){ start.us + SECONDS(100) - 1 };
+	ck_assert_int_eq(pools_tick(pools).us, start.us + SECONDS(100));
+	check_usage("small", 0, 2);
+	fake_sleep(&env, 1);
+	ck_assert_int_eq(pools_tick(pools).us, start.us + SECONDS(110));
+	check_usage("small", 0, 1);
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_int_eq(pools_tick(pools).us, MTIME_NEVER.us);
+	fake_sleep(&env, SECONDS(1000));
+	ck_assert_int_eq(pools_tick(pools).us, MTIME_NEVER.us);
+	check_usage("small", 1, 0);
+}
+END_TEST
+
+START_TEST(nothing_is_kept_without_a_lease_time)
+{
+	cfgs[0].lease_time_us = 0;
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	release("10.0.0.1");
+	check_usage("small", 0, 0);
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("a"), "10.0.0.3");
+}
+END_TEST
+
+START_TEST(wanted_address)
+{
+	ck_assert_str_eq(lease_as(SMALL, "a", "10.0.0.3", false), "10.0.0.3");
+	ck_assert_str_eq(lease_as(SMALL, "b", "10.0.0.3", false), "10.0.0.1"); /* taken */
+	ck_assert_str_eq(lease_as(SMALL, "c", "10.0.9.9", false), "10.0.0.2"); /* not of the pool */
+	ck_assert_str_eq(lease_as(SMALL, "d", "fd00::1", false), "10.0.0.4");  /* nor this; 10.0.0.3 is passed */
+	release("10.0.0.3");
+	ck_assert_str_eq(lease_as(SMALL, "e", "10.0.0.3", false), "10.0.0.3"); /* nothing else is left */
+	release("10.0.0.1");
+	release("10.0.0.2");
+	ck_assert_str_eq(lease_as(SMALL, "b", "10.0.0.2", false), "10.0.0.1"); /* its own goes before */
+	fake_sleep(&env, SECONDS(100));
+	(void)pools_tick(pools);
+	ck_assert_str_eq(lease_as(SMALL, "f", "10.0.0.2", false), "10.0.0.2"); /* free again */
+	check_usage("small", 4, 0);
+}
+END_TEST
+
+START_TEST(kept_for_another_is_not_given_to_who_wants_it)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	release("10.0.0.1");
+	ck_assert_str_eq(lease_as(SMALL, "b", "10.0.0.1", false), "10.0.0.2");
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+}
+END_TEST
+
+START_TEST(two_devices_of_one_identity)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("a"), "10.0.0.2");
+	check_usage("small", 2, 0);
+	release("10.0.0.1");
+	release("10.0.0.2");
+	/* Each gets its own again when it asks for it; the one that says nothing gets the other. */
+	ck_assert_str_eq(lease_as(SMALL, "a", "10.0.0.2", false), "10.0.0.2");
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("a"), "10.0.0.3");
+	ck_assert_str_eq(lease_as(SMALL, "a", "10.0.0.1", false), "10.0.0.4"); /* held by a device */
+	ck_assert_str_eq(lease("a"), "none");
+}
+END_TEST
+
+START_TEST(reconnect_shares)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("a"), "10.0.0.2");
+	release("10.0.0.1"); /* kept */
+	/* What is about to be replaced is what is held. */
+	ck_assert_str_eq(lease_as(SMALL, "a", NULL, true), "10.0.0.2");
+	check_usage("small", 1, 1);
+	release("10.0.0.2");
+	check_usage("small", 1, 1);
+	ck_assert_str_eq(lease_as(SMALL, "a", "10.0.0.1", true), "10.0.0.1");
+	check_usage("small", 2, 0);
+	release("10.0.0.2");
+	check_usage("small", 1, 1);
+	release("10.0.0.2"); /* nobody holds it: nothing happens */
+	check_usage("small", 1, 1);
+	ck_assert_str_eq(lease_as(SMALL, "b", NULL, true), "10.0.0.3");
+}
+END_TEST
+
+START_TEST(big_range_of_ipv6)
+{
+	char want[ADDR_TEXT];
+
+	ck_assert_uint_eq(pool_usage(pools, "six").size, UINT64_MAX);
+	for (unsigned i = 0; i < 300; i++) {
+		char who[16];
+
+		(void)snprintf(who, sizeof(who), "u%u", i);
+		(void)snprintf(want, sizeof(want), i ? "fd00::%x" : "fd00::", i);
+		ck_assert_str_eq(lease_as(SIX, who, NULL, false), want);
+	}
+	ck_assert_str_eq(lease_as(SIX, "x", "fd00::ffff:ffff:ffff:ffff", false), "fd00::ffff:ffff:ffff:ffff");
+	ck_assert_str_eq(lease_as(SIX, "y", "fd00::12d", false), "fd00::12d");
+	ck_assert_str_eq(lease_as(SIX, "z", NULL, false), "fd00::12c");
+	ck_assert_str_eq(lease_as(SIX, "w", NULL, false), "fd00::12e");
+}
+END_TEST
+
+/* In a range without end, who comes and goes may not leave records behind for ever: old addresses are used again. */
+START_TEST(freed_addresses_are_bounded)
+{
+	struct addr a, highest = { 0 };
+
+	cfgs[1].lease_time_us = 0;
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+	for (unsigned i = 0; i < 20000; i++) {
+		ck_assert_int_eq(pool_lease(pools, SIX, ID_KEY_ID, bytes_of(&i, sizeof(i)), NULL, false, &a), GW_OK);
+		if (highest.family == 0 || addr_cmp(&a, &highest) > 0)
+			highest = a;
+		pool_release(pools, "six", &a);
+	}
+	ck_assert_uint_lt(addr_diff(&cfgs[1].addresses.lo, &highest), 5000);
+	check_usage("six", 0, 0);
+}
+END_TEST
+
+START_TEST(identities_of_any_length)
+{
+	static uint8_t id[513];
+	struct addr a, b;
+
+	ck_assert_int_eq(pool_lease(pools, SMALL, ID_KEY_ID, bytes_of(id, 0), NULL, false, &a), GW_OK);
+	ck_assert_int_eq(pool_lease(pools, SMALL, ID_KEY_ID, bytes_of(id, 512), NULL, false, &b), GW_OK);
+	ck_assert(!addr_equal(&a, &b));
+	ck_assert_int_eq(pool_lease(pools, SMALL, ID_KEY_ID, bytes_of(id, 513), NULL, false, &b), GW_ELIMIT);
+	check_usage("small", 2, 0);
+}
+END_TEST
+
+/* ---- restoring ---- */
+
+static enum gw_err restore(const char *who, const char *addr, uint32_t holders, int64_t keep_us)
+{
+	struct addr a = addr_of(addr);
+
+	return pool_restore(pools, "small", ID_RFC822, bytes_str(who), &a, holders, keep_us);
+}
+
+struct saved {
+	struct {
+		char pool[16];
+		struct addr addr;
+		uint8_t id_kind;
+		uint8_t id[64];
+		size_t id_len;
+		uint32_t holders;
+		mtime until;
+	} l[64];
+	size_t n, stop_after;
+};
+
+static bool save(void *arg, const struct lease *l)
+{
+	struct saved *s = arg;
+
+	strcpy(s->l[s->n].pool, l->pool);
+	s->l[s->n].addr = l->addr;
+	s->l[s->n].id_kind = l->id_kind;
+	memcpy(s->l[s->n].id, l->id.p, l->id.n);
+	s->l[s->n].id_len = l->id.n;
+	s->l[s->n].holders = l->holders;
+	s->l[s->n].until = l->until;
+	s->n++;
+	return s->n != s->stop_after;
+}
+
+START_TEST(leases_survive_a_restart)
+{
+	static struct saved s;
+
+	memset(&s, 0, sizeof(s));
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("a"), "10.0.0.3");
+	ck_assert_str_eq(lease_as(SIX, "a", NULL, false), "fd00::");
+	release("10.0.0.2");
+	pools_each(pools, save, &s);
+	ck_assert_uint_eq(s.n, 4);
+	ck_assert_uint_eq(s.l[1].holders, 0);
+	ck_assert_int_eq(s.l[1].until.us, env.now.us + SECONDS(100));
+	pools_destroy(pools);
+	fake_sleep(&env, SECONDS(30));
+	pools = pools_create(&env.env, &settings);
+	for (size_t i = 0; i < s.n; i++) {
+		int64_t keep = s.l[i].holders ? SECONDS(100) : s.l[i].until.us - env.now.us;
+
+		ck_assert_int_eq(pool_restore(pools, s.l[i].pool, s.l[i].id_kind, bytes_of(s.l[i].id, s.l[i].id_len),
+					      &s.l[i].addr, 0, keep),
+				 GW_OK);
+	}
+	check_usage("small", 0, 3);
+	check_usage("six", 0, 1);
+	ck_assert_str_eq(lease("c"), "10.0.0.4");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease_as(SMALL, "a", "10.0.0.3", false), "10.0.0.3");
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease_as(SIX, "a", NULL, false), "fd00::");
+	ck_assert_str_eq(lease_as(SIX, "b", NULL, false), "fd00::1");
+}
+END_TEST
+
+START_TEST(each_can_be_stopped)
+{
+	static struct saved s;
+
+	memset(&s, 0, sizeof(s));
+	(void)lease("a");
+	(void)lease("b");
+	(void)lease("c");
+	s.stop_after = 2;
+	pools_each(pools, save, &s);
+	ck_assert_uint_eq(s.n, 2);
+}
+END_TEST
+
+START_TEST(restoring_twice_is_restoring_once)
+{
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(restore("a", "10.0.0.2", 2, 0), GW_OK);
+		ck_assert_int_eq(restore("b", "10.0.0.3", 0, SECONDS(5)), GW_OK);
+		check_usage("small", 1, 1);
+	}
+	release("10.0.0.2");
+	check_usage("small", 1, 1);
+	release("10.0.0.2");
+	check_usage("small", 0, 2);
+	ck_assert_int_eq(pools_tick(pools).us, env.now.us + SECONDS(5));
+	ck_assert_int_eq(restore("b", "10.0.0.3", 0, 0), GW_OK); /* ended elsewhere */
+	check_usage("small", 0, 1);
+	ck_assert_int_eq(restore("b", "10.0.0.3", 0, -1), GW_OK);
+	check_usage("small", 0, 1);
+}
+END_TEST
+
+START_TEST(restoring_conflicts)
+{
+	ck_assert_int_eq(restore("a", "10.0.0.1", 1, 0), GW_OK);
+	ck_assert_int_eq(restore("b", "10.0.0.1", 1, 0), GW_EEXIST);
+	ck_assert_int_eq(restore("b", "10.0.0.1", 0, SECONDS(1)), GW_EEXIST);
+	check_usage("small", 1, 0);
+	release("10.0.0.1"); /* kept for a, but b is said to have it now */
+	ck_assert_int_eq(restore("b", "10.0.0.1", 1, 0), GW_OK);
+	check_usage("small", 1, 0);
+	ck_assert_str_eq(lease("a"), "10.0.0.2");
+	ck_assert_int_eq(restore("c", "10.0.0.9", 0, SECONDS(1)), GW_EADDRESS);
+	{
+		struct addr a = addr_of("10.0.0.4"), none = { 0 };
+
+		ck_assert_int_eq(pool_restore(pools, "gone", ID_FQDN, bytes_str("x"), &a, 1, 0), GW_ENOTFOUND);
+		ck_assert_int_eq(pool_restore(pools, "small", ID_FQDN, bytes_str("x"), &none, 1, 0), GW_EADDRESS);
+	}
+	check_usage("small", 2, 0);
+}
+END_TEST
+
+/* ---- reload ---- */
+
+START_TEST(reload_with_the_same_pool)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	release("10.0.0.1");
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+	check_usage("small", 1, 1);
+	ck_assert_str_eq(lease("c"), "10.0.0.3");
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+}
+END_TEST
+
+START_TEST(reload_with_another_range)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("c"), "10.0.0.3");
+	ck_assert_str_eq(lease("d"), "10.0.0.4");
+	release("10.0.0.1");
+	release("10.0.0.4");
+	cfgs[0].addresses = range_of("10.0.0.3-10.0.0.6");
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+	check_usage("small", 2, 1); /* b's lives on; a's is forgotten */
+	ck_assert_str_eq(lease("a"), "10.0.0.5");
+	ck_assert_str_eq(lease_as(SMALL, "b", NULL, true), "10.0.0.6"); /* never one outside */
+	ck_assert_str_eq(lease("d"), "10.0.0.4");
+	release("10.0.0.2");
+	check_usage("small", 4, 0);
+	ck_assert_str_eq(lease("e"), "none");
+}
+END_TEST
+
+START_TEST(reload_with_another_family)
+{
+	struct addr old = addr_of("10.0.0.1");
+
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	cfgs[0].addresses = range_of("a00:1::/64");
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+	ck_assert_str_eq(lease("b"), "a00:1::");
+	check_usage("small", 2, 0);
+	pool_release(pools, "small", &old);
+	check_usage("small", 1, 0);
+}
+END_TEST
+
+START_TEST(reload_without_the_pool)
+{
+	struct settings less = { .pools = cfgs + 1, .pool_count = 2 };
+
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	release("10.0.0.2");
+	ck_assert_int_eq(pools_configure(pools, &less), GW_OK);
+	ck_assert_str_eq(lease("c"), "none");
+	check_usage("small", 1, 1);
+	ck_assert_uint_eq(pool_usage(pools, "small").size, 0);
+	/* Back before its time was up: nothing is lost. */
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_int_eq(pools_configure(pools, &less), GW_OK);
+	release("10.0.0.1");
+	release("10.0.0.2");
+	check_usage("small", 0, 0);
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+	ck_assert_str_eq(lease("z"), "10.0.0.1");
+}
+END_TEST
+
+START_TEST(version_counts_changes)
+{
+	uint64_t v = pools_version(pools);
+
+	(void)lease("a");
+	ck_assert_uint_gt(pools_version(pools), v);
+	v = pools_version(pools);
+	release("10.0.0.1");
+	ck_assert_uint_gt(pools_version(pools), v);
+	v = pools_version(pools);
+	release("10.0.0.1");
+	(void)pools_tick(pools);
+	ck_assert_uint_eq(pools_version(pools), v);
+	fake_sleep(&env, SECONDS(100));
+	(void)pools_tick(pools);
+	ck_assert_uint_gt(pools_version(pools), v);
+	v = pools_version(pools);
+	ck_assert_int_eq(restore("b", "10.0.0.4", 1, 0), GW_OK);
+	ck_assert_uint_gt(pools_version(pools), v);
+}
+END_TEST
+
+START_TEST(a_hundred_thousand)
+{
+	enum { N = 100000 };
+	struct addr *a = calloc(N, sizeof(*a)), again;
+
+	ck_assert_ptr_nonnull(a);
+	ck_assert_uint_le(sizeof(struct lease_record), 128);
+	for (unsigned i = 0; i < N; i++)
+		ck_assert_int_eq(pool_lease(pools, BIG, ID_KEY_ID, bytes_of(&i, sizeof(i)), NULL, false, &a[i]), GW_OK);
+	check_usage("big", N, 0);
+	for (unsigned i = 1; i < N; i++)
+		ck_assert_int_eq(addr_cmp(&a[i - 1], &a[i]), -1);
+	/* They leave in another order than they came, and their time is up in that order. */
+	for (unsigned i = 0; i < N; i++) {
+		pool_release(pools, "big", &a[(uint64_t)i * 77777 % N]);
+		fake_sleep(&env, 100);
+	}
+	check_usage("big", 0, N);
+	for (unsigned i = 0; i < N; i += 2) {
+		ck_assert_int_eq(pool_lease(pools, BIG, ID_KEY_ID, bytes_of(&i, sizeof(i)), NULL, false, &again),
+				 GW_OK);
+		ck_assert(addr_equal(&again, &a[i]));
+	}
+	check_usage("big", N / 2, N / 2);
+	fake_sleep(&env, SECONDS(95));
+	(void)pools_tick(pools);
+	ck_assert_uint_lt(pool_usage(pools, "big").kept, N / 2);
+	ck_assert_uint_gt(pool_usage(pools, "big").kept, 0);
+	fake_sleep(&env, SECONDS(10));
+	(void)pools_tick(pools);
+	check_usage("big", N / 2, 0);
+	/* One identity with all of them: its addresses are not searched either. */
+	for (unsigned i = 0; i < N; i++)
+		ck_assert_int_eq(pool_lease(pools, BIG, ID_FQDN, bytes_str("all"), NULL, false, &a[i]), GW_OK);
+	for (unsigned i = 0; i < N; i++)
+		pool_release(pools, "big", &a[i]);
+	free(a);
+}
+END_TEST
+
+/* Restored in the worst order, 100,000 leases that end at different times still end in the order of their times. */
+START_TEST(restored_in_any_order)
+{
+	enum { N = 100000 };
+	mtime start = env.now;
+	struct addr a;
+
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert(addr_add(&cfgs[2].addresses.lo, i, &a));
+		ck_assert_int_eq(
+			pool_restore(pools, "big", ID_KEY_ID, bytes_of(&i, sizeof(i)), &a, 0, SECONDS(1) * (N - i)),
+			GW_OK);
+	}
+	for (unsigned i = 1; i <= 1000; i++) {
+		env.now = (mtime){ start.us + SECONDS(i) };
+		ck_assert_int_eq(pools_tick(pools).us, start.us + SECONDS(i + 1));
+		check_usage("big", 0, N - i);
+	}
+}
+END_TEST
+
+/* ---- against a model that is too simple to be wrong ---- */
+
+enum { MODEL_ADDRS = 4, MODEL_IDS = 6 };
+
+struct model {
+	int owner[MODEL_ADDRS]; /* -1: free */
+	unsigned holders[MODEL_ADDRS];
+	int64_t until[MODEL_ADDRS];
+};
+
+static void check_model(const struct model *m)
+{
+	static struct saved s;
+	size_t owned = 0;
+
+	memset(&s, 0, sizeof(s));
+	pools_each(pools, save, &s);
+	for (int i = 0; i < MODEL_ADDRS; i++)
+		owned += m->owner[i] >= 0;
+	ck_assert_uint_eq(s.n, owned);
+	for (size_t i = 0; i < s.n; i++) {
+		uint64_t at = addr_diff(&cfgs[0].addresses.lo, &s.l[i].addr);
+
+		ck_assert_uint_lt(at, MODEL_ADDRS);
+		ck_assert_int_eq(m->owner[at], s.l[i].id[0]);
+		ck_assert_uint_eq(m->holders[at], s.l[i].holders);
+		if (m->holders[at] == 0)
+			ck_assert_int_eq(m->until[at], s.l[i].until.us);
+	}
+}
+
+START_TEST(random_steps)
+{
+	struct model m = { .owner = { -1, -1, -1, -1 } };
+	struct rng_seeded g;
+
+	rng_seeded_init(&g, 5);
+	for (int step = 0; step < 30000; step++) {
+		uint8_t who = (uint8_t)rng_below(&g.rng, MODEL_IDS);
+		unsigned at = (unsigned)rng_below(&g.rng, MODEL_ADDRS);
+		bool share = rng_below(&g.rng, 2);
+		struct addr a, got;
+
+		ck_assert(addr_add(&cfgs[0].addresses.lo, at, &a));
+		switch (rng_below(&g.rng, 4)) {
+		case 0: {
+			bool mine_kept = false, mine_held = false, any = false;
+			enum gw_err rc;
+
+			for (int i = 0; i < MODEL_ADDRS; i++) {
+				bool mine = m.owner[i] == who;
+
+				mine_kept |= mine && m.holders[i] == 0;
+				mine_held |= mine && m.holders[i] > 0;
+				any |= m.holders[i] == 0;
+			}
+			rc = pool_lease(pools, SMALL, ID_KEY_ID, bytes_of(&who, 1), at % 2 ? &a : NULL, share, &got);
+			ck_assert_int_eq(rc, any || (share && mine_held) ? GW_OK : GW_EADDRESS);
+			if (rc != GW_OK)
+				break;
+			at = (unsigned)addr_diff(&cfgs[0].addresses.lo, &got);
+			ck_assert_uint_lt(at, MODEL_ADDRS);
+			if (m.holders[at] > 0)
+				ck_assert(share && m.owner[at] == who);
+			else if (mine_kept || (share && mine_held))
+				ck_assert_int_eq(m.owner[at], who);
+			m.owner[at] = who;
+			m.holders[at]++;
+			break;
+		}
+		case 1:
+			pool_release(pools, "small", &a);
+			if (m.holders[at] > 0 && --m.holders[at] == 0)
+				m.until[at] = env.now.us + SECONDS(100);
+			break;
+		case 2:
+			fake_sleep(&env, (int64_t)rng_below(&g.rng, SECONDS(30)));
+			(void)pools_tick(pools);
+			for (int i = 0; i < MODEL_ADDRS; i++) {
+				if (m.owner[i] >= 0 && m.holders[i] == 0 && m.until[i] <= env.now.us)
+					m.owner[i] = -1;
+			}
+			break;
+		default: {
+			uint32_t holders = (uint32_t)rng_below(&g.rng, 3);
+			int64_t keep = (int64_t)rng_below(&g.rng, 2) * SECONDS(7);
+			bool taken = m.owner[at] >= 0 && m.owner[at] != who && m.holders[at] > 0;
+			enum gw_err rc = pool_restore(pools, "small", ID_KEY_ID, bytes_of(&who, 1), &a, holders, keep);
+
+			ck_assert_int_eq(rc, taken ? GW_EEXIST : GW_OK);
+			if (taken)
+				break;
+			m.owner[at] = holders > 0 || keep > 0 ? who : -1;
+			m.holders[at] = holders;
+			m.until[at] = env.now.us + keep;
+			break;
+		}
+		}
+		check_model(&m);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		from_the_beginning_until_exhausted,
+		same_identity_same_address,
+		kind_is_part_of_the_identity,
+		absent_for_longest_loses_first,
+		free_for_longest_is_taken_first,
+		time_out,
+		nothing_is_kept_without_a_lease_time,
+		wanted_address,
+		kept_for_another_is_not_given_to_who_wants_it,
+		two_devices_of_one_identity,
+		reconnect_shares,
+		big_range_of_ipv6,
+		freed_addresses_are_bounded,
+		identities_of_any_length,
+		leases_survive_a_restart,
+		each_can_be_stopped,
+		restoring_twice_is_restoring_once,
+		restoring_conflicts,
+		reload_with_the_same_pool,
+		reload_with_another_range,
+		reload_with_another_family,
+		reload_without_the_pool,
+		version_counts_changes,
+		a_hundred_thousand,
+		restored_in_any_order,
+		random_steps,
+	};
+
+	return run_tests_with("pool", setup, teardown, tests, ARRAY_LEN(tests));
+}
