@@ -241,14 +241,25 @@ rig_forward() {
 	on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
-# The router masquerades what the client sends (IPv4), with ports of its own choice.
+# rig_nat BASE: the router hides the client behind its own address (IPv4), ports 500 and 4500 behind BASE and BASE + 1.
+# Once more with another BASE: the mapping has changed under the client's feet, as when a NAT forgets or restarts.
 rig_nat() {
-	if on router nft add table ip rig 2>/dev/null &&
-		on router nft add chain ip rig post '{ type nat hook postrouting priority 100; }' 2>/dev/null &&
-		on router nft add rule ip rig post oifname out meta l4proto udp masquerade to :20000-29999 random; then
-		return
-	fi
-	on router iptables-legacy -t nat -A POSTROUTING -o out -p udp -j MASQUERADE --to-ports 20000-29999 --random
+	on router nft -f - <<-EOT
+		table ip rig
+		delete table ip rig
+		table ip rig {
+			map outward { type inet_service : inet_service; elements = { 500 : $1, 4500 : $(($1 + 1)) } }
+			map inward { type inet_service : inet_service; elements = { $1 : 500, $(($1 + 1)) : 4500 } }
+			chain leave {
+				type filter hook postrouting priority 0;
+				oifname "out" ip saddr 192.0.2.10 ip saddr set 198.51.100.1 udp sport set udp sport map @outward
+			}
+			chain arrive {
+				type filter hook prerouting priority -300;
+				iifname "out" ip daddr 198.51.100.1 udp dport { $1, $(($1 + 1)) } ip daddr set 192.0.2.10 udp dport set udp dport map @inward
+			}
+		}
+	EOT
 }
 
 # The router drops everything between client and gateway, silently; and stops doing so.
