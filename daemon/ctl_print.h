@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { UNIT_TEXT = 24 };
+enum { UNIT_TEXT = 48 };
 /* "999 B", "1.2 kB", "12.3 MB", "123 MB": three digits, powers of 1000. */
 const char *unit_bytes(uint64_t n, char buf[UNIT_TEXT]);
 /* "3s", "4m 12s", "1h 2m", "3d 4h"; negative: "-". */

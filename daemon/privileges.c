@@ -20,18 +20,23 @@ static const struct {
 static void lock_memory(struct log *log)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit now;
+	int future = MCL_FUTURE;
 
 	/*
-	 * Later mappings are locked too, and without CAP_IPC_LOCK they count against the limit: a limit that stands
-	 * would make malloc fail at 8 MB. So without the limit raised, only what is there now is locked.
+	 * Later mappings are locked too, and without CAP_IPC_LOCK they count against the limit: one that stands would
+	 * make malloc fail there. So unless it can be lifted, only what is there now is locked.
 	 */
-	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) != 0) {
-		log_warn(log, "cannot raise RLIMIT_MEMLOCK (%s): keys could reach swap; set LimitMEMLOCK=infinity",
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) != 0 &&
+	    (getrlimit(RLIMIT_MEMLOCK, &now) != 0 || now.rlim_cur != RLIM_INFINITY)) {
+		log_warn(log,
+			 "cannot lift RLIMIT_MEMLOCK (%s), so keys made later could reach swap; "
+			 "set LimitMEMLOCK=infinity (ulimit -l unlimited)",
 			 strerror(errno));
-		return;
+		future = 0;
 	}
 	/* ONFAULT: pages are locked when they are touched, so that untouched stacks and buffers cost nothing. */
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT | future) != 0)
 		log_warn(log, "cannot lock memory (%s): keys could reach swap", strerror(errno));
 }
 
