@@ -12,6 +12,8 @@ enum { TUN_NAME = 16 }; /* IFNAMSIZ */
  */
 MUST_USE enum gw_err tun_open(const char *name, int *fd, char actual[TUN_NAME], struct err *e);
 MUST_USE enum gw_err tun_set_mtu(const char *name, uint32_t mtu, struct err *e);
+/* A transmit queue for bursts. */
+MUST_USE enum gw_err tun_set_queue(const char *name, struct err *e);
 MUST_USE enum gw_err tun_set_up(const char *name, bool up, struct err *e);
 
 /* A route for the prefix into the device; one that is there is fine. */

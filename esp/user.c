@@ -474,6 +474,8 @@ static enum gw_err make_tun(struct user_plane *u, const struct user_plane_config
 		TRY(tun_open(cfg->tun_name ? cfg->tun_name : "gw%d", &tun.fd, u->tun_name, e));
 		code = tun_set_mtu(u->tun_name, cfg->mtu > 0 ? cfg->mtu : MTU, e);
 		if (code == GW_OK)
+			code = tun_set_queue(u->tun_name, e);
+		if (code == GW_OK)
 			code = tun_set_up(u->tun_name, true, e);
 	}
 	if (code == GW_OK)

@@ -47,6 +47,9 @@ START_TEST(size_and_state)
 	ck_assert_int_eq(tun_set_mtu(name, 1380, &e), GW_OK);
 	ck_assert_int_eq(ioctl(sock, SIOCGIFMTU, &ifr), 0);
 	ck_assert_int_eq(ifr.ifr_mtu, 1380);
+	ck_assert_int_eq(tun_set_queue(name, &e), GW_OK);
+	ck_assert_int_eq(ioctl(sock, SIOCGIFTXQLEN, &ifr), 0);
+	ck_assert_int_gt(ifr.ifr_qlen, 500);
 	ck_assert_int_eq(tun_set_up(name, true, &e), GW_OK);
 	ck_assert_int_eq(ioctl(sock, SIOCGIFFLAGS, &ifr), 0);
 	ck_assert(ifr.ifr_flags & IFF_UP);
