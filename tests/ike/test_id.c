@@ -103,6 +103,8 @@ START_TEST(matching)
 		{ ID_RFC822, "a*c*e", true, ID_RFC822, "abcde", true },
 		{ ID_RFC822, "a*c*e", true, ID_RFC822, "acecace", true },
 		{ ID_RFC822, "a*c*e", true, ID_RFC822, "abde", false },
+		{ ID_RFC822, "*ab*ba", true, ID_RFC822, "abba", true },
+		{ ID_RFC822, "*ab*ba", true, ID_RFC822, "aba", false },
 		{ ID_RFC822, "a**b", true, ID_RFC822, "ab", true },
 		{ ID_RFC822, "*", true, ID_RFC822, "", true },
 		{ ID_RFC822, "a*", true, ID_RFC822, "", false },
