@@ -49,8 +49,8 @@ void user_plane_remove_udp(struct dataplane *dp, int fd);
 struct user_ike {
 	struct endpoint from, to; /* `to` is the address that the peer used */
 	uint8_t tos;
-	int fd;		     /* the socket it came in on */
-	const uint8_t *data; /* borrowed until the next call */
+	int fd;	       /* the socket it came in on */
+	uint8_t *data; /* borrowed until the next call; may be written to */
 	size_t n;
 };
 

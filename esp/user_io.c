@@ -140,12 +140,11 @@ static bool receive(struct user_plane *u, struct user_source *s, struct packet *
 			      .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(s->fd, &msg, MSG_DONTWAIT);
 
+	*p = (struct packet){ u->buf, PACKET_HEADROOM + USER_PACKET_MAX + PACKET_TAILROOM, PACKET_HEADROOM, 0 };
 	if (n < 0) /* ICMP errors of datagrams sent before come here, too: they are nobody's business */
-		return errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH
-			       ? (p->n = 0, true)
-			       : false;
+		return errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH;
 	*a = (struct arrival){ .to = s->local };
-	*p = (struct packet){ u->buf, PACKET_HEADROOM + USER_PACKET_MAX + PACKET_TAILROOM, PACKET_HEADROOM, (size_t)n };
+	p->n = (size_t)n;
 	if ((msg.msg_flags & MSG_TRUNC) || !endpoint_from_sockaddr(&a->from, (struct sockaddr *)&ss))
 		p->n = 0;
 	read_control(&msg, a);

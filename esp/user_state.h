@@ -110,11 +110,20 @@ static inline struct user_plane *user_self(const struct dataplane *dp)
 void user_lock(struct user_plane *u);
 void user_unlock(struct user_plane *u);
 
-/* ---- user.c ---- */
-/* The loop has something to take; `mail` is held. */
+/* ---- user_mail.c ---- */
+void user_eventfd_set(int fd);
+void user_eventfd_clear(int fd);
+/* The loop has something to take, perhaps; `mail` is held. */
 void user_wake(struct user_plane *u);
-/* Queues a copy for the loop. */
+/* Queues a copy for the loop; `lock` is held. */
 void user_put_ike(struct user_plane *u, const struct user_ike *in);
+/* What was submitted; `lock` is held. */
+void user_apply(struct user_plane *u);
+/* Of struct dataplane_ops. */
+MUST_USE enum gw_err user_submit(struct dataplane *dp, uint64_t token, const struct dp_op *ops, size_t n);
+bool user_take_event(struct dataplane *dp, struct dp_event *out);
+/* When the thread has ended. */
+void user_clear_mail(struct user_plane *u);
 
 /* ---- user_io.c ---- */
 MUST_USE enum gw_err user_source_add(struct user_plane *u, const struct user_source *s, struct err *e);
