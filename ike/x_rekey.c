@@ -147,6 +147,21 @@ static bool crossing_lost(const struct exchange *x, const struct child_sa *old)
 	return theirs.n > 0 && collide_loses(secret_bytes(&x->ni), nr, theirs, theirs);
 }
 
+/*
+ * The old one was deleted while we rekeyed it: by a peer whose own rekey of it won, or that wants no such SA. Either way
+ * what it has just made for us is redundant, and ours to close (2.8.1). We never had it, but the peer knows its SPI.
+ */
+static void drop_successor(struct ike_sa *sa, uint32_t spi)
+{
+	struct msg_writer w;
+
+	sa_log(sa, LOG_LVL_INFO, "the CHILD SA under rekey is gone; its successor %08x goes, too", spi);
+	chain_start(sa->ike, &w);
+	delete_write(&w, PROTO_ESP, &spi, 1);
+	if (send_request(sa, INFORMATIONAL, &w, REQ_DELETE_CHILD, IKE_EFFECT_STATE) != GW_OK)
+		count_up(sa->ike, drop_internal);
+}
+
 void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m)
 {
 	struct child_sa *old = ike_find_child(sa->ike, x->old_spi), *c = NULL;
@@ -158,11 +173,7 @@ void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct 
 		return;
 	}
 	if (!old || old->sa != sa) {
-		/* Deleted meanwhile; what the peer has just made for it must not stay there. */
-		struct reader r = rd_of(m->sa.count ? m->sa.p[0].spi : (struct bytes){ 0 });
-
-		sa_log(sa, LOG_LVL_INFO, "the CHILD SA under rekey is gone; its successor %08x is left to the peer",
-		       rd_u32(&r));
+		drop_successor(sa, (uint32_t)x->new_spi);
 		give_up(sa);
 		return;
 	}
