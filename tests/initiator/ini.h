@@ -8,8 +8,9 @@
 
 enum {
 	INI_NONCE = 32,
-	INI_CHAIN = 8192,   /* a message before encryption */
-	INI_PACKED = 16384, /* after, all fragments */
+	INI_CHAIN = 8192,     /* a message before encryption */
+	INI_PACKED = 16384,   /* after, all fragments */
+	INI_REPLACED_S = 150, /* how long what was replaced waits for the peer's DELETE */
 };
 
 /* What a CREATE_CHILD_SA of ours needs when its answer comes. */

@@ -55,7 +55,7 @@ static struct ini_child *child_make(struct ini_sa *sa, const struct chosen *chos
 	c->integ = chosen->integ;
 	c->esn = chosen->esn;
 	c->dh = chosen->dh;
-	c->retry_at = MTIME_NEVER;
+	c->retry_at = c->gone_at = MTIME_NEVER;
 	if (chosen_suite(chosen, &c->suite) != GW_OK ||
 	    !set_selectors(c, ours->s, ours->count, theirs->s, theirs->count) ||
 	    child_keymat(sa->ini->env->crypto, &sa->keys, &c->suite, shared, ni, nr, i2r, r2i) != GW_OK) {
@@ -163,6 +163,14 @@ static void refused(struct ini_sa *sa, enum ini_kind kind, struct ini_child *old
 	}
 }
 
+/* The peer deletes it; should it have lost track of that, we do. */
+static void replaced(struct ini *ini, struct ini_child *c)
+{
+	c->rekeyed = true;
+	c->retry_at = MTIME_NEVER;
+	c->gone_at = mtime_add(ini_now(ini), SECONDS(INI_REPLACED_S));
+}
+
 /* RFC 7296 2.8.1: which of the two new SAs is redundant, and who deletes what. */
 static void settle(struct ini *ini, const struct ini_try *t, struct ini_child *old, struct ini_child *mine,
 		   struct bytes peer_nonce)
@@ -178,7 +186,7 @@ static void settle(struct ini *ini, const struct ini_try *t, struct ini_child *o
 		return;
 	}
 	if (theirs)
-		theirs->rekeyed = true; /* the peer deletes it */
+		replaced(ini, theirs);
 	if (old)
 		old->rekeyed = old->want_delete = true;
 }
@@ -315,6 +323,11 @@ void ini_child_on_request(struct ini_sa *sa, const struct ike_msg *m)
 		return;
 	}
 	old = ini_child_find_out(ini, get_u32(rekey->spi.p), &owner);
+	if (!old && (sa->kind == INI_CHILD_NEW || sa->kind == INI_CHILD_REKEY)) {
+		/* It may be the one that we are waiting for: its answer was overtaken. */
+		(void)!ini_respond_notify(sa, CREATE_CHILD_SA, m->h.id, N_TEMPORARY_FAILURE);
+		return;
+	}
 	if (!old) {
 		struct msg_writer w;
 		uint8_t buf[64];
@@ -332,8 +345,7 @@ void ini_child_on_request(struct ini_sa *sa, const struct ike_msg *m)
 	if (rekey_made(sa, m, old)) {
 		ini->peer_rekeys++;
 		old->want_rekey = false;
-		old->retry_at = MTIME_NEVER;
 		/* The peer deletes it, unless our own rekey of it still wins. */
-		old->rekeyed = true;
+		replaced(ini, old);
 	}
 }

@@ -64,6 +64,7 @@ static void inherit(struct ini_sa *to, struct ini_sa *from)
 	from->want_probe = from->want_child = from->want_rekey = from->want_delete = false;
 	from->retry_at = MTIME_NEVER;
 	from->state = INI_SA_REKEYED;
+	from->gone_at = mtime_add(ini_now(from->ini), SECONDS(INI_REPLACED_S));
 }
 
 void ini_rekey_abandon(struct ini_sa *sa)
@@ -135,8 +136,11 @@ void ini_rekey_on_answer(struct ini_sa *sa, const struct ike_msg *m)
 		mine->state = INI_SA_REKEYED;
 		mine->want_delete = true;
 	} else {
-		if (t->collided)
-			t->peer_sa->state = INI_SA_REKEYED; /* the peer deletes it */
+		if (t->collided) {
+			/* The peer deletes it, unless our DELETE of the old one overtook our answer to it. */
+			t->peer_sa->state = INI_SA_REKEYED;
+			t->peer_sa->gone_at = mtime_add(ini_now(ini), SECONDS(INI_REPLACED_S));
+		}
 		inherit(mine, sa);
 		sa->want_delete = true;
 	}

@@ -143,11 +143,17 @@ void ini_flush(struct ini *ini)
 
 	for (struct ini_sa *sa = ini->sas, *next; sa; sa = next) {
 		next = sa->next;
-		if (sa->state == INI_SA_DEAD) {
-			if (mtime_reached(sa->gone_at, now))
-				ini_sa_destroy(sa);
+		if ((sa->state == INI_SA_DEAD || sa->state == INI_SA_REKEYED) && mtime_reached(sa->gone_at, now)) {
+			ini_sa_destroy(sa);
 			continue;
 		}
+		if (sa->state == INI_SA_DEAD)
+			continue;
+		for (struct ini_child *c = sa->children; c; c = c->next)
+			if (mtime_reached(c->gone_at, now)) {
+				c->gone_at = MTIME_NEVER;
+				c->want_delete = true;
+			}
 		if (sa->kind == INI_NONE && sa->state != INI_SA_OPENING && next_request(sa, now) != GW_OK) {
 			ini_fail(ini, "a request could not be built");
 			return;
@@ -368,10 +374,11 @@ mtime ini_due(const struct ini *ini)
 	mtime due = MTIME_NEVER;
 
 	for (const struct ini_sa *sa = ini->sas; sa; sa = sa->next) {
-		if (sa->state == INI_SA_DEAD) {
-			due = mtime_min(due, sa->gone_at);
+		due = mtime_min(due, sa->gone_at);
+		if (sa->state == INI_SA_DEAD)
 			continue;
-		}
+		for (const struct ini_child *c = sa->children; c; c = c->next)
+			due = mtime_min(due, c->gone_at);
 		if (sa->kind != INI_NONE) {
 			due = mtime_min(due, sa->retransmit_at);
 			continue;

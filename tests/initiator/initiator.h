@@ -79,6 +79,7 @@ struct ini_child {
 	bool want_rekey, want_delete, rekeyed;
 	uint16_t group; /* to rekey with, after INVALID_KE_PAYLOAD */
 	mtime retry_at; /* after TEMPORARY_FAILURE */
+	mtime gone_at;	/* replaced, and the peer's DELETE is late: ours goes out */
 };
 
 struct ini_try;
@@ -108,7 +109,8 @@ struct ini_sa {
 	struct secret response; /* to recv_next - 1, packed */
 	struct frags *frags;
 	uint16_t group; /* to rekey with, after INVALID_KE_PAYLOAD */
-	mtime retry_at, gone_at;
+	mtime retry_at;
+	mtime gone_at; /* replaced or dead: dropped then */
 };
 
 enum { INI_ADDRS = 2 };

@@ -215,3 +215,35 @@ bool sim_leaves_nothing(struct sim *s)
 		sim_fail(s, "left: leased addresses");
 	return !s->failure[0];
 }
+
+void sim_dump(struct sim *s)
+{
+	static const char *const states[] = { "opening", "up", "candidate", "rekeyed", "deleting", "dead" };
+	const struct ike_sa *sa;
+	uint32_t after = 0;
+
+	while ((sa = ike_next(s->gate.active.ike, &after)) != NULL) {
+		fprintf(stderr, "gateway: #%u %08llx/%08llx %s%s%s%s\n", sa->id, (unsigned long long)sa->spi_i >> 32,
+			(unsigned long long)sa->spi_r >> 32, ike_state_name(sa->state),
+			window_busy(&sa->window) ? " waits" : "", sa->peer_x ? " works" : "", sa->our_x ? " asks" : "");
+		for (const struct child_sa *c = sa->children; c; c = c->next)
+			fprintf(stderr, "    #%u in %08x out %08x reqid %x %s%s%s\n", c->id, c->spi_in, c->spi_out,
+				c->reqid, child_state_name(c->state), c->out_installed ? "" : " (inbound only)",
+				c->rekeyed_by_peer ? " (rekeyed by the peer)" : "");
+	}
+	for (size_t i = 0; i < s->client_count; i++) {
+		const struct ini *ini = s->clients[i].ini;
+
+		fprintf(stderr, "%s:%s %s\n", s->clients[i].id, ini->failed ? " failed:" : "",
+			ini->reason ? ini->reason : "");
+		for (const struct ini_sa *p = ini->sas; p; p = p->next) {
+			fprintf(stderr, "  %08llx/%08llx %s, asks %d%s%s\n", (unsigned long long)p->spi_i >> 32,
+				(unsigned long long)p->spi_r >> 32, states[p->state], (int)p->kind,
+				p->want_rekey ? ", wants a rekey" : "", p->want_delete ? ", wants to go" : "");
+			for (const struct ini_child *c = p->children; c; c = c->next)
+				fprintf(stderr, "    in %08x out %08x%s%s%s\n", c->spi_in, c->spi_out,
+					c->rekeyed ? ", rekeyed" : "", c->want_rekey ? ", wants a rekey" : "",
+					c->want_delete ? ", wants to go" : "");
+		}
+	}
+}

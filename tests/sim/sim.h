@@ -78,6 +78,8 @@ mtime sim_now(const struct sim *s);
  * those of the clients. False: s->failure.
  */
 bool sim_agree(struct sim *s);
+/* Everything that both sides hold, to stderr. */
+void sim_dump(struct sim *s);
 /* All clients leave; then nothing is left anywhere. */
 bool sim_leaves_nothing(struct sim *s);
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
