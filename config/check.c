@@ -124,11 +124,25 @@ static bool ids_equal(const struct id_cfg *a, const struct id_cfg *b)
 	return a->kind == b->kind && a->pattern == b->pattern && bytes_equal(a->data, b->data);
 }
 
+static bool proposals_equal(const struct conn_cfg *a, const struct conn_cfg *b)
+{
+	char ta[PROPOSAL_TEXT], tb[PROPOSAL_TEXT];
+
+	if (a->proposal_count != b->proposal_count)
+		return false;
+	for (size_t i = 0; i < a->proposal_count; i++)
+		if (strcmp(proposal_text(&a->proposals[i], ta), proposal_text(&b->proposals[i], tb)) != 0)
+			return false;
+	return true;
+}
+
+/* All that a connection is chosen by: among equals the key decides, and the first of those is taken. */
 static bool for_same_peers(const struct conn_cfg *a, const struct conn_cfg *b)
 {
 	if (a->remote_id_count != b->remote_id_count || !ids_equal(&a->local_id, &b->local_id) ||
 	    !ranges_equal(a->local_addrs, a->local_addr_count, b->local_addrs, b->local_addr_count) ||
-	    !ranges_equal(a->remote_addrs, a->remote_addr_count, b->remote_addrs, b->remote_addr_count))
+	    !ranges_equal(a->remote_addrs, a->remote_addr_count, b->remote_addrs, b->remote_addr_count) ||
+	    !secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)) || !proposals_equal(a, b))
 		return false;
 	for (size_t i = 0; i < a->remote_id_count; i++)
 		if (!ids_equal(&a->remote_ids[i], &b->remote_ids[i]))
@@ -147,11 +161,9 @@ static void check_conns(struct load *l, const struct yaml_node *root)
 		check_conn(l, map, &s->conns[i]);
 		for (size_t j = 0; j < i; j++)
 			if (for_same_peers(&s->conns[i], &s->conns[j])) {
-				report_warning(
-					l->report, map->key_at,
-					"never chosen: connection `%.64s` before it is for the same addresses and "
-					"identities",
-					s->conns[j].name ? s->conns[j].name : "");
+				report_warning(l->report, map->key_at,
+					       "never chosen: connection `%.64s` before it is for the same peers",
+					       s->conns[j].name ? s->conns[j].name : "");
 				break;
 			}
 	}

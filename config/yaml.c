@@ -275,6 +275,9 @@ struct yaml_node *yaml_tree_parse(struct bytes text, struct config_report *r)
 	struct build b = { .report = r };
 	struct yaml_node *root;
 
+	/* A byte order mark, as some editors leave it; libyaml takes it for content once it is told the encoding. */
+	if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
+		text = bytes_of(text.p + 3, text.n - 3);
 	if (text.n > YAML_MAX_BYTES) {
 		report_error(r, (struct mark){ 0, 0 }, "larger than %u octets", (unsigned)YAML_MAX_BYTES);
 		return NULL;

@@ -136,16 +136,17 @@ START_TEST(connections_that_are_never_chosen)
 	/* clang-format off */
 #define CONN(name, more) "  " name ": {psk: correct horse, children: {x: {local: 10.0.0.0/8}}" more "}\n"
 	/* clang-format on */
-	expect_problems(
-		"connections:\n" CONN("a", "") CONN("b", ""),
-		"f:3:3: warning: never chosen: connection `a` before it is for the same addresses and identities\n");
+	expect_problems("connections:\n" CONN("a", "") CONN("b", ""),
+			"f:3:3: warning: never chosen: connection `a` before it is for the same peers\n");
 	expect_problems("connections:\n" CONN("a", "") CONN("b", ", local: {id: x}"), "");
 	expect_problems("connections:\n" CONN("a", "") CONN("b", ", local_addresses: 1.2.3.4"), "");
 	expect_problems("connections:\n" CONN("a", "") CONN("b", ", remote_addresses: 1.2.3.4"), "");
 	expect_problems("connections:\n" CONN("a", ", remote: {ids: x}") CONN("b", ", remote: {ids: y}"), "");
+	expect_problems("connections:\n" CONN("a", ", remote: {ids: x}") CONN("b", ", remote: {ids: '@x'}"),
+			"f:3:3: warning: never chosen: connection `a` before it is for the same peers\n");
+	expect_problems("connections:\n" CONN("a", "") CONN("b", ", proposals: aes256-sha256-modp2048"), "");
 	expect_problems(
-		"connections:\n" CONN("a", ", remote: {ids: x}") CONN("b", ", remote: {ids: '@x'}"),
-		"f:3:3: warning: never chosen: connection `a` before it is for the same addresses and identities\n");
+		"connections:\n" CONN("a", "") "  b: {psk: another horse, children: {x: {local: 10.0.0.0/8}}}\n", "");
 #undef CONN
 }
 END_TEST

@@ -109,6 +109,12 @@ START_TEST(only_the_strict_part)
 	expect("? [a, b]\n: 1\nc: 2\n", "f:1:3: error: a key must be plain text\n", true);
 	expect("a: 1\n---\nb: 1\n", "f:2:1: error: a second document: only one is allowed\n", false);
 	expect("--- {a: 1}\n...\n", "", true);
+	expect("\xef\xbb\xbf"
+	       "a: 1\r\nb:\r\n  - 2\r\n",
+	       "", true);
+	expect("\xef\xbb\xbf"
+	       "a: 1\na: 2\n",
+	       "f:2:1: error: `a` is there twice, first in line 1\n", true);
 	expect("", "", false);
 	expect("# nothing\n", "", false);
 }
