@@ -236,6 +236,8 @@ void x_child_is_up(struct ike_sa *sa, struct child_sa *c); /* installed and told
 void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
 void x_rekey_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
 enum gw_err x_rekey_ike_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg);
+/* Before the peer's DELETE of `sa` closes it: a session that goes on elsewhere moves there. */
+void x_rekey_ike_hand_back(struct ike_sa *sa);
 void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m);
 void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m);
 MUST_USE enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c);

@@ -47,8 +47,10 @@ enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const str
 		count_up(sa->ike, liveness_answered);
 	/* DESIGN.md §3: an empty request changes nothing that the standby would have to know. */
 	TRY(send_response(sa, INFORMATIONAL, &w, dg, empty ? IKE_EFFECT_NONE : IKE_EFFECT_STATE));
-	if (gone)
+	if (gone) {
+		x_rekey_ike_hand_back(sa);
 		sa_close(sa, "deleted by the peer", true);
+	}
 	return GW_OK;
 }
 

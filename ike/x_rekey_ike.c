@@ -318,3 +318,27 @@ void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ik
 	sa->want_delete = true;
 	sa_reschedule(to);
 }
+
+/*
+ * 2.8.2: the peer closes the SA that its own rekey made, and our rekey of the same predecessor is unanswered: it was the
+ * peer's that lost, and its answer to ours is on the way. The session goes back to the predecessor until then.
+ */
+void x_rekey_ike_hand_back(struct ike_sa *sa)
+{
+	struct ike_sa *p = sa->peer ? sa->peer->sas : NULL;
+
+	while (p && !(p->successor == ike_sa_local_spi(sa) && p->crossing_len > 0 && p->our_x &&
+		      p->our_x->kind == X_REKEY_IKE))
+		p = p->next_of_peer;
+	if (!p || sa->state != IKE_UP)
+		return;
+	move_children(p, sa);
+	p->successor = 0;
+	p->crossing_len = 0;
+	sa_set_lifetimes(p);
+	sa_set_state(p, IKE_UP, "the peer's rekey lost");
+	sa_touch(p);
+	sa_reschedule(p);
+	sa->successor = ike_sa_local_spi(p);
+	ike_report_rekeyed(sa->ike, p, sa->id);
+}
