@@ -26,6 +26,14 @@ static const char *text(const json_t *j, const char *path)
 	return json_string_value(at(j, path));
 }
 
+/* For a sentence, in which a word may not be missing. */
+static const char *word(const json_t *j, const char *path)
+{
+	const char *s = text(j, path);
+
+	return s && *s ? s : "-";
+}
+
 static long long number(const json_t *j, const char *path)
 {
 	return (long long)json_integer_value(at(j, path));
@@ -106,7 +114,7 @@ static void traffic(struct table *t, const json_t *child, const char *way)
 	char path[32], bytes[UNIT_TEXT];
 
 	(void)snprintf(path, sizeof(path), "spi_%s", way);
-	table_cellf(t, "%s %s", way, text(child, path) ? text(child, path) : "?");
+	table_cellf(t, "%s %s", way, word(child, path));
 	(void)snprintf(path, sizeof(path), "bytes_%s", way);
 	table_cell(t, unit_bytes((uint64_t)number(child, path), bytes));
 	(void)snprintf(path, sizeof(path), "packets_%s", way);
@@ -118,7 +126,7 @@ static void child_row(struct table *t, const json_t *child, bool wide)
 	char ours[512], theirs[512];
 
 	table_row(t, 1);
-	table_cellf(t, "%s #%lld", text(child, "name"), number(child, "id"));
+	table_cellf(t, "%s #%lld", word(child, "name"), number(child, "id"));
 	table_cell(t, text(child, "state"));
 	table_cell(t, is_true(child, "udp_encap") ? "ESP in UDP" : "ESP");
 	table_cell(t, text(child, "proposal"));
@@ -206,8 +214,7 @@ static void sa_fields(struct table *t, const json_t *sa)
 
 	table_row(t, 0);
 	table_cell(t, "IKE SA");
-	table_cellf(t, "#%lld, %s, connection %s", number(sa, "id"), text(sa, "state"),
-		    text(sa, "conn") ? text(sa, "conn") : "-");
+	table_cellf(t, "#%lld, %s, connection %s", number(sa, "id"), word(sa, "state"), word(sa, "conn"));
 	field(t, "peer", text(sa, "identity"));
 	table_row(t, 0);
 	table_cell(t, "peer at");
@@ -221,8 +228,8 @@ static void sa_fields(struct table *t, const json_t *sa)
 	field(t, "algorithms", text(sa, "ike.proposal"));
 	table_row(t, 0);
 	table_cell(t, "SPIs");
-	table_cellf(t, "%s_i%s  %s_r%s", text(sa, "ike.spi_i"), is_true(sa, "ike.initiator") ? "*" : "",
-		    text(sa, "ike.spi_r"), is_true(sa, "ike.initiator") ? "" : "*");
+	table_cellf(t, "%s_i%s  %s_r%s", word(sa, "ike.spi_i"), is_true(sa, "ike.initiator") ? "*" : "",
+		    word(sa, "ike.spi_r"), is_true(sa, "ike.initiator") ? "" : "*");
 	field(t, "peer knows", join(at(sa, "peer_flags"), NULL, list, sizeof(list)));
 	field(t, "established", text(sa, "established"));
 	field_age(t, sa, "up", "age", "");
@@ -241,7 +248,7 @@ static void way_fields(struct table *t, const json_t *child, const char *way)
 	(void)snprintf(path, sizeof(path), "packets_%s", way);
 	table_row(t, 0);
 	table_cellf(t, "  %s", way);
-	table_cellf(t, "SPI %s, %s, %lld packets", text(child, spi), bytes, number(child, path));
+	table_cellf(t, "SPI %s, %s, %lld packets", word(child, spi), bytes, number(child, path));
 }
 
 static void child_fields(struct table *t, const json_t *child)
@@ -250,8 +257,8 @@ static void child_fields(struct table *t, const json_t *child)
 
 	table_row(t, 0);
 	table_cell(t, "CHILD SA");
-	table_cellf(t, "%s #%lld, %s, %s, %s", text(child, "name"), number(child, "id"), text(child, "state"),
-		    text(child, "mode"), is_true(child, "udp_encap") ? "ESP in UDP" : "ESP");
+	table_cellf(t, "%s #%lld, %s, %s, %s", word(child, "name"), number(child, "id"), word(child, "state"),
+		    word(child, "mode"), is_true(child, "udp_encap") ? "ESP in UDP" : "ESP");
 	field(t, "  algorithms", text(child, "proposal"));
 	field(t, "  our side", join(at(child, "local_ts"), NULL, list, sizeof(list)));
 	field(t, "  peer's side", join(at(child, "remote_ts"), NULL, list, sizeof(list)));
@@ -421,12 +428,12 @@ bool ctl_show_stats(const json_t *items, const struct ctl_style *style, FILE *ou
 	if (!t)
 		return false;
 	table_row(t, 0);
-	table_cellf(t, "gatewayd %s, up %s", text(s, "version"), unit_age(number(s, "uptime"), up));
+	table_cellf(t, "gatewayd %s, up %s", word(s, "version"), unit_age(number(s, "uptime"), up));
 	table_row(t, 0);
 	table_cellf(t, "SAs: %lld IKE, %lld half-open, %lld CHILD", number(s, "sas.ike"), number(s, "sas.half_open"),
 		    number(s, "sas.child"));
 	table_row(t, 0);
-	table_cellf(t, "data plane: %s (%s)", text(s, "dataplane.name"), text(s, "dataplane.why"));
+	table_cellf(t, "data plane: %s (%s)", word(s, "dataplane.name"), word(s, "dataplane.why"));
 	counters(t, "IKE:", at(s, "ike"), style->wide);
 	counters(t, "daemon:", at(s, "daemon"), style->wide);
 	counters(t, "ESP:", at(s, "dataplane.counters"), style->wide);
@@ -441,15 +448,14 @@ bool ctl_show_version(const json_t *items, const struct ctl_style *style, FILE *
 	char up[UNIT_TEXT];
 
 	(void)style;
-	return fprintf(out, "gatewayd %s, node %s, pid %lld, up %s, data plane %s\n", text(v, "version"),
-		       text(v, "node") && *text(v, "node") ? text(v, "node") : "-", number(v, "pid"),
-		       unit_age(number(v, "uptime"), up), text(v, "dataplane")) >= 0;
+	return fprintf(out, "gatewayd %s, node %s, pid %lld, up %s, data plane %s\n", word(v, "version"),
+		       word(v, "node"), number(v, "pid"), unit_age(number(v, "uptime"), up), word(v, "dataplane")) >= 0;
 }
 
 bool ctl_show_level(const json_t *items, const struct ctl_style *style, FILE *out)
 {
 	(void)style;
-	return fprintf(out, "%s\n", text(json_array_get(items, 0), "level")) >= 0;
+	return fprintf(out, "%s\n", word(json_array_get(items, 0), "level")) >= 0;
 }
 
 bool ctl_show_reload(const json_t *items, const struct ctl_style *style, FILE *out)
