@@ -1,0 +1,302 @@
+/* Two whole gateways in one process, on loopback, with the fake data plane: wiring, and what operators see of it. */
+#include "daemon/gateway.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "daemon_check.h"
+
+struct node {
+	char *dir;
+	char config[64], socket[64];
+	struct gateway *g;
+};
+
+static void config_write(const struct node *n, const char *more)
+{
+	char text[2048];
+
+	(void)snprintf(text, sizeof(text),
+		       "state_dir: %s/state\n"
+		       "control: {socket: %s}\n"
+		       "dataplane: fake\n"
+		       "log: {level: error}\n"
+		       "pools:\n  clients: {addresses: 10.9.0.0/24}\n"
+		       "connections:\n  road:\n    local: {id: gw.example.org}\n    psk: {env: GW_TEST_PSK}\n"
+		       "    pools: [clients]\n    children:\n      net: {local: 10.0.0.0/8}\n%s",
+		       n->dir, n->socket, more);
+	file_put(n->config, text);
+}
+
+static struct settings *config_read(const char *file)
+{
+	struct config_report report = { 0 };
+	struct settings *s;
+	char text[512];
+
+	setenv("GATEWAY_ALLOW_FAKE", "1", 1);
+	setenv("GW_TEST_PSK", "a secret that is long enough", 1);
+	s = config_load_file(file, NULL, &report);
+	ck_assert_msg(s != NULL, "%s", report.count > 0 ? config_problem_text(&report, 0, text, sizeof(text)) : "?");
+	config_report_clear(&report);
+	/* any port of loopback will do */
+	s->listen = calloc(1, sizeof(*s->listen));
+	s->listen_count = 1;
+	ck_assert(addr_parse("127.0.0.1", &s->listen[0]));
+	s->port = s->port_natt = 0;
+	return s;
+}
+
+static void node_start(struct node *n)
+{
+	const struct gateway_options opt = { .config_file = n->config };
+	struct err e = { 0 };
+
+	n->g = gateway_create(config_read(n->config), &opt, &e);
+	ck_assert_msg(n->g != NULL, "%s", e.text);
+}
+
+static void node_open(struct node *n)
+{
+	n->dir = scratch_make();
+	(void)snprintf(n->config, sizeof(n->config), "%s/gateway.yaml", n->dir);
+	(void)snprintf(n->socket, sizeof(n->socket), "%s/control.sock", n->dir);
+	config_write(n, "");
+	node_start(n);
+}
+
+static void node_close(struct node *n)
+{
+	gateway_destroy(n->g);
+	scratch_remove(n->dir);
+}
+
+static struct endpoint node_at(const struct node *n, bool natt)
+{
+	for (size_t i = 0; i < n->g->socket_count; i++)
+		if (n->g->sockets[i].natt == natt)
+			return n->g->sockets[i].udp.local;
+	ck_abort_msg("no socket");
+	return (struct endpoint){ 0 };
+}
+
+/* The whole answer to one request. */
+static const char *ask(struct node *n, const char *request)
+{
+	static char answer[64 * 1024];
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	size_t got = 0;
+
+	strcpy(at.sun_path, n->socket);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+	ck_assert_int_eq(send(fd, "\n", 1, 0), 1);
+	for (int turns = 0; turns < 1000; turns++) {
+		ssize_t r = recv(fd, answer + got, sizeof(answer) - got - 1, 0);
+
+		if (r > 0)
+			got += (size_t)r;
+		answer[got] = 0;
+		if (strstr(answer, "\"end\":true"))
+			break;
+		loop_turn(n->g->loop, false);
+	}
+	close(fd);
+	return answer;
+}
+
+static void ck_answer_has(struct node *n, const char *request, const char *part)
+{
+	const char *answer = ask(n, request);
+
+	ck_assert_msg(strstr(answer, part) != NULL, "%s: no %s in %s", request, part, answer);
+}
+
+START_TEST(two_gateways_live_side_by_side)
+{
+	struct node a, b;
+
+	node_open(&a);
+	node_open(&b);
+	ck_answer_has(&a, "{\"cmd\":\"version\"}", "\"dataplane\":\"fake\"");
+	ck_answer_has(&b, "{\"cmd\":\"stats\"}", "\"half_open\":0");
+	node_close(&a);
+	ck_answer_has(&b, "{\"cmd\":\"list-pools\"}", "\"name\":\"clients\"");
+	node_close(&b);
+}
+END_TEST
+
+START_TEST(commands_of_the_table)
+{
+	struct node n;
+
+	node_open(&n);
+	ck_answer_has(&n, "{\"cmd\":\"list-sas\"}", "{\"end\":true}");
+	ck_answer_has(&n, "{\"cmd\":\"show-sa\"}", "\"bad-request\"");
+	ck_answer_has(&n, "{\"cmd\":\"show-sa\",\"id\":3}", "\"not-found\"");
+	ck_answer_has(&n, "{\"cmd\":\"list-conns\"}",
+		      "\"name\":\"road\",\"auth\":\"psk\",\"local_id\":\"gw.example.org\"");
+	ck_answer_has(&n, "{\"cmd\":\"list-conns\",\"conn\":\"other\"}", "{\"end\":true}");
+	ck_answer_has(&n, "{\"cmd\":\"list-pools\"}", "\"size\":254,\"used\":0");
+	ck_answer_has(&n, "{\"cmd\":\"list-leases\"}", "{\"end\":true}");
+	ck_answer_has(&n, "{\"cmd\":\"terminate\"}", "\"bad-request\"");
+	ck_answer_has(&n, "{\"cmd\":\"terminate\",\"id\":9}", "\"not-found\"");
+	ck_answer_has(&n, "{\"cmd\":\"terminate\",\"peer\":\"192.0.2.1\"}", "\"not-found\"");
+	ck_answer_has(&n, "{\"cmd\":\"terminate\",\"all\":true}", "\"count\":0");
+	ck_answer_has(&n, "{\"cmd\":\"rekey\",\"all\":true,\"child\":true}", "\"count\":0");
+	ck_answer_has(&n, "{\"cmd\":\"probe\",\"conn\":\"road\"}", "\"not-found\"");
+	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"loud\"}", "\"bad-request\"");
+	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"warn\"}", "\"level\":\"warn\"");
+	ck_assert_int_eq(n.g->log.level, LOG_LVL_WARN);
+	node_close(&n);
+}
+END_TEST
+
+/* An IKE header of a version to come: it is answered in kind (RFC 7296 2.5), so it shows the way in and out. */
+static void version_story(struct node *n, bool natt)
+{
+	static const uint8_t marker[4];
+	uint8_t message[28] = { 1, 2, 3, 4, 5, 6, 7, 8 }, answer[512];
+	struct endpoint at = { .addr = { .family = 4, .b = { 127, 0, 0, 1 } } }, to = node_at(n, natt);
+	struct udp_socket client;
+	struct pollfd p;
+	ssize_t got;
+
+	message[17] = 0x30;
+	message[18] = 34;
+	message[19] = 0x08;
+	message[27] = 28;
+	ck_assert_int_eq(udp_open(&at, &client, NULL), GW_OK);
+	ck_assert_int_eq(udp_send(&client, &at.addr, &to, bytes_of(marker, natt ? 4 : 0), bytes_of(message, 28)),
+			 GW_OK);
+	p = (struct pollfd){ .fd = client.fd, .events = POLLIN };
+	for (int i = 0; i < 100 && poll(&p, 1, 10) == 0; i++)
+		loop_turn(n->g->loop, false);
+	got = recv(client.fd, answer, sizeof(answer), MSG_DONTWAIT);
+	ck_assert_int_ge(got, natt ? 32 : 28);
+	if (natt)
+		ck_assert_mem_eq(answer, marker, 4);
+	ck_assert_mem_eq(answer + (natt ? 4 : 0), message, 8);
+	udp_close(&client);
+}
+
+START_TEST(datagrams_go_in_and_out_on_both_ports)
+{
+	struct node n;
+
+	node_open(&n);
+	version_story(&n, false);
+	ck_answer_has(&n, "{\"cmd\":\"stats\"}", "\"drop_version\":1");
+	version_story(&n, true);
+	ck_answer_has(&n, "{\"cmd\":\"stats\"}", "\"drop_version\":2");
+	node_close(&n);
+}
+END_TEST
+
+START_TEST(rubbish_on_the_natt_port_is_counted)
+{
+	struct node n;
+	struct endpoint at = { .addr = { .family = 4, .b = { 127, 0, 0, 1 } } }, to;
+	struct udp_socket client;
+
+	node_open(&n);
+	to = node_at(&n, true);
+	ck_assert_int_eq(udp_open(&at, &client, NULL), GW_OK);
+	ck_assert_int_eq(udp_send(&client, &at.addr, &to, bytes_str("\xff"), (struct bytes){ 0 }), GW_OK);
+	ck_assert_int_eq(udp_send(&client, &at.addr, &to, bytes_str("no"), (struct bytes){ 0 }), GW_OK);
+	ck_assert_int_eq(udp_send(&client, &at.addr, &to, bytes_of("\0\0\0\0", 4), (struct bytes){ 0 }), GW_OK);
+	for (int i = 0; i < 20; i++)
+		loop_turn(n.g->loop, false);
+	ck_answer_has(&n, "{\"cmd\":\"stats\"}", "\"keepalives_in\":1,\"junk_in\":1");
+	ck_answer_has(&n, "{\"cmd\":\"stats\"}", "\"drop_malformed_header\":1");
+	udp_close(&client);
+	node_close(&n);
+}
+END_TEST
+
+START_TEST(reload_takes_what_is_right_and_keeps_what_was)
+{
+	struct node n;
+
+	node_open(&n);
+	config_write(&n, "  second:\n    psk: {env: GW_TEST_PSK}\n    children:\n      net: {local: 10.0.0.0/8}\n");
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "\"conns\":2,\"pools\":1");
+	ck_answer_has(&n, "{\"cmd\":\"list-conns\"}", "\"name\":\"second\"");
+	config_write(&n, "  third:\n    pks: {env: GW_TEST_PSK}\n");
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "\"config-invalid\"");
+	ck_answer_has(&n, "{\"cmd\":\"list-conns\"}", "\"name\":\"second\"");
+	node_close(&n);
+}
+END_TEST
+
+START_TEST(shutdown_ends_the_loop)
+{
+	struct node n;
+
+	node_open(&n);
+	gateway_stop(n.g);
+	gateway_run(n.g); /* nobody to say goodbye to: returns at once */
+	ck_assert_int_eq(access(n.socket, F_OK), 0);
+	node_close(&n);
+}
+END_TEST
+
+START_TEST(incarnations_rise_and_the_state_is_locked)
+{
+	const struct gateway_options opt = { .config_file = NULL };
+	struct node n;
+	struct err e = { 0 };
+	uint32_t first;
+
+	node_open(&n);
+	first = n.g->env.node.incarnation;
+	ck_assert_ptr_null(gateway_create(config_read(n.config), &opt, &e));
+	ck_assert_ptr_nonnull(strstr(e.text, "another gatewayd"));
+	gateway_destroy(n.g);
+	node_start(&n);
+	ck_assert_uint_gt(n.g->env.node.incarnation, first);
+	node_close(&n);
+}
+END_TEST
+
+START_TEST(a_port_that_is_taken_is_one_clear_line)
+{
+	const struct gateway_options opt = { .config_file = NULL };
+	struct node a, b;
+	struct settings *s;
+	struct err e = { 0 };
+
+	node_open(&a);
+	b.dir = scratch_make();
+	(void)snprintf(b.config, sizeof(b.config), "%s/gateway.yaml", b.dir);
+	(void)snprintf(b.socket, sizeof(b.socket), "%s/control.sock", b.dir);
+	config_write(&b, "");
+	s = config_read(b.config);
+	s->port = node_at(&a, false).port;
+	ck_assert_ptr_null(gateway_create(s, &opt, &e));
+	ck_assert_ptr_nonnull(strstr(e.text, "is taken by another program"));
+	ck_assert_ptr_null(strchr(e.text, '\n'));
+	ck_assert_int_ne(access(b.socket, F_OK), 0); /* nothing is left behind */
+	scratch_remove(b.dir);
+	node_close(&a);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("gateway");
+
+	tcase_add_test(tc, two_gateways_live_side_by_side);
+	tcase_add_test(tc, commands_of_the_table);
+	tcase_add_test(tc, datagrams_go_in_and_out_on_both_ports);
+	tcase_add_test(tc, rubbish_on_the_natt_port_is_counted);
+	tcase_add_test(tc, reload_takes_what_is_right_and_keeps_what_was);
+	tcase_add_test(tc, shutdown_ends_the_loop);
+	tcase_add_test(tc, incarnations_rise_and_the_state_is_locked);
+	tcase_add_test(tc, a_port_that_is_taken_is_one_clear_line);
+	tcase_set_timeout(tc, 60);
+	return check_main("gateway", tc);
+}
