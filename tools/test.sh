@@ -37,7 +37,7 @@ build() {
 	if cmake --preset "$1" >"$log" 2>&1 && cmake --build --preset "$1" -- -k 0 >>"$log" 2>&1; then
 		count "build $1" 1 0 $(($(now_ms) - begin))
 	else
-		grep -E -A 4 'FAILED:|error:|CMake Error' "$log" | head -n 60 || true
+		grep -E -m 12 -A 4 'FAILED:|error:|CMake Error' "$log" || true
 		count "build $1" 0 1 $(($(now_ms) - begin))
 		return 1
 	fi
@@ -53,28 +53,32 @@ closing() {
 }
 
 unit_tests() {
-	local begin junit=$OUT/junit.xml
+	local begin junit=$OUT/junit.xml good bad
 	begin=$(now_ms)
-	ctest --test-dir build/debug -j2 --output-on-failure --output-junit "$PWD/$junit" >"$OUT/ctest.log" 2>&1 || true
+	ctest --test-dir build/debug -j2 --timeout 120 --output-on-failure --output-junit "$PWD/$junit" >"$OUT/ctest.log" 2>&1 || true
 	if [[ ! -s $junit ]]; then
 		tail -n 20 "$OUT/ctest.log"
 		count 'tests' 0 1 $(($(now_ms) - begin))
 		return
 	fi
-	# What failed, in full; then the counts and the slowest ten.
-	sed -n '/Start  *[0-9]*:\|^ *[0-9]*\/[0-9]* Test.*Passed/!p' "$OUT/ctest.log" | head -n 200 >"$OUT/ctest.failures"
-	python3 - "$junit" "$OUT/slowest" >"$OUT/counts" <<-'PYTHON'
+	python3 - "$junit" "$OUT/slowest" "$OUT/counts" <<-'PYTHON'
 		import sys, xml.etree.ElementTree as xml
 		cases = list(xml.parse(sys.argv[1]).getroot().iter("testcase"))
-		good = sum(1 for c in cases if c.get("status") == "run")
-		print(good, len(cases) - good)
+		bad = [c for c in cases if c.get("status") != "run"]
+		for c in bad:
+		    print("FAILED", c.get("name"))
+		    lines = (c.findtext("system-out") or "").splitlines()
+		    if len(lines) > 30:
+		        lines[15:-15] = ["..."]
+		    print("\n".join("    " + line for line in lines))
+		with open(sys.argv[3], "w") as out:
+		    print(len(cases) - len(bad), len(bad), file=out)
 		cases.sort(key=lambda c: -float(c.get("time")))
 		with open(sys.argv[2], "w") as out:
 		    for c in cases[:10]:
-		        out.write("  %6.2f s  %s\n" % (float(c.get("time")), c.get("name")))
+		        print("  %6.2f s  %s" % (float(c.get("time")), c.get("name")), file=out)
 	PYTHON
 	read -r good bad <"$OUT/counts"
-	((bad == 0)) || cat "$OUT/ctest.failures"
 	# No tests at all is no success.
 	((good + bad > 0)) || bad=1
 	count 'tests' "$good" "$bad" $(($(now_ms) - begin))
