@@ -18,7 +18,7 @@ enum log_level {
 };
 
 enum log_format {
-	LOG_TEXT,    /* 2026-01-02T03:04:05.678Z notice  alice #12: text */
+	LOG_TEXT,    /* 2026-01-02T03:04:05Z notice  alice #12: text; struct clock has whole seconds */
 	LOG_JSON,    /* one object a line: {"time":"...","level":"notice","sa":"alice #12","message":"..."} */
 	LOG_JOURNAL, /* "<5>alice #12: text": for journald, which has the time */
 };
