@@ -88,7 +88,7 @@ demo_config | gatewayd_start gateway || die 'gatewayd did not start'
 result 'gatewayd start' $(($(now_ms) - started)) ms
 
 for link in outside:out inside:lan; do
-	rig_start "tcpdump-${link%:*}" gateway tcpdump -n -U -s 0 -i "${link#*:}" -w "$RIG/${link%:*}.pcap"
+	rig_start "tcpdump-${link%:*}" gateway tcpdump -n -U -B 65536 -i "${link#*:}" -w "$RIG/${link%:*}.pcap"
 	wait_for 10 'tcpdump' grep -q 'listening on' "$RIG/log/tcpdump-${link%:*}"
 done
 
@@ -148,12 +148,14 @@ ike=$(packets outside 'udp port 500')
 # Neighbour discovery is no traffic of the tunnel's.
 other=$(packets outside 'not (udp port 500 or udp port 4500 or proto 50 or ip6 proto 50 or arp or
 	(icmp6 and (ip6[40] >= 130 and ip6[40] <= 137)) or (ip6 proto 0 and ip6[48] == 143))')
+missed=$(sed -n 's/^\([0-9]*\) packets* dropped by kernel$/\1/p' "$RIG/log/tcpdump-outside")
 outside_words=$(grep -a -c -- "$word" "$RIG/outside.pcap" || true)
 inside_words=$(grep -a -c -- "$word" "$RIG/inside.pcap" || true)
 printf '    %-46s %s\n' 'packets on port 4500 (IKE, ESP) or protocol 50' "$esp" 'packets on port 500 (IKE)' "$ike" \
-	'any other packet' "$other" 'the page in clear, on the road' "$outside_words" 'the page in clear, in the LAN' "$inside_words"
+	'any other packet' "$other" 'packets that the capture missed' "${missed:-?}" 'the page in clear, on the road' "$outside_words" 'the page in clear, in the LAN' "$inside_words"
 result 'ESP and IKE packets on the road' $((esp + ike)) packets '>= 100' "$(goal $((esp + ike)) '>= 100')"
 result 'other packets on the road' "$other" packets '== 0' "$(goal "$other" '== 0')"
+result 'packets that the capture missed' "${missed:-null}" packets '== 0' "$(goal "${missed:-null}" '== 0')"
 result 'page in clear on the road' "$outside_words" times '== 0' "$(goal "$outside_words" '== 0')"
 result 'page in clear in the LAN (so the search works)' "$inside_words" times '>= 1' "$(goal "$inside_words" '>= 1')"
 if ((other > 0)); then
