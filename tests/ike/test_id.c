@@ -44,12 +44,19 @@ START_TEST(printing)
 }
 END_TEST
 
+static bool printable(const char *s)
+{
+	while (*s >= 0x20 && *s < 0x7f)
+		s++;
+	return *s == '\0';
+}
+
 START_TEST(long_ones_are_cut_between_characters)
 {
 	uint8_t data[600];
 
 	for (unsigned kind = 0; kind < 16; kind++) {
-		for (unsigned fill = 0; fill < 256; fill += 3) {
+		for (unsigned fill = 0; fill < 256; fill += 15) {
 			for (size_t n = 100; n < sizeof(data); n += 37) {
 				char *buf = malloc(ID_TEXT);
 
@@ -57,8 +64,7 @@ START_TEST(long_ones_are_cut_between_characters)
 				memset(data, (int)fill, n);
 				id_text((uint8_t)kind, bytes_of(data, n), buf);
 				ck_assert_uint_lt(strlen(buf), ID_TEXT);
-				for (char *c = buf; *c; c++)
-					ck_assert(*c >= 0x20 && *c < 0x7f);
+				ck_assert(printable(buf));
 				if (n > 200 && kind != ID_NONE)
 					ck_assert_str_eq(buf + strlen(buf) - 3, "...");
 				free(buf);
@@ -134,13 +140,16 @@ END_TEST
 START_TEST(only_letters_fold)
 {
 	for (unsigned a = 0; a < 256; a++) {
+		unsigned wrong = 0;
+
 		for (unsigned b = 0; b < 256; b++) {
 			uint8_t x = (uint8_t)a, y = (uint8_t)b;
 			struct id_cfg c = { .kind = ID_FQDN, .data = bytes_of(&x, 1) };
 			bool letter = (a | 32) >= 'a' && (a | 32) <= 'z' && (a | 32) == (b | 32);
 
-			ck_assert(id_matches(&c, ID_FQDN, bytes_of(&y, 1)) == (a == b || letter));
+			wrong += id_matches(&c, ID_FQDN, bytes_of(&y, 1)) != (a == b || letter);
 		}
+		ck_assert_uint_eq(wrong, 0);
 	}
 }
 END_TEST

@@ -540,18 +540,29 @@ START_TEST(version_counts_changes)
 }
 END_TEST
 
+/* Assertions of Check are slow: of many like ones the failed are counted. */
+static unsigned lease_many(uint8_t kind, unsigned n, bool one_identity, struct addr *out)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		failed += pool_lease(pools, BIG, kind, bytes_of(&i, one_identity ? 0 : sizeof(i)), NULL, false,
+				     &out[i]) != GW_OK;
+	return failed;
+}
+
 START_TEST(a_hundred_thousand)
 {
 	enum { N = 100000 };
 	struct addr *a = calloc(N, sizeof(*a)), again;
+	unsigned wrong = 0;
 
 	ck_assert_ptr_nonnull(a);
 	ck_assert_uint_le(sizeof(struct lease_record), 128);
-	for (unsigned i = 0; i < N; i++)
-		ck_assert_int_eq(pool_lease(pools, BIG, ID_KEY_ID, bytes_of(&i, sizeof(i)), NULL, false, &a[i]), GW_OK);
+	ck_assert_uint_eq(lease_many(ID_KEY_ID, N, false, a), 0);
 	check_usage("big", N, 0);
 	for (unsigned i = 1; i < N; i++)
-		ck_assert_int_eq(addr_cmp(&a[i - 1], &a[i]), -1);
+		wrong += addr_cmp(&a[i - 1], &a[i]) >= 0;
 	/* They leave in another order than they came, and their time is up in that order. */
 	for (unsigned i = 0; i < N; i++) {
 		pool_release(pools, "big", &a[(uint64_t)i * 77777 % N]);
@@ -559,10 +570,10 @@ START_TEST(a_hundred_thousand)
 	}
 	check_usage("big", 0, N);
 	for (unsigned i = 0; i < N; i += 2) {
-		ck_assert_int_eq(pool_lease(pools, BIG, ID_KEY_ID, bytes_of(&i, sizeof(i)), NULL, false, &again),
-				 GW_OK);
-		ck_assert(addr_equal(&again, &a[i]));
+		wrong += pool_lease(pools, BIG, ID_KEY_ID, bytes_of(&i, sizeof(i)), NULL, false, &again) != GW_OK;
+		wrong += !addr_equal(&again, &a[i]);
 	}
+	ck_assert_uint_eq(wrong, 0);
 	check_usage("big", N / 2, N / 2);
 	fake_sleep(&env, SECONDS(95));
 	(void)pools_tick(pools);
@@ -572,10 +583,10 @@ START_TEST(a_hundred_thousand)
 	(void)pools_tick(pools);
 	check_usage("big", N / 2, 0);
 	/* One identity with all of them: its addresses are not searched either. */
-	for (unsigned i = 0; i < N; i++)
-		ck_assert_int_eq(pool_lease(pools, BIG, ID_FQDN, bytes_str("all"), NULL, false, &a[i]), GW_OK);
+	ck_assert_uint_eq(lease_many(ID_FQDN, N, true, a), 0);
 	for (unsigned i = 0; i < N; i++)
 		pool_release(pools, "big", &a[i]);
+	check_usage("big", N / 2, N);
 	free(a);
 }
 END_TEST
@@ -585,15 +596,16 @@ START_TEST(restored_in_any_order)
 {
 	enum { N = 100000 };
 	mtime start = env.now;
+	unsigned failed = 0;
 	struct addr a;
 
 	for (unsigned i = 0; i < N; i++) {
-		ck_assert(addr_add(&cfgs[2].addresses.lo, i, &a));
-		ck_assert_int_eq(
-			pool_restore(pools, "big", ID_KEY_ID, bytes_of(&i, sizeof(i)), &a, 0, SECONDS(1) * (N - i)),
-			GW_OK);
+		failed += !addr_add(&cfgs[2].addresses.lo, i, &a);
+		failed += pool_restore(pools, "big", ID_KEY_ID, bytes_of(&i, sizeof(i)), &a, 0, SECONDS(1) * (N - i)) !=
+			  GW_OK;
 	}
-	for (unsigned i = 1; i <= 1000; i++) {
+	ck_assert_uint_eq(failed, 0);
+	for (unsigned i = 1; i <= 100; i++) {
 		env.now = (mtime){ start.us + SECONDS(i) };
 		ck_assert_int_eq(pools_tick(pools).us, start.us + SECONDS(i + 1));
 		check_usage("big", 0, N - i);
@@ -638,7 +650,7 @@ START_TEST(random_steps)
 	struct rng_seeded g;
 
 	rng_seeded_init(&g, 5);
-	for (int step = 0; step < 30000; step++) {
+	for (int step = 0; step < 10000; step++) {
 		uint8_t who = (uint8_t)rng_below(&g.rng, MODEL_IDS);
 		unsigned at = (unsigned)rng_below(&g.rng, MODEL_ADDRS);
 		bool share = rng_below(&g.rng, 2);
