@@ -6,7 +6,7 @@
 #include "core/rng.h"
 #include "ike/sa.h"
 
-enum { SAS = 500, MOVES = 20000 };
+enum { SAS = 200, MOVES = 20000 };
 
 /* Against the simplest thing that could work: look at all of them. */
 START_TEST(first_is_always_the_earliest)
@@ -26,16 +26,16 @@ START_TEST(first_is_always_the_earliest)
 		mtime when = rng_below(&g.rng, 4) == 0 ? MTIME_NEVER : (mtime){ (int64_t)rng_below(&g.rng, 1000) };
 		int64_t min = INT64_MAX;
 		struct ike_sa *first;
+		bool sound = true;
 
 		due_set(&h, &sa[i], when);
 		for (size_t k = 0; k < SAS; k++) {
 			if (sa[k].due.us < min)
 				min = sa[k].due.us;
-			if (sa[k].due_at != SIZE_MAX)
-				ck_assert_ptr_eq(h.at[sa[k].due_at], &sa[k]);
-			else
-				ck_assert_int_eq(sa[k].due.us, MTIME_NEVER.us);
+			sound &= sa[k].due_at != SIZE_MAX ? h.at[sa[k].due_at] == &sa[k] :
+							    sa[k].due.us == MTIME_NEVER.us;
 		}
+		ck_assert_msg(sound, "an SA is not where it believes to be, after %d moves", m);
 		ck_assert_int_eq(due_first(&h).us, min);
 		first = due_reached(&h, (mtime){ 500 });
 		if (min <= 500)
