@@ -8,8 +8,12 @@ enum { TICK_MAX = 512, AGAIN_MS = 100 };
 
 static bool child_wants(const struct child_sa *c, bool rekey)
 {
+	const struct exchange *x = c->sa->peer_x;
+
 	if (c->state == CHILD_INSTALLING || c->state == CHILD_DELETING || c->token)
 		return false;
+	if (x && x->old_spi == c->spi_in)
+		return false; /* the peer is rekeying it, and the data plane has the successor in hand */
 	return rekey ? c->want_rekey && c->state == CHILD_UP : c->want_delete;
 }
 

@@ -157,6 +157,9 @@ enum gw_err x_create_request(struct ike_sa *sa, const struct ike_msg *m, const s
 		uint32_t spi = rd_u32(&r);
 
 		old = r.bad ? NULL : child_by_out(sa, spi);
+		/* Unknown while an exchange of ours is open: it may be the one whose making we are about to hear of. */
+		if (!old && sa->our_x)
+			return x_refuse_busy(sa, m, dg);
 		if (!old)
 			return refuse_not_found(sa, rekey, dg);
 		/* 2.25.1: we are closing it, or it has been replaced already. */
