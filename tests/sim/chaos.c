@@ -35,6 +35,16 @@ static void reconnect(struct sim *s, struct sim_client *c)
 	}
 }
 
+/* One whose making both sides know to be over: the peer cannot tell a DELETE of another one from nonsense. */
+static void delete_child(struct sim *s, struct sim_client *c)
+{
+	const struct ike_sa *sa = sim_sa(s, c);
+	const struct ini_child *first = ini_current(c->ini)->children;
+
+	if (sa && !sa->our_x && !sa->peer_x && first && ini_child_count(c->ini) > 1)
+		(void)ini_delete_child(c->ini, first->spi_in);
+}
+
 void chaos_act(struct sim *s, unsigned acts)
 {
 	struct sim_client *c = &s->clients[draw(s, s->client_count)];
@@ -65,9 +75,7 @@ void chaos_act(struct sim *s, unsigned acts)
 		break;
 	}
 	case ACT_DELETE_CHILD:
-		if (ini_child_count(c->ini) > 1)
-			(void)ini_delete_child(
-				c->ini, ini_current(c->ini)->children ? ini_current(c->ini)->children->spi_in : 1);
+		delete_child(s, c);
 		break;
 	case ACT_NEW_CHILD:
 		if (ini_child_count(c->ini) < 3)

@@ -325,10 +325,12 @@ void sim_check(struct sim *s)
 
 void sim_seeds(const char *name, uint64_t first, unsigned count, void (*play)(struct sim *s, uint64_t seed))
 {
-	const char *forced = getenv("SIM_SEED");
+	const char *forced = getenv("SIM_SEED"), *more = getenv("SIM_MORE");
 	uint64_t first_failure = 0;
 	struct sim s;
 
+	if (more)
+		count *= (unsigned)strtoul(more, NULL, 0);
 	if (forced) {
 		first = strtoull(forced, NULL, 0);
 		count = 1;

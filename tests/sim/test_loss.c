@@ -65,13 +65,13 @@ END_TEST
 
 START_TEST(lives_under_loss)
 {
-	sim_seeds("lives", 2000, 120, lives);
+	sim_seeds("lives", 2000, 800, lives);
 }
 END_TEST
 
 START_TEST(lives_under_everything)
 {
-	sim_seeds("lives badly", 3000, 80, lives_badly);
+	sim_seeds("lives badly", 3000, 800, lives_badly);
 }
 END_TEST
 
