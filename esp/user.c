@@ -248,6 +248,7 @@ static void user_destroy(struct dataplane *dp)
 	if (u->buf)
 		secret_wipe(u->buf, PACKET_HEADROOM + USER_PACKET_MAX + PACKET_TAILROOM);
 	free(u->buf);
+	free(u->train.buf);
 	(void)pthread_mutex_destroy(&u->gate);
 	(void)pthread_mutex_destroy(&u->lock);
 	(void)pthread_mutex_destroy(&u->mail);
@@ -281,7 +282,8 @@ static enum gw_err make_parts(struct user_plane *u, struct err *e)
 	u->sad = sad_create(u->rng);
 	u->spd = spd_create(u->rng);
 	u->buf = malloc(PACKET_HEADROOM + USER_PACKET_MAX + PACKET_TAILROOM);
-	if (!u->sad || !u->spd || !u->buf || outbox_init(&u->outbox, EVENTS_MAX) != GW_OK)
+	u->train.buf = malloc(USER_PACKET_MAX);
+	if (!u->sad || !u->spd || !u->buf || !u->train.buf || outbox_init(&u->outbox, EVENTS_MAX) != GW_OK)
 		return err_set(e, GW_ENOMEM, "%s", gw_err_text(GW_ENOMEM));
 	u->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	u->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

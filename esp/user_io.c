@@ -1,8 +1,8 @@
-/* Sources and sinks of the userspace plane: TUN, UDP and raw sockets. One packet a call, in bursts. */
+/* Sources of the userspace plane: TUN, UDP and raw sockets, read in bursts. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
+#include <netinet/udp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,6 +37,8 @@ static enum gw_err prepare(const struct user_plane *u, const struct user_source 
 	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
 		set_int(s->fd, SOL_SOCKET, SO_SNDBUF, size);
 	set_int(s->fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
+	if (s->kind == SOURCE_UDP) /* several datagrams of a flow in one read, where the kernel has them together */
+		set_int(s->fd, IPPROTO_UDP, UDP_GRO, 1);
 	if (setsockopt(s->fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof(one)) !=
 	    0)
 		return err_set(e, GW_EIO, "packet information: %s", strerror(errno));
@@ -72,6 +74,8 @@ void user_source_drop(struct user_plane *u, struct user_source *s)
 {
 	if (!s->resting)
 		(void)epoll_ctl(u->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	if (s->kind == SOURCE_UDP) /* its next reader may not know how to take them apart */
+		set_int(s->fd, IPPROTO_UDP, UDP_GRO, 0);
 	*s = (struct user_source){ .fd = -1 };
 }
 
@@ -102,7 +106,16 @@ enum gw_err user_open_raw(struct user_plane *u, struct err *e)
 struct arrival {
 	struct endpoint from, to;
 	uint8_t tos;
+	size_t segment; /* octets of each datagram but perhaps the last; 0: there is one */
 };
+
+static int read_int(const uint8_t *p)
+{
+	int value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
 
 static void read_control(struct msghdr *msg, struct arrival *a)
 {
@@ -118,10 +131,11 @@ static void read_control(struct msghdr *msg, struct arrival *a)
 		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
 			a->tos = *data;
 		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
-			int class;
+			a->tos = (uint8_t)read_int(data);
+		} else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+			int segment = read_int(data);
 
-			memcpy(&class, data, sizeof(class));
-			a->tos = (uint8_t) class;
+			a->segment = segment > 0 ? (size_t)segment : 0;
 		}
 	}
 }
@@ -152,7 +166,7 @@ static bool receive(struct user_plane *u, struct user_source *s, struct packet *
 }
 
 /* RFC 3948 2: IKE behind four zero octets, a keepalive of one octet, else ESP. */
-static void take_udp(struct user_plane *u, struct user_source *s, struct packet *p, const struct arrival *a)
+static void take_datagram(struct user_plane *u, struct user_source *s, struct packet *p, const struct arrival *a)
 {
 	static const uint8_t marker[4] = { 0 };
 
@@ -164,6 +178,17 @@ static void take_udp(struct user_plane *u, struct user_source *s, struct packet 
 		u->stats[ST_KEEPALIVE]++;
 	} else {
 		user_inbound(u, &a->from, true, a->tos, p);
+	}
+}
+
+static void take_udp(struct user_plane *u, struct user_source *s, struct packet *p, const struct arrival *a)
+{
+	size_t step = a->segment > 0 ? a->segment : p->n, end = p->at + p->n;
+
+	for (size_t at = p->at; at < end; at += step) {
+		struct packet one = { p->buf, p->cap, at, end - at < step ? end - at : step };
+
+		take_datagram(u, s, &one, a);
 	}
 }
 
@@ -230,93 +255,16 @@ static void drain_tun(struct user_plane *u, struct user_source *s)
 
 void user_drain(struct user_plane *u, struct user_source *s)
 {
-	if (s->kind == SOURCE_TUN)
+	if (s->kind == SOURCE_TUN) {
 		drain_tun(u, s);
-	else
+		user_flush(u);
+	} else {
 		drain_socket(u, s);
+	}
 }
-
-/* ---- out ---- */
 
 void user_tun_write(struct user_plane *u, struct bytes packet)
 {
 	if (write(u->sources[0].fd, packet.p, packet.n) != (ssize_t)packet.n)
 		u->stats[ST_TUN_ERROR]++;
-}
-
-/* The socket of the SA's local port; with raw ESP the one of its family. */
-static const struct user_source *sink_of(const struct user_plane *u, const struct sad_sa *sa)
-{
-	const struct user_source *any = NULL;
-
-	for (size_t i = 1; i < USER_SOURCES; i++) {
-		const struct user_source *s = &u->sources[i];
-
-		if (s->family != sa->local.addr.family || s->kind != (sa->udp_encap ? SOURCE_UDP : SOURCE_RAW))
-			continue;
-		if (s->kind == SOURCE_RAW)
-			return s;
-		if (s->local.port != sa->local.port)
-			continue;
-		if (addr_equal(&s->local.addr, &sa->local.addr))
-			return s;
-		if (addr_is_any(&s->local.addr))
-			any = s;
-	}
-	return any;
-}
-
-static void add_control(struct msghdr *msg, union control *control, int level, int type, const void *data, size_t n)
-{
-	struct cmsghdr *c = (struct cmsghdr *)(void *)(control->b + msg->msg_controllen);
-
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(n);
-	memcpy(CMSG_DATA(c), data, n);
-	msg->msg_controllen += CMSG_SPACE(n);
-}
-
-static void write_control(struct msghdr *msg, union control *control, const struct addr *from, int tos)
-{
-	struct in_pktinfo info4 = { 0 };
-	struct in6_pktinfo info6 = { 0 };
-
-	msg->msg_control = control;
-	if (from->family == 4) {
-		memcpy(&info4.ipi_spec_dst, from->b, 4);
-		if (!addr_is_any(from))
-			add_control(msg, control, IPPROTO_IP, IP_PKTINFO, &info4, sizeof(info4));
-		add_control(msg, control, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
-	} else {
-		memcpy(&info6.ipi6_addr, from->b, 16);
-		if (!addr_is_any(from))
-			add_control(msg, control, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
-		add_control(msg, control, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
-	}
-}
-
-void user_send(struct user_plane *u, const struct sad_sa *sa, uint8_t tos, struct bytes esp)
-{
-	const struct user_source *sink = sink_of(u, sa);
-	struct endpoint to = sa->remote;
-	struct sockaddr_storage ss;
-	union control control = { .b = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)esp.p, esp.n };
-	struct msghdr msg = { .msg_name = &ss, .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (!sa->udp_encap)
-		to.port = 0; /* a raw IPv6 socket takes it for a protocol */
-	msg.msg_namelen = (socklen_t)endpoint_to_sockaddr(&to, &ss);
-	write_control(&msg, &control, &sa->local.addr, tos);
-	if (!sink) {
-		u->stats[ST_SEND_ERROR]++;
-		return;
-	}
-	do {
-		n = sendmsg(sink->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		u->stats[ST_SEND_ERROR]++;
 }

@@ -1,6 +1,6 @@
 /*
- * Inside of the userspace plane: what user.c (face, queues), user_io.c (sources and sinks) and user_path.c (the way of
- * a packet) share. Nobody else includes it.
+ * Inside of the userspace plane: what user.c (face, thread), user_mail.c (queues), user_io.c (sources), user_send.c
+ * (sinks) and user_path.c (the way of a packet) share. Nobody else includes it.
  *
  * Locks: `lock` guards the databases, counters and sources; the plane's thread holds it for a burst. `gate` makes it
  * fair: who wants `lock` holds `gate` while waiting, so a busy plane lets the loop in after the current burst. `mail`
@@ -63,6 +63,15 @@ enum {
 	USER_PACKET_MAX = 65536,
 };
 
+/* Sealed packets of one SA that leave together; lives no longer than a burst. */
+struct user_train {
+	const struct sad_sa *sa;
+	uint8_t tos;
+	size_t segment; /* octets of each but perhaps the last */
+	size_t count, n;
+	uint8_t *buf; /* owned, USER_PACKET_MAX */
+};
+
 struct ike_item;
 
 struct user_plane {
@@ -89,6 +98,7 @@ struct user_plane {
 	mtime now, swept;
 	struct ratelimit no_sa_limit, icmp_limit;
 	uint8_t *buf; /* owned: headroom, USER_PACKET_MAX, tailroom */
+	struct user_train train;
 
 	pthread_mutex_t mail;
 	/* under mail */
@@ -132,8 +142,12 @@ MUST_USE enum gw_err user_open_raw(struct user_plane *u, struct err *e);
 /* Reads at most USER_BUDGET packets; `lock` is held. */
 void user_drain(struct user_plane *u, struct user_source *s);
 void user_tun_write(struct user_plane *u, struct bytes packet);
-/* From the SA's local to its remote endpoint. */
+
+/* ---- user_send.c ---- */
+/* From the SA's local to its remote endpoint, at the latest with the next flush. */
 void user_send(struct user_plane *u, const struct sad_sa *sa, uint8_t tos, struct bytes esp);
+/* Before `lock` is given up: what waits is sent. */
+void user_flush(struct user_plane *u);
 
 /* ---- user_path.c ---- */
 void user_outbound(struct user_plane *u, struct packet *p);
