@@ -70,6 +70,10 @@ rig_require() {
 	((${#missing[@]} == 0)) || die "not installed: ${missing[*]}: run 'make deps'"
 	[[ -c /dev/net/tun ]] || die "/dev/net/tun is missing: modprobe tun, or give the container that device"
 	ip netns add "gwtry$$" 2>/dev/null || die "cannot make network namespaces: CAP_SYS_ADMIN is missing here"
+	if ! ip netns exec "gwtry$$" true 2>/dev/null; then
+		ip netns delete "gwtry$$"
+		die "cannot enter network namespaces: is / a mount point here (a bare chroot is not)?"
+	fi
 	ip netns delete "gwtry$$"
 }
 
