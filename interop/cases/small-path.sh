@@ -7,7 +7,7 @@ client_start
 client_configure
 ip -n "$RIG_ID-router" link set in mtu 1300
 head -c 2000000 /dev/urandom >"$RIG/file"
-rig_start web lan python3 -m http.server 80 --bind :: --directory "$RIG"
+rig_start web lan python3 "$RIG_TOP/tests/rig/web.py" "$RIG"
 wait_for 10 'the web server' on lan curl -sf -o /dev/null "http://$LAN_V4/file"
 expect_up
 on client curl -sf -m 20 -o "$RIG/fetched" "http://$LAN_V4/file" || fail 'the file did not come through'

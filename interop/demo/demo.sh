@@ -60,7 +60,7 @@ mkdir -p "$RIG/www"
 	for _ in {1..2000}; do printf '<p>%s</p>\n' "$word"; done
 } >"$RIG/www/index.html"
 head -c 16777216 /dev/zero >"$RIG/www/16MiB"
-rig_start web lan python3 -u -m http.server 80 --bind :: --directory "$RIG/www"
+rig_start web lan python3 "$TOP/tests/rig/web.py" "$RIG/www"
 wait_for 10 'the web server' on lan curl -sf -o /dev/null "http://$LAN_V4/"
 
 step 'gatewayd starts'
