@@ -70,6 +70,9 @@ static void submit(struct gate *g, const struct ike_event *ev)
 	struct gate_node *n = &g->active;
 	enum gw_err err = dp_submit(n->plane, ev->token, ev->ops, ev->op_count);
 
+	/* Nobody waits for these, so nobody but us can ask again. */
+	for (int i = 0; i < 8 && err != GW_OK && !ev->token; i++)
+		err = dp_submit(n->plane, 0, ev->ops, ev->op_count);
 	if (err != GW_OK && ev->token)
 		ike_resume(n->ike, ev->token, err, "refused");
 	for (size_t i = 0; i < ev->op_count; i++)

@@ -59,25 +59,25 @@ static void fragments(struct sim *s, uint64_t seed)
 
 START_TEST(connects_under_loss)
 {
-	sim_seeds("connects", 1000, 100, connects);
+	sim_seeds("connects", 10000, 80, connects);
 }
 END_TEST
 
 START_TEST(lives_under_loss)
 {
-	sim_seeds("lives", 2000, 800, lives);
+	sim_seeds("lives", 20000, 120, lives);
 }
 END_TEST
 
 START_TEST(lives_under_everything)
 {
-	sim_seeds("lives badly", 3000, 800, lives_badly);
+	sim_seeds("lives badly", 30000, 100, lives_badly);
 }
 END_TEST
 
 START_TEST(fragments_under_loss)
 {
-	sim_seeds("fragments", 4000, 40, fragments);
+	sim_seeds("fragments", 40000, 40, fragments);
 }
 END_TEST
 
