@@ -332,7 +332,10 @@ struct dataplane *user_plane_create(const struct env *env, const struct user_pla
 		return NULL;
 	}
 	u->dp.ops = &user_ops;
-	u->caps = (struct dp_caps){ "userspace", true, false, cfg->raw_esp, false, REPLAY_WINDOW_MAX };
+	u->caps.name = "userspace";
+	u->caps.esn = true;
+	u->caps.raw_esp = cfg->raw_esp;
+	u->caps.replay_window_max = REPLAY_WINDOW_MAX;
 	u->clock = env->clock;
 	u->node = env->node;
 	u->busy_max = cfg->busy_max > 0 ? cfg->busy_max : BUSY_MAX;
