@@ -229,7 +229,7 @@ START_TEST(many_hosts)
 	}
 	after = clock_now(clock_system());
 	/* A linear search would take seconds; the bound is wide because machines and sanitizers are slow. */
-	ck_assert_int_lt(mtime_since(before, after), SECONDS(1));
+	ck_assert_int_lt(mtime_since(before, after), SECONDS(3));
 	ck_assert_uint_eq(out("1.1.1.1", "10.200.0.1", 6, 1, 2), N + 1);
 	ck_assert_uint_eq(out("1.1.1.1", "11.200.0.1", 6, 1, 2), N + 2);
 }
