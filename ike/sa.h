@@ -51,6 +51,7 @@ struct child_sa {
 	bool want_rekey, want_delete;
 	bool rekeyed_by_peer; /* of a CHILD_REKEYED one: the peer deletes it */
 	bool tried_pfs;       /* our rekey without PFS was refused: the next one brings a KE payload */
+	uint16_t pfs_group;   /* that the peer then asked for (INVALID_KE_PAYLOAD); 0: none. Not replicated: found out again */
 	bool by_us;           /* we began the exchange that made it */
 	uint32_t successor;   /* spi_in of the CHILD SA that replaces it; 0: none */
 	uint8_t crossing[IKE_NONCE_OURS]; /* lowest nonce of the peer's rekey of it while ours was under way (2.8.1) */

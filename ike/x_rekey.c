@@ -6,7 +6,30 @@
 
 enum { RETRY_SECONDS = 10 };
 
-/* Our offer is what the SA has now: nothing can change but the keys, and every peer has agreed to it before. */
+static bool group_configured(const struct child_cfg *cfg, uint16_t group)
+{
+	for (size_t i = 0; i < cfg->proposal_count; i++) {
+		for (size_t k = 0; k < cfg->proposals[i].n; k++) {
+			if (cfg->proposals[i].t[k].type == TR_DH && cfg->proposals[i].t[k].id == group)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool offered(const struct proposal_cfg *p, uint16_t group)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->t[i].type == TR_DH && p->t[i].id == group)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Our offer is what the SA has now: nothing can change but the keys, and every peer has agreed to it before. Only the
+ * group is not known while no KE payload has passed: then all that are configured are offered, that of ours first.
+ */
 static void offer_of(const struct child_sa *c, uint16_t group, struct proposal_cfg *p)
 {
 	struct chosen same = { .encr = c->encr, .integ = c->integ, .esn = c->esn };
@@ -14,6 +37,54 @@ static void offer_of(const struct child_sa *c, uint16_t group, struct proposal_c
 	if (group)
 		same.dh = (struct transform){ .type = TR_DH, .id = group };
 	p->n = chosen_transforms(&same, p->t);
+	if (!group || c->dh.id != DH_NONE)
+		return;
+	for (size_t i = 0; i < c->cfg->proposal_count; i++) {
+		const struct proposal_cfg *cfg = &c->cfg->proposals[i];
+
+		for (size_t k = 0; k < cfg->n && p->n < PROPOSAL_MAX_TRANSFORMS; k++) {
+			if (cfg->t[k].type == TR_DH && cfg->t[k].id != DH_NONE && !offered(p, cfg->t[k].id))
+				p->t[p->n++] = cfg->t[k];
+		}
+	}
+}
+
+/* Whether a proposal with the SA's cipher does without a KE payload. */
+static bool allows_none(const struct child_sa *c)
+{
+	for (size_t i = 0; i < c->cfg->proposal_count; i++) {
+		const struct proposal_cfg *cfg = &c->cfg->proposals[i];
+		bool cipher = false, group = false, none = false;
+
+		for (size_t k = 0; k < cfg->n; k++) {
+			const struct transform *t = &cfg->t[k];
+
+			cipher |= t->type == TR_ENCR && t->id == c->encr.id && t->key_bits == c->encr.key_bits;
+			group |= t->type == TR_DH && t->id != DH_NONE;
+			none |= t->type == TR_DH && t->id == DH_NONE;
+		}
+		if (cipher && (none || !group))
+			return true;
+	}
+	return false;
+}
+
+/* The configured group that the peer is most likely to have: that of the IKE SA. */
+static uint16_t likely_group(const struct child_sa *c)
+{
+	if (c->pfs_group)
+		return c->pfs_group;
+	if (group_configured(c->cfg, c->sa->dh.id))
+		return c->sa->dh.id;
+	for (size_t i = 0; i < c->cfg->proposal_count; i++) {
+		for (size_t k = 0; k < c->cfg->proposals[i].n; k++) {
+			const struct transform *t = &c->cfg->proposals[i].t[k];
+
+			if (t->type == TR_DH && t->id != DH_NONE)
+				return t->id;
+		}
+	}
+	return c->sa->dh.id;
 }
 
 /* Repeat what the peer used: no KE payload for an SA that was made without (CLIENTS: Windows refuses anything else). */
@@ -21,7 +92,7 @@ static uint16_t group_for(const struct child_sa *c)
 {
 	if (c->dh.id != DH_NONE)
 		return c->dh.id;
-	return c->tried_pfs ? c->sa->dh.id : DH_NONE;
+	return c->tried_pfs || !allows_none(c) ? likely_group(c) : DH_NONE;
 }
 
 enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c)
@@ -86,7 +157,17 @@ static void refused(struct ike_sa *sa, struct child_sa *old, const struct notify
 	case N_CHILD_SA_NOT_FOUND: /* 2.25: the peer has it no more; nothing to tell */
 		child_close(old, "the peer does not know it any more");
 		return;
-	case N_INVALID_KE_PAYLOAD:
+	case N_INVALID_KE_PAYLOAD: {
+		uint16_t wanted = n->data.n == 2 ? get_u16(n->data.p) : DH_NONE;
+
+		if (group != DH_NONE && old->dh.id == DH_NONE && !old->pfs_group && wanted != group &&
+		    group_configured(old->cfg, wanted)) {
+			old->pfs_group = wanted;
+			old->want_rekey = true;
+			break;
+		}
+	}
+	/* fall through */
 	case N_NO_PROPOSAL_CHOSEN:
 		if (group == DH_NONE && !old->tried_pfs) {
 			old->tried_pfs = true;
@@ -123,7 +204,7 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	if (n_ours == 0 || n_theirs == 0)
 		return GW_ETS;
 	if (x->dh) {
-		if (!msg_has(m, PL_KE) || m->ke.group != x->group)
+		if (!msg_has(m, PL_KE) || m->ke.group != x->group || chosen.dh.id != x->group)
 			return GW_EMALFORMED;
 		TRY(dh_shared(crypto, x->dh, m->ke.data, &shared));
 	}
@@ -148,8 +229,9 @@ static bool crossing_lost(const struct exchange *x, const struct child_sa *old)
 }
 
 /*
- * The old one was deleted while we rekeyed it: by a peer whose own rekey of it won, or that wants no such SA. Either way
- * what it has just made for us is redundant, and ours to close (2.8.1). We never had it, but the peer knows its SPI.
+ * The old one was deleted while we rekeyed it: by a peer whose own rekey of it won, or that wants no such SA. Either
+ * way what it has just made for us is redundant, and ours to close (2.8.1). We never had it, but the peer knows its
+ * SPI.
  */
 static void drop_successor(struct ike_sa *sa, uint32_t spi)
 {
