@@ -121,7 +121,6 @@ void user_outbound(struct user_plane *u, struct packet *p)
 	if (!sa || !fits(u, sa, p, &in))
 		return;
 	seal = (struct packet_sa){ &sa->suite, NULL, sa->key.spi, sa->esn };
-	sa->last_use = u->now;
 	if (sad_cipher(u->sad, u->crypto, sa, u->busy_max, &seal.cipher) != GW_OK) {
 		u->stats[ST_OUT_ERROR]++;
 		return;
@@ -138,6 +137,7 @@ void user_outbound(struct user_plane *u, struct packet *p)
 		u->stats[ST_OUT_ERROR]++;
 		return;
 	}
+	sa->last_use = u->now;
 	sa->count.packets++;
 	sa->count.bytes += in.n;
 	u->stats[ST_OUT_PACKETS]++;
