@@ -16,6 +16,8 @@ PACKAGES=(
 	strongswan-charon charon-systemd strongswan-swanctl strongswan-pki libcharon-extra-plugins libcharon-extauth-plugins
 	libstrongswan-standard-plugins libstrongswan-extra-plugins
 	iproute2 iputils-ping procps util-linux nftables iptables tcpdump tshark curl iperf3 jq python3 gnuplot-nox
+	# a kernel with ESP, whatever this one has
+	user-mode-linux kmod
 )
 
 if ! command -v dpkg-query >/dev/null; then
