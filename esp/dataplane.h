@@ -2,17 +2,17 @@
  * The contract of all data planes (kernel XFRM, userspace, fake): what an SA and a policy are to a data plane, and what
  * can be done to them. One conformance suite runs against all (tests/esp/conformance).
  *
- * Requests are submitted as a batch of operations under one token. A batch is applied all or nothing, batches are applied
- * in the order of submission, and each is answered by exactly one completion: later, from the loop, never from inside
- * submit(). What an operation points to is copied by submit().
+ * Requests are submitted as a batch of operations under one token. A batch is applied all or nothing, batches are
+ * applied in the order of submission, and each is answered by exactly one completion: later, from the loop, never from
+ * inside submit(). What an operation points to is copied by submit().
  *
- * Outbound packets that match a policy leave through the *newest* outbound SA with the policy's reqid: so a rekey adds the
- * new inbound SA first, then, when the peer is known to have it, the new outbound one, then removes the old ones.
+ * Outbound packets that match a policy leave through the *newest* outbound SA with the policy's reqid: so a rekey adds
+ * the new inbound SA first, then, when the peer is known to have it, the new outbound one, then removes the old ones.
  * Inbound packets are accepted from any inbound SA whose reqid's policy contains the inner packet (RFC 4301 5.2).
  * A packet from inside for an address that no policy covers is dropped (and counted), never sent in clear.
  *
- * Numbers: an SA's `start` is the last sequence number taken as used; the first packet gets start + 1. `fence` is the last
- * number that may ever be used (DP_NO_FENCE: none); the plane enforces it by itself, per packet.
+ * Numbers: an SA's `start` is the last sequence number taken as used; the first packet gets start + 1. `fence` is the
+ * last number that may ever be used (DP_NO_FENCE: none); the plane enforces it by itself, per packet.
  */
 #ifndef ESP_DATAPLANE_H
 #define ESP_DATAPLANE_H
@@ -28,11 +28,23 @@ enum dp_mode { DP_TUNNEL, DP_TRANSPORT };
 
 #define DP_NO_FENCE UINT64_MAX
 
-/* What identifies an SA to a plane: inbound SPIs are ours and unique, outbound ones are the peer's and unique per peer. */
+/* What identifies an SA to a plane: inbound SPIs are ours and unique, outbound ones are the peer's and unique per peer.
+ */
 struct dp_sa_id {
 	enum dp_dir dir;
-	uint32_t spi;       /* host order */
+	uint32_t spi;	    /* host order */
 	struct addr remote; /* outer address of the peer; ignored for DP_IN */
+};
+
+/* What only a kernel plane knows; all zero: nothing of it. */
+enum dp_offload { DP_OFFLOAD_NONE, DP_OFFLOAD_CRYPTO, DP_OFFLOAD_PACKET };
+
+struct dp_extra {
+	uint32_t if_id;			   /* of an XFRM interface: SA and policies belong to it */
+	uint32_t mark, mark_mask;	   /* packets of this mark only */
+	uint32_t output_mark, output_mask; /* given to outer packets, for their routing */
+	enum dp_offload offload;	   /* refused by the device: the SA fails with GW_EUNSUPPORTED */
+	uint32_t offload_ifindex;
 };
 
 struct dp_counters {
@@ -42,18 +54,19 @@ struct dp_counters {
 struct dp_sa {
 	enum dp_dir dir;
 	enum dp_mode mode;
-	uint32_t spi;                  /* host order */
-	uint32_t reqid;                /* joins SAs and policy of one CHILD SA over its rekeys; never 0 */
+	uint32_t spi;		       /* host order */
+	uint32_t reqid;		       /* joins SAs and policy of one CHILD SA over its rekeys; never 0 */
 	struct endpoint local, remote; /* outer; ports matter with udp_encap */
-	bool udp_encap;                /* RFC 3948, else protocol 50 */
+	bool udp_encap;		       /* RFC 3948, else protocol 50 */
 	struct cipher_suite suite;
 	struct bytes encr_key, integ_key; /* suite_*_key_len() octets */
 	bool esn;
 	uint32_t replay_window; /* packets, inbound; 0: no check */
 	bool copy_dscp, copy_df;
-	uint64_t start; /* out: last number used; in: highest number seen, all up to it counts as seen */
-	uint64_t fence; /* out */
+	uint64_t start;		 /* out: last number used; in: highest number seen, all up to it counts as seen */
+	uint64_t fence;		 /* out */
 	struct dp_counters base; /* added to what is reported: counts go on across takeover and re-creation */
+	struct dp_extra extra;
 };
 
 /* One per CHILD SA (by reqid), both directions. A second DP_POLICY_SET with the reqid replaces the first. */
@@ -65,15 +78,16 @@ struct dp_policy {
 	size_t ours_count;
 	const struct selector *theirs; /* the peer's side */
 	size_t theirs_count;
+	struct dp_extra extra; /* if_id and mark */
 };
 
 enum dp_op_kind {
 	DP_SA_ADD,
-	DP_SA_REMOVE,     /* not there: GW_ENOTFOUND for that op does not fail the batch */
-	DP_SA_MOVE,       /* new outer endpoints (NAT rebinding, MOBIKE); keys, numbers and windows stay */
-	DP_SA_FENCE,      /* raise or lower the fence of an outbound SA */
-	DP_SA_POSITION,   /* move an outbound SA forward: `position` counts as used; never backwards (GW_EINVAL) */
-	DP_SA_WINDOW,     /* inbound: everything up to `position` counts as seen; never backwards */
+	DP_SA_REMOVE,	/* not there: GW_ENOTFOUND for that op does not fail the batch */
+	DP_SA_MOVE,	/* new outer endpoints (NAT rebinding, MOBIKE); keys, numbers and windows stay */
+	DP_SA_FENCE,	/* raise or lower the fence of an outbound SA */
+	DP_SA_POSITION, /* move an outbound SA forward: `position` counts as used; never backwards (GW_EINVAL) */
+	DP_SA_WINDOW,	/* inbound: everything up to `position` counts as seen; never backwards */
 	DP_POLICY_SET,
 	DP_POLICY_REMOVE,
 };
@@ -89,23 +103,23 @@ struct dp_op {
 			uint64_t position; /* or fence */
 		};
 		struct dp_policy policy; /* DP_POLICY_SET */
-		uint32_t reqid;          /* DP_POLICY_REMOVE */
+		uint32_t reqid;		 /* DP_POLICY_REMOVE */
 	};
 };
 
 enum dp_event_kind {
-	DP_DONE,        /* a batch: token, result, text */
-	DP_MOVED,       /* authenticated packets of this inbound SA come from a new outer endpoint (NAT rebinding) */
-	DP_NEAR_FENCE,  /* less than half of the last granted block is left, once per fence */
-	DP_AT_FENCE,    /* a packet was dropped at the fence, once per fence */
-	DP_NO_SA,       /* inbound packet with an SPI that we do not know (rate-limited): for QCD, diagnosis */
+	DP_DONE,       /* a batch: token, result, text */
+	DP_MOVED,      /* authenticated packets of this inbound SA come from a new outer endpoint (NAT rebinding) */
+	DP_NEAR_FENCE, /* less than half of the last granted block is left, once per fence */
+	DP_AT_FENCE,   /* a packet was dropped at the fence, once per fence */
+	DP_NO_SA,      /* inbound packet with an SPI that we do not know (rate-limited): for QCD, diagnosis */
 };
 
 struct dp_event {
 	enum dp_event_kind kind;
-	uint64_t token;     /* DP_DONE */
+	uint64_t token;	    /* DP_DONE */
 	enum gw_err result; /* DP_DONE */
-	char text[96];      /* DP_DONE with an error: what the plane said */
+	char text[96];	    /* DP_DONE with an error: what the plane said */
 	struct dp_sa_id id; /* the others */
 	struct endpoint remote;
 	uint64_t position;
@@ -117,8 +131,8 @@ struct dp_sa_state {
 	uint32_t reqid;
 	uint64_t position; /* out: last number used; in: highest accepted */
 	uint64_t fence;
-	struct dp_counters count; /* base included */
-	mtime last_use;    /* us 0: never */
+	struct dp_counters count;	       /* base included */
+	mtime last_use;			       /* us 0: never */
 	uint64_t replays, bad_icv, bad_policy; /* inbound drops */
 };
 
@@ -126,6 +140,10 @@ struct dp_caps {
 	const char *name; /* "userspace", "kernel", "fake" */
 	bool esn, transport, raw_esp, offload;
 	uint32_t replay_window_max;
+	/* What a plane may be unable to tell, because the kernel does not say: */
+	bool tells_no_sa;      /* DP_NO_SA */
+	bool tells_bad_policy; /* bad_policy of an SA, else in the whole plane's counters only */
+	bool moves_by_newest;  /* DP_MOVED only for the packet with the highest number, else for any */
 };
 
 /* Whole-plane counters, as (name, value) pairs with stable names; for `gatewayctl stats`. */
@@ -149,7 +167,8 @@ struct dataplane_ops {
 	void (*set_open)(struct dataplane *dp, bool open);
 	/* Whole-plane counters; returns how many there are (may exceed max). */
 	size_t (*stats)(struct dataplane *dp, struct dp_stat *out, size_t max);
-	/* An ESP datagram that came in on the shared UDP socket, without the UDP header; borrowed. May be NULL (kernel). */
+	/* An ESP datagram that came in on the shared UDP socket, without the UDP header; borrowed. May be NULL
+	 * (kernel). */
 	void (*input_udp)(struct dataplane *dp, const struct endpoint *from, const struct endpoint *to, uint8_t tos,
 			  uint8_t *esp, size_t n);
 };

@@ -233,7 +233,7 @@ struct dataplane *fake_plane_create(const struct env *env, struct err *e)
 	if (f) {
 		f->dp.ops = &fake_ops;
 		f->env = env;
-		f->caps = (struct dp_caps){ "fake", true, true, true, false, REPLAY_WINDOW_MAX };
+		f->caps = (struct dp_caps){ "fake", true, true, true, false, REPLAY_WINDOW_MAX, true, true, true };
 		f->hold = SIZE_MAX;
 		f->open = true;
 		f->sad = sad_create(env->rng);

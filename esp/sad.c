@@ -103,6 +103,7 @@ enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const cha
 	sa->copy_dscp = in->copy_dscp;
 	sa->copy_df = in->copy_df;
 	sa->count = in->base;
+	sa->extra = in->extra;
 	sa->keys = (uint8_t *)(bits + words);
 	sa->encr_len = (uint16_t)in->encr_key.n;
 	sa->integ_len = (uint16_t)in->integ_key.n;

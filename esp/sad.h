@@ -22,6 +22,23 @@ struct sad_key { /* hashed as octets: no padding */
 	uint8_t zero[2];
 };
 
+/* What the kernel plane keeps beside the rest. */
+enum sad_life {
+	SAD_ABSENT,  /* the kernel does not have it (yet, or any more) */
+	SAD_LIVE,    /* it has */
+	SAD_EXPIRED, /* it had, and deleted it at the fence */
+};
+
+struct sad_kernel {
+	const void *batch;	 /* the batch that touched it last, in ... */
+	uint64_t send;		 /* ... this send */
+	uint64_t packets, bytes; /* the kernel's own counters when we looked last */
+	uint64_t hard;		 /* its packet limit */
+	uint64_t looked;	 /* number of the last whole dump that had it */
+	uint32_t epoch;		 /* numbers are exact since we looked in this epoch (esp/xfrm_state.h) */
+	uint8_t life;		 /* enum sad_life */
+};
+
 struct sad_sa {
 	UT_hash_handle hh;
 	struct sad_key key;
@@ -46,7 +63,9 @@ struct sad_sa {
 	mtime last_use;
 	struct cipher *cipher;		      /* owned; NULL when idle */
 	struct sad_sa *busy_prev, *busy_next; /* those with a cipher, least recently used first */
-	uint8_t *keys;			      /* within this allocation: encr_len, then integ_len octets */
+	struct dp_extra extra;
+	struct sad_kernel kernel;
+	uint8_t *keys; /* within this allocation: encr_len, then integ_len octets */
 };
 
 /* NULL when out of memory or randomness. destroy takes NULL; wipes all keys. */

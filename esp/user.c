@@ -336,6 +336,7 @@ struct dataplane *user_plane_create(const struct env *env, const struct user_pla
 	u->caps.esn = true;
 	u->caps.raw_esp = cfg->raw_esp;
 	u->caps.replay_window_max = REPLAY_WINDOW_MAX;
+	u->caps.tells_no_sa = u->caps.tells_bad_policy = u->caps.moves_by_newest = true;
 	u->clock = env->clock;
 	u->node = env->node;
 	u->busy_max = cfg->busy_max > 0 ? cfg->busy_max : BUSY_MAX;
