@@ -229,6 +229,20 @@ bool ini_delete(struct ini *ini)
 	return true;
 }
 
+bool ini_say(struct ini *ini, uint8_t exchange, uint8_t first, struct bytes chain)
+{
+	struct ini_sa *sa = ini_current(ini);
+	struct msg_writer w;
+	uint8_t buf[INI_CHAIN];
+
+	if (!sa || sa->kind != INI_NONE || chain.n > sizeof(buf))
+		return false;
+	chain_begin(&w, buf, sizeof(buf));
+	wr_bytes(&w.w, chain);
+	w.first = first;
+	return ini_request(sa, INI_SAY, exchange, &w) == GW_OK;
+}
+
 /* ---- datagrams ---- */
 
 static void on_answer(struct ini_sa *sa, const struct ike_msg *m)
@@ -245,6 +259,7 @@ static void on_answer(struct ini_sa *sa, const struct ike_msg *m)
 		ini_rekey_on_answer(sa, m);
 		break;
 	case INI_PROBE:
+	case INI_SAY:
 	case INI_CHILD_DELETE:
 	case INI_IKE_DELETE:
 		ini_info_on_answer(sa, m);
@@ -295,7 +310,8 @@ static bool in_turn(struct ini_sa *sa, const struct ike_header *h, bool response
 	};
 
 	if (response)
-		return sa->kind != INI_NONE && h->id == sa->send_next - 1 && h->exchange == exchange_of[sa->kind];
+		return sa->kind != INI_NONE && h->id == sa->send_next - 1 &&
+		       (sa->kind == INI_SAY || h->exchange == exchange_of[sa->kind]);
 	return h->id == sa->recv_next || h->id + 1 == sa->recv_next;
 }
 

@@ -56,6 +56,7 @@ enum ini_kind { /* what our outstanding request is */
 		INI_PROBE,
 		INI_CHILD_DELETE,
 		INI_IKE_DELETE,
+		INI_SAY, /* whatever a test wants to say */
 		INI_KINDS,
 };
 
@@ -157,6 +158,8 @@ bool ini_probe(struct ini *ini);
 bool ini_new_child(struct ini *ini);
 bool ini_delete_child(struct ini *ini, uint32_t spi_in);
 bool ini_delete(struct ini *ini);
+/* A request of our current SA with any inside, `first` being the type of its first payload; any answer will do. */
+bool ini_say(struct ini *ini, uint8_t exchange, uint8_t first, struct bytes chain);
 /* Drops everything without a word, as a crash does. */
 void ini_forget(struct ini *ini);
 /* Our address changed and nobody told us: from now on datagrams leave from here. */

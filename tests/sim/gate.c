@@ -26,6 +26,8 @@ static void node_clear(struct gate_node *n)
 {
 	ike_destroy(n->ike);
 	pools_destroy(n->pools);
+	free(n->env);
+	n->env = NULL;
 	if (n->plane)
 		n->plane->ops->destroy(n->plane);
 	n->ike = NULL;
@@ -36,23 +38,26 @@ static void node_clear(struct gate_node *n)
 /* Each life has an incarnation of its own, as each start of a process has (DESIGN.md §4). */
 static bool node_make(struct gate *g, struct gate_node *n)
 {
-	n->env = *g->base;
-	n->env.node.incarnation = (uint32_t)++g->lives;
-	n->pools = pools_create(&n->env, g->settings);
-	n->ike = n->pools ? ike_create(&n->env, g->settings, n->pools) : NULL;
+	n->env = malloc(sizeof(*n->env));
+	if (!n->env)
+		return false;
+	*n->env = *g->base;
+	n->env->node.incarnation = (uint32_t)++g->lives;
+	n->pools = pools_create(n->env, g->settings);
+	n->ike = n->pools ? ike_create(n->env, g->settings, n->pools) : NULL;
 	return n->ike != NULL;
 }
 
-static bool plane_make(struct gate_node *n)
+static bool plane_make(const struct gate *g, struct gate_node *n)
 {
-	n->plane = fake_plane_create(&n->env, NULL);
+	n->plane = fake_plane_create(g->base, NULL); /* it may outlive the engine */
 	return n->plane != NULL;
 }
 
 bool gate_init(struct gate *g, const struct env *base, struct net *net, struct settings *settings, bool paired)
 {
 	*g = (struct gate){ .base = base, .net = net, .settings = settings, .paired = paired, .plane_at = MTIME_NEVER };
-	return node_make(g, &g->active) && plane_make(&g->active) && (!paired || node_make(g, &g->standby));
+	return node_make(g, &g->active) && plane_make(g, &g->active) && (!paired || node_make(g, &g->standby));
 }
 
 void gate_clear(struct gate *g)
@@ -77,7 +82,7 @@ static void submit(struct gate *g, const struct ike_event *ev)
 		ike_resume(n->ike, ev->token, err, "refused");
 	for (size_t i = 0; i < ev->op_count; i++)
 		if (ev->ops[i].kind == DP_SA_ADD && ev->ops[i].sa.dir == DP_IN)
-			witness_spi(&g->witness, ev->ops[i].sa.spi);
+			witness_spi(&g->witness, ev->ops[i].sa.spi, ev->ops[i].sa.encr_key);
 }
 
 static void node_take_completions(struct gate_node *n)
@@ -109,26 +114,50 @@ static void standby_finish_turn(struct gate *g)
 		gate_fail(g, "the standby speaks");
 }
 
-static void replicate(struct gate *g, const struct ike_dirty *d)
+/*
+ * A turn's records, applied all or nothing (DESIGN.md §3): what they replace goes first, since a CHILD SA or a lease
+ * may stand in the record of another IKE SA now.
+ */
+static void replicate(struct gate *g)
 {
-	uint8_t *buf;
-	struct writer w;
+	struct record {
+		struct record *next;
+		uint64_t key;
+		size_t n;
+		uint8_t data[];
+	} *records = NULL, **tail = &records, *r;
+	uint8_t *buf = malloc(RECORD_MAX);
+	struct ike_dirty d;
 	struct err e = { 0 };
 
-	if (d->kind != IKE_OBJ_SA)
-		return;
-	if (d->deleted) {
-		ike_forget(g->standby.ike, d->key, false);
-		return;
+	while (ike_take_dirty(g->active.ike, &d)) {
+		struct writer w = wr_of(buf, buf ? RECORD_MAX : 0);
+
+		if (d.kind != IKE_OBJ_SA || !buf)
+			continue;
+		ike_forget(g->standby.ike, d.key, false);
+		if (d.deleted)
+			continue;
+		if (ike_encode(g->active.ike, d.key, &w) != GW_OK) {
+			gate_fail(g, "an object that was said to have changed cannot be encoded");
+			continue;
+		}
+		r = malloc(sizeof(*r) + w.n);
+		if (!r)
+			continue;
+		r->next = NULL;
+		r->key = d.key;
+		r->n = w.n;
+		memcpy(r->data, w.p, w.n);
+		*tail = r;
+		tail = &r->next;
 	}
-	buf = malloc(RECORD_MAX);
-	if (!buf)
-		return;
-	w = wr_of(buf, RECORD_MAX);
-	if (ike_encode(g->active.ike, d->key, &w) != GW_OK)
-		gate_fail(g, "an object that was said to have changed cannot be encoded");
-	else if (ike_decode(g->standby.ike, wr_done(&w), false, &e) != GW_OK)
-		gate_fail(g, "the standby refuses a record: %s", e.text);
+	while ((r = records) != NULL) {
+		records = r->next;
+		if (ike_decode(g->standby.ike, bytes_of(r->data, r->n), false, &e) != GW_OK)
+			gate_fail(g, "the standby refuses a record: %s", e.text);
+		free(r);
+	}
 	free(buf);
 }
 
@@ -175,19 +204,20 @@ static bool chance(const struct gate *g, unsigned of_1000)
 static void one_turn(struct gate *g)
 {
 	struct ike_output out;
-	struct ike_dirty dirty;
 	bool die = g->paired && chance(g, g->takeover), die_early = die && rng_below(g->base->rng, 2) == 0;
 
-	g->turns++;
+	if (++g->turns == g->kill_turn) {
+		die = true;
+		die_early = g->kill_early;
+	}
 	take_events(g);
 	/* A crash before the standby has the turn: nothing of it may have been said. */
 	if (die_early) {
 		gate_takeover(g);
 		return;
 	}
-	while (ike_take_dirty(g->active.ike, &dirty))
-		if (g->paired)
-			replicate(g, &dirty);
+	if (g->paired)
+		replicate(g);
 	(void)ike_end_turn(g->active.ike);
 	if (g->paired)
 		standby_finish_turn(g);
@@ -196,7 +226,7 @@ static void one_turn(struct gate *g)
 		return;
 	}
 	while (ike_take_datagram(g->active.ike, &out)) {
-		witness_datagram(&g->witness, out.datagram.data);
+		witness_datagram(&g->witness, out.datagram.data, out.effect == IKE_EFFECT_STATE);
 		net_send(g->net, now_of(g), &out.datagram);
 	}
 	if (g->witness.failure[0])
@@ -337,12 +367,11 @@ void gate_takeover(struct gate *g)
 {
 	struct gate_node next = { 0 };
 	struct ike_event ev;
-	struct ike_dirty dirty;
 
 	node_clear(&g->active);
 	g->plane_at = MTIME_NEVER;
 	g->takeovers++;
-	if (!node_make(g, &next) || !plane_make(&next)) {
+	if (!node_make(g, &next) || !plane_make(g, &next)) {
 		gate_fail(g, "out of memory");
 		g->active = next;
 		return;
@@ -354,8 +383,7 @@ void gate_takeover(struct gate *g)
 			gate_fail(g, "the data plane takes no SAs");
 	fake_plane_run(next.plane, SIZE_MAX);
 	node_take_completions(&g->active);
-	while (ike_take_dirty(next.ike, &dirty))
-		replicate(g, &dirty);
+	replicate(g);
 	(void)ike_end_turn(next.ike);
 	standby_finish_turn(g);
 }

@@ -14,7 +14,7 @@
 
 /* One engine with what belongs to it. */
 struct gate_node {
-	struct env env;
+	struct env *env; /* owned */
 	struct ike *ike;
 	struct pools *pools;
 	struct dataplane *plane;
@@ -29,6 +29,8 @@ struct gate {
 	int64_t plane_delay_us; /* at most; 0: data plane answers within the turn */
 	mtime plane_at;
 	unsigned reincarnate; /* of 1000 turns */
+	uint64_t kill_turn;   /* a takeover in this turn; 0: none */
+	bool kill_early;      /* before the standby has it */
 	unsigned takeover;    /* of 1000 turns: before its datagrams leave (half of them: before the standby has it) */
 	uint64_t turns, lives, takeovers;
 	uint64_t up, down, children_up, children_down, rekeyed, child_rekeyed;

@@ -58,7 +58,7 @@ static int note(struct seen **set, const struct seen_key *key, uint64_t hash)
 	return 0;
 }
 
-void witness_datagram(struct witness *w, struct bytes message)
+void witness_datagram(struct witness *w, struct bytes message, bool state)
 {
 	struct reader r = rd_of(message);
 	struct seen_key key = { 0 };
@@ -78,7 +78,7 @@ void witness_datagram(struct witness *w, struct bytes message)
 		fragment = rd_u32(&r);
 	key = (struct seen_key){ h.spi_i, h.spi_r, (uint64_t)h.id << 32 | fragment,
 				 (uint64_t)h.exchange << 8 | h.flags };
-	was = note(&w->messages, &key, hash);
+	was = state ? note(&w->messages, &key, hash) : 0;
 	if (was > 0)
 		w->resent++;
 	if (was < 0)
@@ -92,10 +92,10 @@ void witness_datagram(struct witness *w, struct bytes message)
 		snprintf(w->failure, sizeof(w->failure), "IV %016" PRIx64 " used twice under one key", key.c);
 }
 
-void witness_spi(struct witness *w, uint32_t spi)
+void witness_spi(struct witness *w, uint32_t spi, struct bytes keys)
 {
 	struct seen_key key = { spi, 0, 0, 2 };
 
-	if (note(&w->spis, &key, 0) != 0)
-		snprintf(w->failure, sizeof(w->failure), "inbound SPI %08" PRIx32 " used twice", spi);
+	if (note(&w->spis, &key, digest(keys)) < 0)
+		snprintf(w->failure, sizeof(w->failure), "inbound SPI %08" PRIx32 " used for two SAs", spi);
 }
