@@ -173,14 +173,14 @@ static enum gw_err allow_some(scmp_filter_ctx ctx, struct err *e)
 	if (r != 0)
 		return failed(e, "clone", r);
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		const struct scmp_arg_cmp family = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]);
+		const struct scmp_arg_cmp family = { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)families[i] };
 
 		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &family);
 		if (r != 0)
 			return failed(e, "socket", r);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(prctls); i++) {
-		const struct scmp_arg_cmp option = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)prctls[i]);
+		const struct scmp_arg_cmp option = { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)prctls[i] };
 
 		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, &option);
 		if (r != 0)
