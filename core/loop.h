@@ -40,7 +40,7 @@ void loop_again(struct loop *loop);
 void loop_on_turn(struct loop *loop, void (*hook)(void *arg), void *arg);
 /* The time at which this turn's callbacks began; cheaper than the clock. */
 mtime loop_now(const struct loop *loop);
-/* True when this turn has used up its budget. */
+/* True when this turn has used up its budget. Whoever asks does a little all the same, or others could starve it. */
 bool loop_turn_over(const struct loop *loop);
 
 /* Calls `ready` while `fd` is ready for what is wanted (flags of enum loop_want, 0: paused). The fd stays the caller's.

@@ -90,6 +90,14 @@ unsigned checks_warn(const struct settings *s, const struct checks_root *root, s
 	return warn_forwarding(s, root, log) + warn_rp_filter(s, root, log);
 }
 
+static bool exists(const char *folder, const char *name, const char *more)
+{
+	char path[512];
+
+	return snprintf(path, sizeof(path), "%s/%s%s", folder, name, more) < (int)sizeof(path) &&
+	       access(path, F_OK) == 0;
+}
+
 enum gw_err checks_require(const struct settings *s, const struct checks_root *root, struct err *e)
 {
 	char path[512];
@@ -106,5 +114,11 @@ enum gw_err checks_require(const struct settings *s, const struct checks_root *r
 	if (access(path, R_OK | W_OK) != 0)
 		return err_set(e, GW_EIO, "%s: %s; do: modprobe tun (in a container: --device /dev/net/tun)", path,
 			       strerror(errno));
+	/* A TUN device that is there, made by the administrator, is taken. */
+	if (s->tun_name && exists(root->net, s->tun_name, "") && !exists(root->net, s->tun_name, "/tun_flags"))
+		return err_set(
+			e, GW_EEXIST,
+			"a network device %s exists and is no TUN device; choose another name by userspace.device",
+			s->tun_name);
 	return GW_OK;
 }

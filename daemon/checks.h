@@ -11,6 +11,7 @@
 struct checks_root {
 	const char *proc_sys; /* "/proc/sys" */
 	const char *dev;      /* "/dev" */
+	const char *net;      /* "/sys/class/net" */
 };
 
 /*

@@ -9,6 +9,7 @@
 enum {
 	STATS_MAX = 256,
 	LEASES_SLICE = 500,
+	SCAN_LEAST = 64,
 };
 
 static struct show show_of(const struct gateway *g)
@@ -62,7 +63,10 @@ static enum gw_err list_sas(void *ctx, struct control_call *call)
 	uint32_t after = (uint32_t)call->cursor[0];
 	const struct ike_sa *sa;
 
-	while (control_room(call)) {
+	for (unsigned n = 0; control_room(call); n++) {
+		/* A filter may pass over many. */
+		if (n >= SCAN_LEAST && loop_turn_over(g->loop))
+			return GW_PENDING;
 		sa = ike_next(g->ike, &after);
 		if (!sa)
 			return GW_OK;

@@ -15,6 +15,7 @@
 enum {
 	OUT_HIGH = 64 * 1024,	   /* commands pause above this */
 	OUT_MAX = 4 * 1024 * 1024, /* one item is never so long; beyond is our mistake */
+	STEP_LEAST = 16,	   /* items that a step may make however busy the turn is */
 	OUT_KEEP = 4096,	   /* a larger buffer is given back when it is empty */
 };
 
@@ -126,7 +127,8 @@ bool control_room(const struct control_call *call)
 {
 	const struct control_client *c = call->client;
 
-	return !c->broken && c->out_n - c->out_at < OUT_HIGH && !loop_turn_over(c->control->loop);
+	return !c->broken && c->out_n - c->out_at < OUT_HIGH &&
+	       (call->items - call->step_began < STEP_LEAST || !loop_turn_over(c->control->loop));
 }
 
 /* ---- requests ---- */
@@ -148,7 +150,10 @@ static void reply_end(struct control_client *c, enum gw_err r, const struct err 
 
 static void call_step(struct control_client *c)
 {
-	enum gw_err r = c->command->step(c->control->ctx, &c->call);
+	enum gw_err r;
+
+	c->call.step_began = c->call.items;
+	r = c->command->step(c->control->ctx, &c->call);
 
 	if (r == GW_PENDING)
 		return;
@@ -278,7 +283,7 @@ static void client_ready(void *arg, unsigned what)
 
 	if (what & LOOP_READ)
 		client_read(c);
-	if (c->command && control_room(&c->call))
+	if (c->command && c->out_n - c->out_at < OUT_HIGH)
 		call_step(c);
 	take_lines(c);
 	if (!c->broken && !out_flush(c))

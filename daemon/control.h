@@ -28,9 +28,10 @@ struct control_command {
 
 struct control_call {
 	const struct control_request *request;
-	struct err err;	    /* why it failed */
-	uint64_t cursor[2]; /* 0 at first; the command's own */
-	uint64_t items;	    /* sent so far */
+	struct err err;	     /* why it failed */
+	uint64_t cursor[2];  /* 0 at first; the command's own */
+	uint64_t items;	     /* sent so far */
+	uint64_t step_began; /* `items` at the beginning of this step */
 	struct control_client *client;
 };
 

@@ -15,7 +15,7 @@
 
 #define PATIENCE_US SECONDS(2)
 
-static const struct checks_root real_root = { "/proc/sys", "/dev" };
+static const struct checks_root real_root = { "/proc/sys", "/dev", "/sys/class/net" };
 
 /* ---- callbacks of the loop ---- */
 

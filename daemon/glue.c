@@ -4,16 +4,19 @@
 #include "daemon/listen.h"
 #include "esp/fake.h"
 
+enum { LEAST = 64 }; /* of each kind, however busy the turn is */
+
 static void take_plane_events(struct gateway *g)
 {
 	struct dp_event ev;
+	int n = 0;
 
 	while (g->dp->ops->take_event(g->dp, &ev)) {
 		if (ev.kind == DP_DONE)
 			ike_resume(g->ike, ev.token, ev.result, ev.result == GW_OK ? NULL : ev.text);
 		else
 			ike_dataplane_event(g->ike, &ev);
-		if (loop_turn_over(g->loop)) {
+		if (++n >= LEAST && loop_turn_over(g->loop)) {
 			loop_again(g->loop);
 			return;
 		}
@@ -46,12 +49,19 @@ static void settle(struct gateway *g)
 	} while (g->plane_is_fake && fake_plane_run(g->dp, SIZE_MAX) > 0);
 }
 
+/* DELETEs to everybody are more than fits into a turn, and into a socket's buffer. */
 static void send_datagrams(struct gateway *g)
 {
 	struct ike_output out;
+	int n = 0;
 
-	while (ike_take_datagram(g->ike, &out))
+	while (ike_take_datagram(g->ike, &out)) {
 		listen_send(g, &out.datagram);
+		if (++n >= LEAST && loop_turn_over(g->loop)) {
+			loop_again(g->loop);
+			return;
+		}
+	}
 }
 
 void glue_turn(struct gateway *g)

@@ -10,6 +10,8 @@
 #include "esp/tun.h"
 #include "esp/user.h"
 
+enum { TAKE_LEAST = 32 }; /* datagrams that are taken however busy the turn is */
+
 /* The plane has events or IKE datagrams: the events are for the turn's end (glue). */
 static void plane_ready(void *arg, unsigned what)
 {
@@ -17,7 +19,7 @@ static void plane_ready(void *arg, unsigned what)
 	struct user_ike in;
 
 	(void)what;
-	while (!loop_turn_over(g->loop) && user_plane_take_ike(g->dp, &in)) {
+	for (int n = 0; (n < TAKE_LEAST || !loop_turn_over(g->loop)) && user_plane_take_ike(g->dp, &in); n++) {
 		const struct datagram d = { .from = in.from, .to = in.to, .data = { in.data, in.n }, .natt = true };
 
 		/* The plane's copy was made for us alone; the engine decrypts in place. */

@@ -173,7 +173,9 @@ static enum gw_err allow_some(scmp_filter_ctx ctx, struct err *e)
 	if (r != 0)
 		return failed(e, "clone", r);
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		const struct scmp_arg_cmp family = { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)families[i] };
+		const struct scmp_arg_cmp family = { .arg = 0,
+						     .op = SCMP_CMP_EQ,
+						     .datum_a = (scmp_datum_t)families[i] };
 
 		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &family);
 		if (r != 0)

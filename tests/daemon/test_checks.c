@@ -1,5 +1,6 @@
 #include "daemon/checks.h"
 
+#include "daemon/privileges.h"
 #include "daemon_check.h"
 
 struct scene {
@@ -28,7 +29,7 @@ static void scene_open(struct scene *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->dir = scratch_make();
-	s->root = (struct checks_root){ s->dir, s->dir };
+	s->root = (struct checks_root){ s->dir, s->dir, s->dir };
 	kept_log_init(&s->log);
 	ck_assert(range_parse("10.9.0.0/24", &s->pools[0].addresses));
 	ck_assert(range_parse("fd09::/64", &s->pools[1].addresses));
@@ -103,6 +104,26 @@ START_TEST(strict_reverse_path_filter)
 }
 END_TEST
 
+START_TEST(a_device_that_is_no_tun_is_not_taken)
+{
+	struct scene s;
+	struct err e = { 0 };
+
+	scene_open(&s);
+	if (privileges_check(NULL) == GW_OK) {
+		s.settings.dataplane = DATAPLANE_USERSPACE;
+		sysctl_put(&s, "net/tun", "");
+		ck_assert_int_eq(checks_require(&s.settings, &s.root, &e), GW_OK);
+		sysctl_put(&s, "gw0/mtu", "1500");
+		ck_assert_int_eq(checks_require(&s.settings, &s.root, &e), GW_EEXIST);
+		ck_assert_ptr_nonnull(strstr(e.text, "userspace.device"));
+		sysctl_put(&s, "gw0/tun_flags", "0x1001");
+		ck_assert_int_eq(checks_require(&s.settings, &s.root, &e), GW_OK);
+	}
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(planes_that_cannot_be_had)
 {
 	struct scene s;
@@ -131,6 +152,7 @@ int main(void)
 	tcase_add_test(tc, silent_when_all_is_well);
 	tcase_add_test(tc, forwarding_of_the_families_in_use);
 	tcase_add_loop_test(tc, strict_reverse_path_filter, 0, (int)ARRAY_LEN(filters));
+	tcase_add_test(tc, a_device_that_is_no_tun_is_not_taken);
 	tcase_add_test(tc, planes_that_cannot_be_had);
 	return check_main("checks", tc);
 }
