@@ -1,0 +1,50 @@
+# build/bench/ike.runs (one object a line, slurped) -> the table of build/bench/ike.json. $peer, $tunnels.
+
+def median: sort | if length == 0 then null elif length % 2 == 1 then .[length / 2 | floor]
+	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
+def rounded: if . == null then null else . * 100 | round / 100 end;
+
+. as $runs
+| def cost($of; $job; $up): [$runs[] | select(.of == $of and .job == $job and ($up == null or .up_before == $up) and .failed == 0)
+	| .cpu_us_each] | median;
+  def idle($of): [$runs[] | select(.of == $of and .job == "idle") | .pss_kb] | median;
+  # Growth from the idle process to $tunnels of them; of the peer to as many as it was asked for.
+  def per_tunnel($of): ([$runs[] | select(.of == $of and .job == "up") | .up_before] | max) as $most
+	| [$runs[] | select(.of == $of and .job == "up" and .up_after == $most) | .pss_kb_after] | median
+	| if . == null or $most == 0 then null else (. - idle($of)) / $most end;
+  # Measured in other runs, by others: shared/BASELINE.md.
+  def quoted($name; $value): {reference: {name: $name, value: $value, quoted: true}};
+  def noop($value): quoted("strongSwan 6.0.6, no-op kernel backend"; $value);
+  def row($measure; $unit; $value; $theirs): {measure: $measure, value: ($value | rounded), unit: $unit,
+	peer: {name: $peer, value: ($theirs | rounded)}};
+  def at_most($goal; $why): . + {goal: "<= \($goal)", met: (if .value == null then null else .value <= $goal end)}
+	| if .met == false then . + {why: $why} else . end;
+  def within($factor; $base): . + {goal: "<= \($factor) x the cost at 100 tunnels (\($base | rounded))",
+	met: (if .value == null or $base == null then null else .value <= $factor * $base end)}
+	| if .met == false then . + {why: "\(.value / $base | rounded) x measured"} else . end;
+  ["\($tunnels)"] as [$n]
+| "two key operations of x25519 and the system calls of two round trips are about 70 us of it on an idle core" as $floor
+| {name: "ike", planes: ["fake", "userspace"], tunnels: $tunnels, results: [
+	(row("handshake at 100 tunnels, PSK + x25519, fake plane"; "us CPU of the responder"; cost("fake"; "up"; 100); cost("charon"; "up"; 100))
+		+ noop(250) | at_most(100; $floor)),
+	(row("handshake at 100 tunnels, PSK + x25519, userspace plane"; "us CPU of the responder"; cost("userspace"; "up"; 100); cost("charon"; "up"; 100))
+		+ quoted("strongSwan 6.0.6 kernel-libipsec, first 1,000"; 496) | at_most(130; $floor)),
+	(row("handshake at \($n) tunnels, fake plane"; "us CPU of the responder"; cost("fake"; "up"; $tunnels); cost("charon"; "up"; $tunnels))
+		+ noop(252) | within(1.1; cost("fake"; "up"; 100))),
+	(row("handshake at \($n) tunnels, userspace plane"; "us CPU of the responder"; cost("userspace"; "up"; $tunnels); cost("charon"; "up"; $tunnels))
+		+ quoted("strongSwan 6.0.6 kernel-libipsec"; 12712) | within(1.1; cost("userspace"; "up"; 100))),
+	(row("memory per tunnel, fake plane"; "kB PSS"; per_tunnel("fake"); per_tunnel("charon"))
+		+ noop(14.6) | at_most(3; "see the single runs")),
+	(row("memory per tunnel, userspace plane"; "kB PSS"; per_tunnel("userspace"); per_tunnel("charon"))
+		+ quoted("strongSwan 6.0.6 kernel-libipsec"; 22.2) | at_most(5; "see the single runs")),
+	(row("idle daemon, fake plane"; "kB PSS"; idle("fake"); idle("charon"))
+		+ quoted("strongSwan 6.0.6"; 7200) | at_most(3072; "shared libraries are counted in full where nobody else has them")),
+	row("idle daemon, userspace plane"; "kB PSS"; idle("userspace"); idle("charon")),
+	(row("liveness answered"; "us CPU of the responder"; cost("fake"; "probe"; null); cost("charon"; "probe"; null))
+		+ noop(44) | at_most(12; "system calls of one round trip")),
+	(row("CHILD rekey without PFS, with the DELETE of the old one"; "us CPU of the responder"; cost("fake"; "child"; null); cost("charon"; "child"; null))
+		+ noop(130) | at_most(35; "two exchanges, so two round trips of system calls")),
+	(row("IKE rekey x25519, with the DELETE of the old one"; "us CPU of the responder"; cost("fake"; "ike"; null); cost("charon"; "ike"; null))
+		+ noop(214) | at_most(75; "two key operations of x25519 and two round trips")),
+	row("CHILD rekey without PFS, userspace plane"; "us CPU of the responder"; cost("userspace"; "child"; null); cost("charon"; "child"; null))
+]}

@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# `make bench-ike`: what handshakes, liveness and rekeys cost the responder, and what a tunnel takes in memory; gatewayd over
+# the fake and the userspace plane, and strongSwan's charon over kernel-libipsec, driven by the same gw-load in the same run.
+#
+#   client  ────────────────  gateway
+#   100.64.x.y, gw-load       198.51.100.2, gatewayd | charon
+#   core 0                    core 1
+#
+# CPU time is what the scheduler charged to all threads of the responder, kernel and interrupts on its behalf included.
+# Memory is the growth of its proportional set size. Each handshake is of a client of its own, with its own identity and
+# Diffie-Hellman key; all are forced into UDP encapsulation, which kernel-libipsec cannot do without. Neither side logs.
+#
+# ROUNDS (3) of gatewayd, medians count; one of charon. TUNNELS (10000) of each; CHARON_TUNNELS (TUNNELS) of charon, whose
+# last thousands take minutes with kernel-libipsec. Writes build/bench/ike.json and the single runs, build/bench/ike.runs.
+
+set -euo pipefail
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
+. "$TOP/tests/rig/rig.sh"
+. "$TOP/tests/rig/charon.sh"
+. "$TOP/tests/rig/gatewayd.sh"
+GATEWAY_BUILD=${GATEWAY_BUILD:-$TOP/build/release}
+LOAD=$GATEWAY_BUILD/tests/load/gw-load
+ROUNDS=${ROUNDS:-3}
+TUNNELS=${TUNNELS:-10000}
+CHARON_TUNNELS=${CHARON_TUNNELS:-$TUNNELS}
+OUT=$TOP/build/bench
+IKE=aes128gcm16-prfsha256-x25519
+ESP=aes128gcm16
+PSK=correct-horse-battery-staple
+
+cores() { taskset -pc $$ | sed 's/.*: //'; }
+
+# The responder on the last core that we may use, the generator on the first.
+pin() { taskset -acp "$(cores | sed 's/.*[,-]//')" "$1" >/dev/null; }
+
+# load RESPONDER PLAN: one line of ike.runs for each item of the plan.
+load() {
+	local status=0
+
+	on client taskset -c "$(cores | sed 's/[,-].*//')" "$LOAD" --to "$GATEWAY_V4" --from 100.64.0.1 --sources 64 --nat \
+		--psk "$PSK" --ike "$IKE" --esp "$ESP" --pid "$(rig_pid "$process")" --patience 120 --plan "$2" >"$RIG/load.json" || status=$?
+	jq -c --arg of "$1" '.results[] + {of: $of}' "$RIG/load.json" >>"$OUT/ike.runs"
+	jq -r --arg of "$1" '.results[] | "  \($of) \(.job) \(.up_before): \(.cpu_us_each * 10 | round / 10) us each, \(.per_second | round)/s, generator \(.generator_us_each | round) us\(if .why then ", " + .why else "" end)"' "$RIG/load.json"
+	((status == 0)) || die "gw-load: $1 did not do all of $2"
+}
+
+idle() {
+	sleep 1
+	jq -cn --arg of "$1" --argjson kb "$(awk '$1 == "Pss:" { print $2 }' "/proc/$(rig_pid "$process")/smaps_rollup")" \
+		'{of: $of, job: "idle", pss_kb: $kb}' >>"$OUT/ike.runs"
+}
+
+plan() { printf 'up:100,up:1000'; }
+more() { (($1 > 1100)) && printf ',up:%s,up:1000' "$(($1 - 1100))"; true; }
+
+run_ours() {
+	local plane=$1
+
+	gatewayd_secret gateway psk "$PSK"
+	gatewayd_start gateway <<-EOT
+		control: {socket: $RIG/gateway/control.sock}
+		state_dir: $RIG/gateway/state
+		dataplane: $plane
+		log: {level: error}
+		pools:
+		  clients: {addresses: 10.64.0.0/15}
+		connections:
+		  load:
+		    local: {id: gw.example.org}
+		    psk: {file: $RIG/gateway/psk}
+		    pools: [clients]
+		    dpd: 0
+		    children:
+		      lan: {local: [10.1.0.0/24]}
+	EOT
+	process=gatewayd-gateway
+	pin "$(rig_pid "$process")"
+	idle "$plane"
+	load "$plane" "$(plan)$(more "$TUNNELS"),probe:20000,child:5000,ike:5000"
+	# Without a word to 11,000 clients.
+	gatewayd_kill gateway
+	rm -rf "$RIG/gateway"
+}
+
+run_charon() {
+	charon_start gateway '
+		ikesa_table_size = 16384
+		ikesa_table_segments = 16
+		filelog {
+			log {
+				default = -1
+				ike = -1
+				enc = -1
+				cfg = -1
+			}
+		}'
+	process=charon-gateway
+	charon_load gateway <<-EOT
+		connections {
+			load {
+				version = 2
+				proposals = $IKE
+				pools = clients
+				rekey_time = 0
+				unique = never
+				local {
+					auth = psk
+					id = gw.example.org
+				}
+				remote {
+					auth = psk
+				}
+				children {
+					lan {
+						local_ts = 10.1.0.0/24
+						esp_proposals = $ESP
+						rekey_time = 0
+					}
+				}
+			}
+		}
+		pools {
+			clients {
+				addrs = 10.64.0.0/15
+			}
+		}
+		secrets {
+			ike-load {
+				secret = $PSK
+			}
+		}
+	EOT
+	pin "$(rig_pid "$process")"
+	idle charon
+	load charon "$(plan),probe:5000,child:1000,ike:1000$(more "$CHARON_TUNNELS")"
+	charon_kill gateway
+}
+
+rig_require jq unshare swanctl taskset
+for program in "$GATEWAY_BUILD/gatewayd" "$LOAD"; do
+	[[ -x $program ]] || die "$program is missing: run 'make build'"
+done
+(($(nproc) > 1)) || die 'two cores are needed: one for the responder, one for the generator'
+mkdir -p "$OUT"
+: >"$OUT/ike.runs"
+export GATEWAY_ALLOW_FAKE=1
+rig_begin bench
+rig_topology direct
+ip -n "$RIG_ID-client" route add local 100.64.0.0/16 dev lo
+ip -n "$RIG_ID-gateway" route add 100.64.0.0/16 via 198.51.100.10
+
+for ((round = 1; round <= ROUNDS; round++)); do
+	for plane in fake userspace; do
+		say "round $round of $ROUNDS, gatewayd, $plane plane"
+		run_ours "$plane"
+	done
+done
+say "strongSwan $(charon_version), kernel-libipsec"
+run_charon
+
+jq -s --arg peer "strongSwan $(charon_version) kernel-libipsec" --argjson tunnels "$TUNNELS" -f "$TOP/tests/load/bench_ike.jq" \
+	"$OUT/ike.runs" >"$OUT/ike.json"
+say
+jq -r '.results[] | [(if .met == null then "-" elif .met then "met" else "NOT MET" end), .measure, "\(.value) \(.unit)", "peer \(.peer.value)", (if .reference then "quoted \(.reference.value)" else "" end), (.goal // "")] | join("   ")' "$OUT/ike.json"
+say 'written: build/bench/ike.json'
