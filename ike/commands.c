@@ -23,7 +23,7 @@ static void wish_delete(struct ike_sa *sa, struct child_sa *c, const char *reaso
 		c->want_delete = true;
 	} else {
 		sa->want_delete = true;
-		sa->down_reason = reason;
+		sa_set_reason(sa, reason);
 	}
 }
 

@@ -25,7 +25,7 @@
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
 	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
 	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_busy) X(drop_address) \
-	X(drop_memory) X(drop_internal)
+	X(drop_memory) X(drop_standby) X(drop_internal)
 
 enum ike_counter {
 #define X(name) CNT_##name,
@@ -90,6 +90,8 @@ struct ike {
 	uint32_t next_id, next_reqid;
 	size_t half_open, established, children;
 	bool closing;
+	bool passive, cookies_dirty;
+	uint32_t era; /* counts activations */
 	uint64_t counters[CNT_COUNT];
 	struct ratelimit stranger_log, stranger_reply;
 	struct ike_msg msg;  /* of the message in hand */
@@ -149,6 +151,14 @@ static inline mtime ike_now(const struct ike *ike)
 void ike_log_stranger(struct ike *ike, const struct endpoint *from, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Likewise, without a token, for one SA of ike_apply(). */
+MUST_USE enum gw_err ike_operate_for(struct ike *ike, uint64_t key, const struct dp_op *ops, size_t n);
+
+/* ---- standby.c ---- */
+
+/* Timers of an SA that was taken over: what is overdue is spread. True: that was all for now. */
+bool sa_resume_timers(struct ike_sa *sa, mtime now);
+
 /* ---- sa.c ---- */
 
 struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64_t spi_r); /* in the table; NULL: memory */
@@ -164,6 +174,7 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger);
 void sa_bury(struct ike_sa *sa); /* IKE_DEAD: out of all tables, freed at the end of the turn */
 void sa_free(struct ike_sa *sa);
 void sa_set_lifetimes(struct ike_sa *sa);
+void sa_set_reason(struct ike_sa *sa, const char *reason); /* why it goes down; copied, since it goes later */
 /* Keys of the two directions, for sk.h. */
 struct sk_key sa_key_in(const struct ike_sa *sa);
 struct sk_key sa_key_out(const struct ike_sa *sa);

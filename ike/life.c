@@ -50,6 +50,8 @@ static enum gw_err next_request(struct ike_sa *sa)
 
 void sa_pump(struct ike_sa *sa)
 {
+	if (sa->ike->passive)
+		return;
 	if ((sa->state != IKE_UP && sa->state != IKE_REKEYED) || window_busy(&sa->window) || sa->our_x)
 		return;
 	if (next_request(sa) != GW_OK)
@@ -87,6 +89,9 @@ static void sa_due(struct ike_sa *sa, mtime now)
 {
 	struct ike *ike = sa->ike;
 
+	if (sa->era != ike->era && sa_resume_timers(sa, now))
+		return;
+
 	if (sa->state == IKE_LINGERING) {
 		sa_bury(sa);
 		return;
@@ -101,7 +106,10 @@ static void sa_due(struct ike_sa *sa, mtime now)
 		if (sa->state == IKE_DEAD)
 			return;
 	}
-	if (mtime_reached(sa->life_at, now)) {
+	if (mtime_reached(sa->life_at, now) && sa->our_x && sa->our_x->kind == X_REKEY_IKE) {
+		/* The new SA is on its way: want_delete would end the session and not just this SA. */
+		sa->life_at = mtime_add(now, SECONDS(LINGER_SECONDS));
+	} else if (mtime_reached(sa->life_at, now)) {
 		sa->life_at = MTIME_NEVER;
 		sa->want_delete = true;
 		if (!sa->down_reason)
@@ -122,7 +130,7 @@ static void sa_due(struct ike_sa *sa, mtime now)
 
 mtime ike_due(const struct ike *ike)
 {
-	return due_first(&ike->due);
+	return ike->passive ? MTIME_NEVER : due_first(&ike->due);
 }
 
 void ike_tick(struct ike *ike)
@@ -130,7 +138,7 @@ void ike_tick(struct ike *ike)
 	mtime now = ike_now(ike);
 	struct ike_sa *sa;
 
-	for (int i = 0; i < TICK_MAX && (sa = due_reached(&ike->due, now)); i++) {
+	for (int i = 0; !ike->passive && i < TICK_MAX && (sa = due_reached(&ike->due, now)); i++) {
 		sa_due(sa, now);
 		/* What could not be done now (a wish that must wait) is looked at again soon, never in a circle. */
 		if (sa->state != IKE_DEAD && mtime_reached(sa->due, now))
@@ -142,7 +150,7 @@ void ike_dataplane_event(struct ike *ike, const struct dp_event *ev)
 {
 	struct child_sa *c;
 
-	if (ev->kind != DP_MOVED)
+	if (ev->kind != DP_MOVED || ike->passive)
 		return;
 	c = ike_find_child(ike, ev->id.spi);
 	if (!c || c->state == CHILD_INSTALLING)

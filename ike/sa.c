@@ -113,6 +113,7 @@ struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64
 	sa->spi_r = spi_r;
 	sa->id = ++ike->next_id;
 	sa->due_at = SIZE_MAX;
+	sa->era = ike->era;
 	sa->due = sa->rekey_at = sa->life_at = sa->not_before = sa->window.retransmit_at = MTIME_NEVER;
 	sa->not_before = (mtime){ 0 };
 	sa->created = sa->last_in = ike_now(ike);
@@ -141,6 +142,7 @@ void sa_free(struct ike_sa *sa)
 	exchange_destroy(sa->peer_x);
 	exchange_destroy(sa->our_x);
 	settings_unref(sa->settings);
+	free(sa->down_copy);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
 }
@@ -234,6 +236,15 @@ void sa_set_lifetimes(struct ike_sa *sa)
 	sa->rekey_at =
 		c->rekey_us > 0 ? mtime_add(now, jittered(sa->ike, c->rekey_us, c->rekey_jitter_percent)) : MTIME_NEVER;
 	sa->life_at = c->life_us > 0 ? mtime_add(now, c->life_us) : MTIME_NEVER;
+}
+
+void sa_set_reason(struct ike_sa *sa, const char *reason)
+{
+	char *copy = reason ? strdup(reason) : NULL;
+
+	free(sa->down_copy);
+	sa->down_copy = copy;
+	sa->down_reason = copy ? copy : "deleted by us";
 }
 
 void child_set_lifetimes(struct child_sa *c)

@@ -107,6 +107,8 @@ struct ike_sa {
 	bool peer_nat, our_nat;
 	bool want_rekey, want_delete, want_dpd;
 	bool dirty; /* is in the engine's list of changed objects */
+	bool adopted; /* came from another node: the peer may be ahead by requests that changed nothing */
+	uint32_t era; /* of the engine when its timers were last right; see ike_set_passive */
 	uint32_t peer_flags;
 	struct settings *settings;    /* owned reference */
 	const struct conn_cfg *conn;  /* NULL until chosen in IKE_AUTH */
@@ -128,7 +130,8 @@ struct ike_sa {
 	struct sa_lease leases[SA_LEASES];
 	struct child_sa *children;
 	uint64_t version; /* of the replicated object: rises with every change */
-	const char *down_reason;
+	const char *down_reason; /* static, or the copy */
+	char *down_copy;	 /* owned; see sa_set_reason */
 	mtime created, rekey_at, life_at;
 	mtime established;
 	mtime last_in; /* last authenticated message */

@@ -268,6 +268,12 @@ static void retry_later(struct ike_sa *sa)
 											       SECONDS(RETRY_SECONDS)));
 }
 
+static void end_session(struct ike_sa *to, const struct ike_sa *from)
+{
+	to->want_delete = true;
+	sa_set_reason(to, from->down_reason);
+}
+
 void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m)
 {
 	const struct notify_payload *error = msg_error(m);
@@ -310,18 +316,25 @@ void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ik
 		move_children(to, theirs);
 		theirs->successor = ike_sa_local_spi(to);
 		theirs->rekey_at = MTIME_NEVER;
-		/* Our DELETE of the old SA may reach the peer before our answer does: then it never knows of this one. */
+		/* Our DELETE of the old SA may reach the peer before our answer does: then it never knows of this one.
+		 */
 		theirs->life_at = mtime_add(ike_now(sa->ike), SECONDS(REPLACED_SECONDS));
 		sa_set_state(theirs, IKE_REKEYED, "redundant: our rekey won");
 		sa_reschedule(theirs);
 	}
+	/* Who wanted the session to end meanwhile meant the session, whatever SA carries it now. */
+	if (theirs && theirs->state == IKE_DELETING)
+		end_session(to, theirs);
+	else if (sa->want_delete)
+		end_session(to, sa);
 	sa->want_delete = true;
+	sa_pump(to);
 	sa_reschedule(to);
 }
 
 /*
- * 2.8.2: the peer closes the SA that its own rekey made, and our rekey of the same predecessor is unanswered: it was the
- * peer's that lost, and its answer to ours is on the way. The session goes back to the predecessor until then.
+ * 2.8.2: the peer closes the SA that its own rekey made, and our rekey of the same predecessor is unanswered: it was
+ * the peer's that lost, and its answer to ours is on the way. The session goes back to the predecessor until then.
  */
 void x_rekey_ike_hand_back(struct ike_sa *sa)
 {
