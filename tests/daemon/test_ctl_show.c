@@ -15,7 +15,7 @@ static const char sas[] =
 	"\"remote_ts\":[\"10.9.0.5\",\"fd09::5\"],\"bytes_in\":12345678,\"bytes_out\":999,\"packets_in\":9812,"
 	"\"packets_out\":7,\"age\":61,\"rekey_in\":3539,\"expires_in\":3800,\"last_use\":2,"
 	"\"drops\":{\"replay\":1,\"bad_icv\":2,\"bad_policy\":3}}]},"
-	"{\"id\":7,\"conn\":null,\"state\":\"CONNECTING\",\"identity\":null,\"local\":{\"addr\":\"2001:db8::1\","
+	"{\"id\":7,\"conn\":null,\"state\":\"HALF_OPEN\",\"identity\":null,\"local\":{\"addr\":\"2001:db8::1\","
 	"\"port\":500},"
 	"\"remote\":{\"addr\":\"2001:db8::7\",\"port\":500},\"nat\":{\"peer\":false,\"us\":false},\"inner\":[],"
 	"\"ike\":{\"proposal\":\"aes128gcm16-prfsha256-ecp256\",\"spi_i\":\"1\",\"spi_r\":\"2\"},\"established\":null,"
@@ -55,7 +55,7 @@ START_TEST(list_of_sas)
 		 "    net #34  INSTALLED  ESP in UDP  aes256gcm16-esn  in c1234567  12.3 MB  9812 pkts  out 89abcdef  "
 		 "999 B  "
 		 "7 pkts  10.0.0.0/8 <> 10.9.0.5, fd09::5  up 1m 1s  rekey in 58m 59s\n"
-		 " 7  (not authenticated)  [2001:db8::7]:500  no   -                  -     CONNECTING   "
+		 " 7  (not authenticated)  [2001:db8::7]:500  no   -                  -     HALF_OPEN    "
 		 "aes128gcm16-prfsha256-ecp256  0s     -         -\n");
 	ck_shows(ctl_show_sas, "[]", false, true, "no SAs\n");
 	ck_shows(ctl_show_sas, "[]", false, false, "");
