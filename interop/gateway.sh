@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # The gateway of the stories: gatewayd.
 
+GATEWAY_PLANE=${GATEWAY_PLANE:-userspace}
+
 gateway_process() { printf 'gatewayd-gateway'; }
 
 # gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
@@ -16,7 +18,7 @@ gateway_start() {
 	gatewayd_start gateway <<-EOT
 		control: {socket: $RIG/gateway/control.sock}
 		state_dir: $RIG/gateway/state
-		dataplane: userspace
+		dataplane: $GATEWAY_PLANE
 		log: {level: $log_level}
 		ike:
 		  retransmit: {first: 300ms, tries: 3}

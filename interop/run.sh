@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
 # Tells the stories in interop/cases/ with a real peer, some at a time, and writes build/interop/results.json.
 #
-#   interop/run.sh [-j N] [-d] [CASE...]      all cases when none is named; -d: also writes docs/interop.md
+#   interop/run.sh [-j N] [-d] [--rig host|uml] [--plane userspace|kernel] [CASE...]
+#
+# All cases when none is named. -d: also writes docs/interop.md, from all runs whose results are in build/interop.
+# --rig host (default): on this machine, with strongSwan's kernel-libipsec. --rig uml: in one User Mode Linux, whose
+# kernel has ESP, with kernel-netlink (tests/uml; RIG=host: here, for a host whose own kernel has it), and with the
+# stories that need it. --plane: gatewayd's.
 #
 # Surroundings: GATEWAY_BUILD, GATEWAY, CLIENT as interop/lib.sh explains them. What a failed story left behind stands in
-# build/interop/log/CASE/. The last line is `N passed, N failed`; the status is 0 when none failed.
+# build/interop/RIG-PLANE/log/CASE/. The last line is `N passed, N failed`; the status is 0 when none failed.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/rig/rig.sh
 . tests/rig/charon.sh
 
-OUT=$RIG_TOP/build/interop
-CASE_SECONDS=60
+CASE_SECONDS=${CASE_SECONDS:-60}
 
 # One story, in a process of its own: a line on the terminal, and one in the results.
 tell() {
@@ -27,64 +31,129 @@ tell() {
 	else
 		printf '  FAILED  %-26s %5d ms  %s\n' "$name" "$ms" "${why:-status $status}"
 	fi
-	jq -cn --arg case "$name" --arg client "$CLIENT_NAME" --arg gateway "$GATEWAY" --argjson ms "$ms" --argjson status "$status" \
-		--arg why "${why:-status $status}" '{case: $case, plane: "userspace", client: $client, gateway: $gateway,
-		passed: ($status == 0), seconds: ($ms / 1000)} + if $status == 0 then {} else {why: $why} end' >"$OUT/part/$name"
+	jq -cn --arg case "$name" --arg client "$CLIENT_NAME" --arg gateway "$GATEWAY" --arg plane "$GATEWAY_PLANE" --arg rig "$rig" \
+		--argjson ms "$ms" --argjson status "$status" --arg why "${why:-status $status}" '{case: $case, plane: $plane, rig: $rig,
+		client: $client, gateway: $gateway, passed: ($status == 0), seconds: ($ms / 1000)} +
+		if $status == 0 then {} else {why: $why} end' >"$OUT/part/$name"
 }
 
+usage() { RIG_STATUS=2 die 'usage: interop/run.sh [-j N] [-d] [--rig host|uml] [--plane userspace|kernel] [CASE...]'; }
+
 if [[ ${1:-} == --tell ]]; then
+	rig=$STORY_RIG OUT=$STORY_OUT
 	tell "$2"
 	exit 0
 fi
 
-jobs=2 docs=
-while getopts j:d option; do
-	case $option in
-	j) jobs=$OPTARG ;;
-	d) docs=docs/interop.md ;;
-	*) RIG_STATUS=2 die 'usage: interop/run.sh [-j N] [-d] [CASE...]' ;;
+jobs=2 docs='' rig=host plane=userspace inside=
+while (($# > 0)); do
+	case $1 in
+	-j | --rig | --plane)
+		(($# > 1)) || usage
+		case $1 in
+		-j) jobs=$2 ;;
+		--rig) rig=$2 ;;
+		--plane) plane=$2 ;;
+		esac
+		shift
+		;;
+	-d) docs=docs/interop.md ;;
+	--inside) inside=yes ;; # we are in the guest already
+	-*) usage ;;
+	*) break ;;
 	esac
+	shift
 done
-shift $((OPTIND - 1))
-if (($# == 0)); then
-	set -- interop/cases/*.sh
-fi
+[[ $rig =~ ^(host|uml)$ && $plane =~ ^(userspace|kernel)$ ]] || usage
+[[ $rig == host ]] || CHARON_ESP=kernel
+(($# > 0)) || set -- interop/cases/*.sh
 cases=()
 for name in "$@"; do
 	name=$(basename "$name" .sh)
 	[[ -x interop/cases/$name.sh ]] || RIG_STATUS=2 die "no case $name in interop/cases"
+	if [[ $CHARON_ESP != kernel ]] && grep -q '^# needs esp$' "interop/cases/$name.sh"; then
+		continue
+	fi
 	cases+=("$name")
 done
+OUT=$RIG_TOP/build/interop/$rig-$plane
 
-rig_require jq swanctl unshare timeout
-[[ -x /usr/lib/ipsec/charon ]] || die "strongSwan's charon is not installed: run 'make deps'"
-rm -rf "$OUT/log" "$OUT/part"
+tell_all() {
+	rig_require jq swanctl unshare timeout
+	[[ -x /usr/lib/ipsec/charon ]] || die "strongSwan's charon is not installed: run 'make deps'"
+	CLIENT_NAME="strongSwan $(charon_version)"
+	STORY_LOGS=$OUT/log STORY_RIG=$rig STORY_OUT=$OUT GATEWAY=${GATEWAY:-gatewayd} GATEWAY_PLANE=$plane
+	export CLIENT_NAME STORY_LOGS STORY_RIG STORY_OUT GATEWAY GATEWAY_PLANE CHARON_ESP
+	printf 'interop: %d stories, client %s, gateway %s, %s plane, rig %s\n' "${#cases[@]}" "$CLIENT_NAME" "$GATEWAY" "$plane" "$rig"
+	printf '%s\n' "${cases[@]}" | xargs -P "$jobs" -I{} "$0" --tell {}
+}
+
+if [[ -n $inside ]]; then
+	tell_all
+	exit 0
+fi
+rm -rf "$OUT"
 mkdir -p "$OUT/log" "$OUT/part"
-CLIENT_NAME="strongSwan $(charon_version)"
-STORY_LOGS=$OUT/log
-GATEWAY=${GATEWAY:-gatewayd}
-export CLIENT_NAME STORY_LOGS GATEWAY
+case $rig in
+host) tell_all ;;
+uml)
+	# A guest has one processor, so there are two, each with every other story. One that dies, or is too slow in all,
+	# has told fewer stories, which counts below.
+	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/ubsan} CASE_SECONDS=$((CASE_SECONDS * 3))
+	guests=()
+	for half in 0 1; do
+		mine=()
+		for ((i = half; i < ${#cases[@]}; i += 2)); do mine+=("${cases[i]}"); done
+		((${#mine[@]} > 0)) || continue
+		tests/uml/run.sh -m 2G -t $((120 + ${#mine[@]} * 30)) -- \
+			"$RIG_TOP/interop/run.sh" --inside -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
+		guests+=($!)
+	done
+	# Ctrl-C ends them too: they are in our group.
+	for guest in "${guests[@]}"; do wait "$guest" || true; done
+	;;
+esac
 
-printf 'interop: %d stories, client %s, gateway %s\n' "${#cases[@]}" "$CLIENT_NAME" "$GATEWAY"
-printf '%s\n' "${cases[@]}" | xargs -P "$jobs" -I{} "$0" --tell {}
-
-jq -s '{name: "interop", results: .}' "$OUT"/part/* >"$OUT/results.json"
-passed=$(jq '[.results[] | select(.passed)] | length' "$OUT/results.json")
+find build/interop -path '*/part/*' -type f -exec cat {} + | jq -s '{name: "interop", results: .}' >build/interop/results.json
+passed=$(find "$OUT/part" -type f -exec cat {} + | jq -s 'map(select(.passed)) | length')
 failed=$((${#cases[@]} - passed))
 
-# The stories with their own words, as a page.
+# The stories with their own words, as a page, with a column for each rig and plane that has results.
 # shellcheck disable=SC2016
 write_docs() {
-	local name story
-	printf '# Interoperability\n\nWritten by `make interop`: the stories in `interop/cases/`, told with the real peer, and whether they came true.\n\n'
-	printf '| story | %s, userspace plane |\n|---|---|\n' "$CLIENT_NAME"
-	for name in "${cases[@]}"; do
+	local name story run runs=() row file
+	for run in host-userspace uml-userspace uml-kernel; do
+		[[ -d build/interop/$run/part ]] && runs+=("$run")
+	done
+	printf '# Interoperability\n\nWritten by `make interop`: the stories in `interop/cases/`, told with strongSwan %s, and whether they came true.\n' \
+		"$(charon_version)"
+	printf 'A column names the client'\''s plugin for ESP and the plane of gatewayd.\n\n| story |'
+	for run in "${runs[@]}"; do
+		case $run in
+		host-*) printf ' kernel-libipsec, %s |' "${run#*-}" ;;
+		uml-*) printf ' kernel-netlink, %s |' "${run#*-}" ;;
+		esac
+	done
+	printf '\n|---|'
+	printf -- '---|%.0s' "${runs[@]}"
+	printf '\n'
+	for name in interop/cases/*.sh; do
+		name=$(basename "$name" .sh)
 		story=$(sed -n "s/^story '\(.*\)'$/\1/p" "interop/cases/$name.sh")
-		printf '| `%s`: %s | %s |\n' "$name" "$story" "$(jq -r 'if .passed then "yes" else "**no**: " + .why end' "$OUT/part/$name")"
+		row=
+		for run in "${runs[@]}"; do
+			file=build/interop/$run/part/$name
+			if [[ -e $file ]]; then
+				row+=" $(jq -r 'if .passed then "yes" else "**no**: " + .why end' "$file") |"
+			else
+				row+=' |'
+			fi
+		done
+		printf '| `%s`: %s |%s\n' "$name" "$story" "$row"
 	done
 }
 [[ -z $docs ]] || write_docs >"$docs"
 
-((failed == 0)) || printf 'what failed stories left behind: build/interop/log/\n'
+((failed == 0)) || printf 'what failed stories left behind: build/interop/%s-%s/log/\n' "$rig" "$plane"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 ((failed == 0))

@@ -99,7 +99,7 @@ client_configure esp_proposals=aes128gcm16
 ! on client ping -q -n -c 1 -W 0.3 "$LAN_V4" >/dev/null || die "the client reaches $LAN_V4 without a tunnel"
 say "    without a tunnel $LAN_V4 does not answer"
 started=$(now_ms)
-client_up || die "the client could not connect: $(tail -n 3 "$RIG/log/up" | tr '\n' ' ')"
+client_up || die "the client could not connect: $(tail -n 3 "$RIG/log/up-client" | tr '\n' ' ')"
 connect_ms=$(($(now_ms) - started))
 result 'connect' "$connect_ms" ms
 say "    connected in $connect_ms ms; inner addresses $(client_inner v4) and $(client_inner v6)"

@@ -1,29 +1,33 @@
 # shellcheck shell=bash
 # The client of the stories, played by strongSwan: what each verb of interop/lib.sh means to charon and swanctl.
+# A second one is spoken to with CLIENT_AT=client2 before the verb.
 
-client_name() { printf 'strongSwan %s (kernel-libipsec)' "$(charon_version)"; }
+CLIENT_AT=client
+
+client_esp() { if [[ $CHARON_ESP == kernel ]]; then printf kernel-netlink; else printf kernel-libipsec; fi; }
+client_name() { printf 'strongSwan %s (%s)' "$(charon_version)" "$(client_esp)"; }
 
 # client_start [CHARON-SETTINGS]
-client_start() { charon_start client "retransmit_timeout = 1
+client_start() { charon_start "$CLIENT_AT" "retransmit_timeout = 1
 			retransmit_base = 1.3
 			retransmit_tries = 4
 			${1:-}"; }
-client_stop() { charon_stop client; }   # says goodbye (DELETE)
-client_crash() { charon_kill client; }  # does not
-client_log() { charon_log client; }
+client_stop() { charon_stop "$CLIENT_AT"; }   # says goodbye (DELETE)
+client_crash() { charon_kill "$CLIENT_AT"; }  # does not
+client_log() { charon_log "$CLIENT_AT"; }
 
 # client_configure KEY=VALUE...: one connection `road` with one CHILD SA `lan`. Keys: gateway, id, psk, proposals,
-# esp_proposals, remote_ts, vips, rekey, child_rekey, dpd.
+# esp_proposals, remote_ts, vips, rekey, child_rekey, dpd, encap.
 client_configure() {
 	local gateway=$GATEWAY_V4 id=client@example.org psk=$STORY_PSK proposals='' esp_proposals='' \
-		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s pair
+		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s encap=no pair
 
 	for pair in "$@"; do
 		# The keys above are local, so a misspelt one is seen.
 		[[ -v ${pair%%=*} ]] || die "client_configure: unknown key ${pair%%=*}"
 		printf -v "${pair%%=*}" '%s' "${pair#*=}"
 	done
-	charon_load client <<-EOT
+	charon_load "$CLIENT_AT" <<-EOT
 		connections {
 			road {
 				version = 2
@@ -32,6 +36,7 @@ client_configure() {
 				${proposals:+proposals = $proposals}
 				rekey_time = $rekey
 				dpd_delay = $dpd
+				encap = $encap
 				local {
 					auth = psk
 					id = $id
@@ -58,21 +63,21 @@ client_configure() {
 	EOT
 }
 
-client_up() { charon_ctl client --initiate --child lan --timeout 20 >"$RIG/log/up" 2>&1; }
-client_down() { charon_ctl client --terminate --ike road --timeout 5 >"$RIG/log/down" 2>&1; }
-client_down_child() { charon_ctl client --terminate --child lan --timeout 5 >"$RIG/log/down" 2>&1; }
+client_up() { charon_ctl "$CLIENT_AT" --initiate --child lan --timeout 20 >"$RIG/log/up-$CLIENT_AT" 2>&1; }
+client_down() { charon_ctl "$CLIENT_AT" --terminate --ike road --timeout 5 >"$RIG/log/down" 2>&1; }
+client_down_child() { charon_ctl "$CLIENT_AT" --terminate --child lan --timeout 5 >"$RIG/log/down" 2>&1; }
 
 # client_rekey ike|child
 client_rekey() {
 	case $1 in
-	ike) charon_ctl client --rekey --ike road >"$RIG/log/rekey" 2>&1 ;;
-	child) charon_ctl client --rekey --child lan >"$RIG/log/rekey" 2>&1 ;;
+	ike) charon_ctl "$CLIENT_AT" --rekey --ike road >"$RIG/log/rekey" 2>&1 ;;
+	child) charon_ctl "$CLIENT_AT" --rekey --child lan >"$RIG/log/rekey" 2>&1 ;;
 	esac
 }
 
 # One `key=value` a line of the SAs as the client sees them, CHILD SAs that are being replaced left out.
 client_sa() {
-	charon_ctl client --list-sas --raw 2>/dev/null | tr ' {}[]' '\n' |
+	charon_ctl "$CLIENT_AT" --list-sas --raw 2>/dev/null | tr ' {}[]' '\n' |
 		awk -F= '/^[a-z-]+=/ {
 			if ($1 == "reqid") child = 1; if ($1 == "uniqueid") child = 0
 			if (child && $1 == "state") stands = ($2 == "INSTALLED")
@@ -84,7 +89,7 @@ client_sa() {
 client_inner() {
 	local pattern='\.'
 	[[ $1 == v4 ]] || pattern=':'
-	charon_ctl client --list-sas | sed -n 's/^  local .*\] \[\(.*\)\]$/\1/p' | head -n 1 | tr ' ' '\n' | grep -- "$pattern"
+	charon_ctl "$CLIENT_AT" --list-sas | sed -n 's/^  local .*\] \[\(.*\)\]$/\1/p' | head -n 1 | tr ' ' '\n' | grep -- "$pattern"
 }
 
 # Eight or sixteen hex digits of the newest: client_spi ike|in|out.

@@ -1,21 +1,25 @@
 # shellcheck shell=bash
 # strongSwan's charon, Debian's unchanged, several at once: one per namespace, each with its own /run and /etc/swanctl.
-# Its data plane is kernel-libipsec (ESP in UDP over a TUN device), so the kernel needs no ESP. Needs rig.sh.
+# Its data plane is kernel-libipsec (ESP in UDP over a TUN device), so the kernel needs no ESP; with CHARON_ESP=kernel it
+# is the kernel's, which has to have it (tests/uml). Needs rig.sh.
 #
 #   charon_start client 'retransmit_tries = 2'   settings of its `charon` section, one a line
 #   charon_load client <<<'connections { ... }'  replaces all of its configuration
 #   charon_ctl client --initiate --child lan     swanctl of that charon
 #   charon_log client                            its log as text
 
+CHARON_ESP=${CHARON_ESP:-libipsec}
+
 charon_start() {
-	local ns=$1 settings=${2:-} dir=$RIG/$1
+	local ns=$1 settings=${2:-} dir=$RIG/$1 esp=kernel-libipsec
+	[[ $CHARON_ESP != kernel ]] || esp=
 
 	# What remains of an earlier charon here.
 	rm -rf "$dir/run"
 	mkdir -p "$dir/run" "$dir/swanctl"/{conf.d,x509,x509ca,x509crl,private,rsa,ecdsa,pkcs8,pubkey,bliss,pkcs12,x509aa,x509ocsp,x509ac}
 	cat >"$dir/run/strongswan.conf" <<-EOT
 		charon {
-			load = random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly curve25519 x509 revocation constraints pubkey pkcs1 pkcs8 pem kernel-libipsec kernel-netlink socket-default vici updown
+			load = random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly curve25519 x509 revocation constraints pubkey pkcs1 pkcs8 pem $esp kernel-netlink socket-default vici updown
 			install_routes = yes
 			# Its own pacing of half-open SAs is not what is tested here.
 			init_limit_half_open = 0
@@ -32,6 +36,10 @@ charon_start() {
 			}
 			$settings
 		}
+		swanctl {
+			# Its configuration may name keys and certificates; loading all there is would take longer than the rest.
+			load = pem pkcs1 pkcs8 x509 pubkey openssl
+		}
 	EOT
 	: >"$dir/run/charon.log"
 	# shellcheck disable=SC2016
@@ -40,7 +48,7 @@ charon_start() {
 	wait_for 10 "charon in $ns" charon_answers "$ns"
 }
 
-charon_answers() { charon_ctl "$1" --version; }
+charon_answers() { [[ -S $RIG/$1/run/charon.vici ]]; }
 
 # As a crash: no DELETE is sent, so the gateway does not know.
 charon_kill() { rig_stop "charon-$1" KILL || true; }
@@ -59,7 +67,7 @@ charon_load() {
 charon_ctl() {
 	local ns=$1 verb=$2
 	shift 2
-	SWANCTL_DIR=$RIG/$ns/swanctl swanctl "$verb" "$@" --uri "unix://$RIG/$ns/run/charon.vici"
+	STRONGSWAN_CONF=$RIG/$ns/run/strongswan.conf SWANCTL_DIR=$RIG/$ns/swanctl swanctl "$verb" "$@" --uri "unix://$RIG/$ns/run/charon.vici"
 }
 
 charon_log() { cat "$RIG/$1/run/charon.log"; }

@@ -125,7 +125,8 @@ rig_namespaces() {
 on() {
 	local ns=$RIG_ID-$1
 	shift
-	ip netns exec "$ns" "$@"
+	# Only the network, without the mounts of `ip netns exec`, which would cost more than most commands.
+	nsenter --net="/run/netns/$ns" "$@"
 }
 
 # rig_start NAME NAMESPACE COMMAND...: in the background; output in $RIG/log/NAME.
@@ -133,7 +134,7 @@ rig_start() {
 	local name=$1 ns=$RIG_ID-$2
 	shift 2
 	# A session of its own: Ctrl-C ends the run, and the run ends its processes, in order.
-	setsid ip netns exec "$ns" "$@" >>"$RIG/log/$name" 2>&1 </dev/null &
+	setsid nsenter --net="/run/netns/$ns" "$@" >>"$RIG/log/$name" 2>&1 </dev/null &
 	printf '%s\n' "$!" >"$RIG/pid/$name"
 }
 
@@ -141,7 +142,7 @@ rig_pid() { cat "$RIG/pid/$1"; }
 
 rig_alive() {
 	local pid
-	pid=$(cat "$RIG/pid/$1" 2>/dev/null) && rig_running "$pid"
+	[[ -e $RIG/pid/$1 ]] && read -r pid <"$RIG/pid/$1" && rig_running "$pid"
 }
 
 # rig_stop NAME [SIGNAL]: ends it and waits; SIGKILL after 5 s. The exit status is the process's own where it was a
@@ -150,7 +151,7 @@ rig_stop() {
 	local name=$1 signal=${2:-TERM} pid status=0 end
 
 	[[ -e $RIG/pid/$name ]] || return 0
-	pid=$(cat "$RIG/pid/$name")
+	read -r pid <"$RIG/pid/$name"
 	rm -f "$RIG/pid/$name"
 	kill "-$signal" "$pid" 2>/dev/null
 	kill -CONT "$pid" 2>/dev/null
@@ -171,26 +172,30 @@ rig_stop() {
 # Neither gone nor a zombie.
 rig_running() {
 	local stat
-	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
 	stat=${stat##*) }
 	[[ ${stat%% *} != [ZX] ]]
 }
 
+rig_namespace() {
+	ip netns add "$RIG_ID-$1"
+	# New namespaces inherit the host's values, so everything that matters is said. Without duplicate address detection
+	# an IPv6 address can be used at once.
+	on "$1" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 \
+		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+		net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
+		net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+		net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0
+	ip -n "$RIG_ID-$1" link set lo up
+}
+
 # rig_topology routed|direct
 rig_topology() {
-	local ns RIG_INDEX=10 all=(client gateway lan)
+	local ns all=(client gateway lan)
 
 	[[ $1 == direct ]] || all+=(router)
 	for ns in "${all[@]}"; do
-		ip netns add "$RIG_ID-$ns"
-		# New namespaces inherit the host's values, so everything that matters is said. Without duplicate address
-		# detection an IPv6 address can be used at once.
-		on "$ns" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 \
-			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
-			net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
-			net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
-			net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0
-		ip -n "$RIG_ID-$ns" link set lo up
+		rig_namespace "$ns"
 	done
 	case $1 in
 	routed)
@@ -225,6 +230,7 @@ rig_topology() {
 
 # A cable: NAMESPACE DEVICE NAMESPACE DEVICE. Where both ends happen to have the same interface index, the kernel takes
 # up to a second to see that the link is up; so they get indexes of their own.
+RIG_INDEX=10
 rig_link() {
 	ip link add name "$2" index $((RIG_INDEX++)) netns "$RIG_ID-$1" type veth \
 		peer name "$4" index $((RIG_INDEX++)) netns "$RIG_ID-$3"
@@ -248,6 +254,15 @@ rig_forward() {
 # rig_nat BASE: the router hides the client behind its own address (IPv4), ports 500 and 4500 behind BASE and BASE + 1.
 # Once more with another BASE: the mapping has changed under the client's feet, as when a NAT forgets or restarts.
 rig_nat() {
+	local rule=(-t nat -A POSTROUTING -o out -s 192.0.2.10 -p udp)
+
+	if ! rig_has_nft; then
+		on router iptables-legacy -t nat -F POSTROUTING
+		on router iptables-legacy "${rule[@]}" --sport 500 -j MASQUERADE --to-ports "$1"
+		on router iptables-legacy "${rule[@]}" --sport 4500 -j MASQUERADE --to-ports "$(($1 + 1))"
+		rig_nat_forgets
+		return
+	fi
 	on router nft -f - <<-EOT
 		table ip rig
 		delete table ip rig
@@ -264,6 +279,45 @@ rig_nat() {
 			}
 		}
 	EOT
+}
+
+# rig_masquerade: the router hides all clients behind its own address, and chooses the ports, remembering them.
+# rig_nat_forgets: it forgets what it chose; the same packets may get other ports.
+rig_masquerade() {
+	if rig_has_nft; then
+		on router nft add table ip masq
+		on router nft 'add chain ip masq leave { type nat hook postrouting priority 100; }'
+		on router nft add rule ip masq leave oifname out ip protocol udp masquerade to :10000-60000 random
+	else
+		on router iptables-legacy -t nat -F POSTROUTING
+		on router iptables-legacy -t nat -A POSTROUTING -o out -p udp -j MASQUERADE --to-ports 10000-60000 --random
+	fi
+}
+
+# NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE of everything.
+rig_nat_forgets() {
+	on router python3 -c '
+import socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+s.send(struct.pack("=IHHIIBBH", 20, 0x102, 5, 1, 0, 0, 0, 0))
+status = struct.unpack_from("=i", s.recv(4096), 16)[0]
+exit(-status)'
+}
+
+# User Mode Linux has no nft for IP.
+rig_has_nft() {
+	on router nft add table ip rigtry 2>/dev/null && on router nft delete table ip rigtry
+}
+
+# A second client beside the first, in a network of its own: 192.0.3.10, 2001:db8:3::10.
+rig_second_client() {
+	rig_namespace client2
+	rig_link client2 out router in2
+	rig_addr client2 out 192.0.3.10/24 2001:db8:3::10/64
+	rig_addr router in2 192.0.3.1/24 2001:db8:3::1/64
+	rig_default client2 192.0.3.1 2001:db8:3::1
+	wait_for 5 'the link of client2' on client2 ping -c 1 -W 0.1 "$GATEWAY_V4"
+	wait_for 5 'the link of client2' on client2 ping -c 1 -W 0.1 "$GATEWAY_V6"
 }
 
 # The router drops everything between client and gateway, silently; and stops doing so.
