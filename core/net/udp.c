@@ -34,6 +34,7 @@ static bool want_int(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }
 
+/* Path MTU discovery stays at the system's default: DF while it fits, IP fragments when it is known not to. */
 static bool set_options(int fd, uint8_t family)
 {
 	/* FORCE needs CAP_NET_ADMIN and passes net.core.rmem_max; without it the plain one does what is allowed. */
@@ -42,12 +43,9 @@ static bool set_options(int fd, uint8_t family)
 	if (!want_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER))
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
 	if (family == 4) {
-		/* IKE without RFC 7383 relies on IP fragments, so no DF. */
-		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 		set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
 		return want_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	}
-	set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 	set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	return want_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && want_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 }
