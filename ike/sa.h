@@ -107,8 +107,6 @@ struct ike_sa {
 	bool peer_nat, our_nat;
 	bool want_rekey, want_delete, want_dpd;
 	bool dirty; /* is in the engine's list of changed objects */
-	bool adopted; /* came from another node: the peer may be ahead by requests that changed nothing */
-	uint32_t era; /* of the engine when its timers were last right; see ike_set_passive */
 	uint32_t peer_flags;
 	struct settings *settings;    /* owned reference */
 	const struct conn_cfg *conn;  /* NULL until chosen in IKE_AUTH */
