@@ -25,7 +25,7 @@
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
 	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
 	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_busy) X(drop_address) \
-	X(drop_memory) X(drop_internal)
+	X(drop_memory) X(drop_standby) X(drop_internal)
 
 enum ike_counter {
 #define X(name) CNT_##name,
@@ -90,6 +90,8 @@ struct ike {
 	uint32_t next_id, next_reqid;
 	size_t half_open, established, children;
 	bool closing;
+	bool passive, cookies_dirty;
+	uint32_t era; /* counts activations */
 	uint64_t counters[CNT_COUNT];
 	struct ratelimit stranger_log, stranger_reply;
 	struct ike_msg msg;  /* of the message in hand */
@@ -148,6 +150,14 @@ static inline mtime ike_now(const struct ike *ike)
 /* A line about what a stranger did: rate-limited. */
 void ike_log_stranger(struct ike *ike, const struct endpoint *from, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Likewise, without a token, for one SA of ike_apply(). */
+MUST_USE enum gw_err ike_operate_for(struct ike *ike, uint64_t key, const struct dp_op *ops, size_t n);
+
+/* ---- standby.c ---- */
+
+/* Timers of an SA that was taken over: what is overdue is spread. */
+void sa_resume_timers(struct ike_sa *sa, mtime now);
 
 /* ---- sa.c ---- */
 

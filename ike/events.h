@@ -40,6 +40,7 @@ enum ike_event_kind {
 struct ike_event {
 	enum ike_event_kind kind;
 	uint64_t token;
+	uint64_t key; /* IKE_EV_DATAPLANE of ike_apply(): local SPI of the SA that it is for; else 0 */
 	const struct dp_op *ops;
 	size_t op_count;
 	const struct ike_sa *sa;

@@ -23,6 +23,7 @@ struct ike *ike_create(const struct env *env, struct settings *settings, struct 
 	ike->out_tail = &ike->out_head;
 	ike->ev_tail = &ike->ev_head;
 	ike->turn = 1;
+	ike->cookies_dirty = true;
 	ike->stranger_log = (struct ratelimit){ .per_second = 10, .burst = 50 };
 	ike->stranger_reply = (struct ratelimit){ .per_second = 100, .burst = 200 };
 	ike->chain_buf = malloc(IKE_MAX_MESSAGE);
@@ -253,16 +254,28 @@ void ike_report_rekeyed(struct ike *ike, const struct ike_sa *sa, uint32_t old_i
 	report(ike, &(struct ike_event){ .kind = IKE_EV_SA_REKEYED, .sa = sa, .old_id = old_id });
 }
 
-enum gw_err ike_operate(struct ike *ike, uint64_t token, const struct dp_op *ops, size_t n)
+static enum gw_err operate(struct ike *ike, uint64_t token, uint64_t key, const struct dp_op *ops, size_t n)
 {
 	struct pending_event *e = malloc(sizeof(*e) + n * sizeof(*ops));
 
 	if (!e)
 		return GW_ENOMEM;
 	memcpy(e->ops, ops, n * sizeof(*ops));
-	e->ev = (struct ike_event){ .kind = IKE_EV_DATAPLANE, .token = token, .ops = e->ops, .op_count = n };
+	e->ev = (struct ike_event){
+		.kind = IKE_EV_DATAPLANE, .token = token, .key = key, .ops = e->ops, .op_count = n
+	};
 	push_event(ike, e);
 	return GW_OK;
+}
+
+enum gw_err ike_operate(struct ike *ike, uint64_t token, const struct dp_op *ops, size_t n)
+{
+	return operate(ike, token, 0, ops, n);
+}
+
+enum gw_err ike_operate_for(struct ike *ike, uint64_t key, const struct dp_op *ops, size_t n)
+{
+	return operate(ike, 0, key, ops, n);
 }
 
 bool ike_take_event(struct ike *ike, struct ike_event *out)
@@ -294,6 +307,11 @@ bool ike_take_dirty(struct ike *ike, struct ike_dirty *out)
 		*out = (struct ike_dirty){ IKE_OBJ_SA, ike_sa_local_spi(sa), sa->version, false };
 		return true;
 	}
+	if (ike->cookies_dirty) {
+		ike->cookies_dirty = false;
+		*out = (struct ike_dirty){ IKE_OBJ_COOKIE, 0, ++ike->version, false };
+		return true;
+	}
 	if (ike->gone_len > 0) {
 		const struct tombstone *t = &ike->gone[--ike->gone_len];
 
@@ -314,6 +332,7 @@ uint64_t ike_end_turn(struct ike *ike)
 		sa->dirty = false;
 	}
 	ike->gone_len = 0;
+	ike->cookies_dirty = false;
 	if (!ike->ev_head) {
 		free(ike->ev_taken);
 		ike->ev_taken = NULL;
@@ -333,7 +352,13 @@ void ike_resume(struct ike *ike, uint64_t token, enum gw_err result, const char 
 		return; /* closed meanwhile */
 	sa = c->sa;
 	c->token = 0;
+	if (ike->passive)
+		return; /* what follows is for the node that speaks now */
 	if (result != GW_OK) {
+		/* The batch is undone: all of it, or that of an outbound SA that was held back. */
+		c->out_installed = false;
+		if (c->state == CHILD_INSTALLING)
+			c->in_installed = false;
 		count_up(ike, install_failed);
 		sa_log(sa, LOG_LVL_ERROR, "CHILD SA #%u (%s): the data plane refused it: %s", c->id, c->cfg->name,
 		       text && *text ? text : gw_err_text(result));

@@ -54,13 +54,40 @@ bool ike_take_dirty(struct ike *ike, struct ike_dirty *out);
 /* Closes the turn; datagrams made from now on carry the next number. Returns the number of the closed one. */
 uint64_t ike_end_turn(struct ike *ike);
 
-/* The whole state of one SA with its CHILD SAs. GW_ENOTFOUND; GW_ELIMIT when `out` is too small (64 KiB always do). */
+enum { IKE_RECORD_MAX = 65536 };
+/* The whole state of one SA with its CHILD SAs. GW_ENOTFOUND; GW_ELIMIT when `out` is too small (IKE_RECORD_MAX always do). */
 MUST_USE enum gw_err ike_encode(const struct ike *ike, uint64_t key, struct writer *out);
 /*
  * Makes or replaces an SA from that. Everything is checked first; a refused record changes nothing.
  * `install`: emit IKE_EV_DATAPLANE for its CHILD SAs (a standby); else they are taken as installed.
  */
 MUST_USE enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struct err *e);
+/*
+ * What a standby does with the changes of one turn of the owner: those whose `record` is empty are dropped, the others
+ * made or replaced, and the data plane gets what is new, gone or moved, per SA (IKE_EV_DATAPLANE with its key, token 0).
+ * A record that is refused leaves nothing of its SA behind and does not touch the others.
+ */
+struct ike_change {
+	uint64_t key;
+	struct bytes record; /* borrowed; empty: deleted */
+	enum gw_err result;  /* of this one */
+	char text[120];	     /* why not; "" when GW_OK */
+};
+void ike_apply(struct ike *ike, struct ike_change *changes, size_t n);
+
+/*
+ * A passive engine belongs to a standby: it answers nobody, sends nothing, and no timer runs in it; it follows by
+ * ike_apply(). Becoming active costs nothing per SA: what came due meanwhile (liveness, rekeys, retransmissions) is
+ * spread over the first minute, each SA when its time comes. Of an active engine that becomes passive, requests in hand
+ * are dropped: their peers send them again.
+ */
+void ike_set_passive(struct ike *ike, bool passive);
+bool ike_is_passive(const struct ike *ike);
+
+/* The object IKE_OBJ_COOKIE (key 0): the secrets of cookies, so that one node accepts what the other gave out. */
+MUST_USE enum gw_err ike_encode_cookies(const struct ike *ike, struct writer *out);
+MUST_USE enum gw_err ike_decode_cookies(struct ike *ike, struct bytes record);
+
 /* Drops an SA without a word (tombstone). */
 void ike_forget(struct ike *ike, uint64_t key, bool uninstall);
 

@@ -50,6 +50,8 @@ static enum gw_err next_request(struct ike_sa *sa)
 
 void sa_pump(struct ike_sa *sa)
 {
+	if (sa->ike->passive)
+		return;
 	if ((sa->state != IKE_UP && sa->state != IKE_REKEYED) || window_busy(&sa->window) || sa->our_x)
 		return;
 	if (next_request(sa) != GW_OK)
@@ -86,6 +88,11 @@ static void child_due(struct child_sa *c, mtime now)
 static void sa_due(struct ike_sa *sa, mtime now)
 {
 	struct ike *ike = sa->ike;
+
+	if (sa->era != ike->era) {
+		sa_resume_timers(sa, now);
+		return;
+	}
 
 	if (sa->state == IKE_LINGERING) {
 		sa_bury(sa);
@@ -125,7 +132,7 @@ static void sa_due(struct ike_sa *sa, mtime now)
 
 mtime ike_due(const struct ike *ike)
 {
-	return due_first(&ike->due);
+	return ike->passive ? MTIME_NEVER : due_first(&ike->due);
 }
 
 void ike_tick(struct ike *ike)
@@ -133,7 +140,7 @@ void ike_tick(struct ike *ike)
 	mtime now = ike_now(ike);
 	struct ike_sa *sa;
 
-	for (int i = 0; i < TICK_MAX && (sa = due_reached(&ike->due, now)); i++) {
+	for (int i = 0; !ike->passive && i < TICK_MAX && (sa = due_reached(&ike->due, now)); i++) {
 		sa_due(sa, now);
 		/* What could not be done now (a wish that must wait) is looked at again soon, never in a circle. */
 		if (sa->state != IKE_DEAD && mtime_reached(sa->due, now))
@@ -145,7 +152,7 @@ void ike_dataplane_event(struct ike *ike, const struct dp_event *ev)
 {
 	struct child_sa *c;
 
-	if (ev->kind != DP_MOVED)
+	if (ev->kind != DP_MOVED || ike->passive)
 		return;
 	c = ike_find_child(ike, ev->id.spi);
 	if (!c || c->state == CHILD_INSTALLING)

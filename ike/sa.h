@@ -47,7 +47,9 @@ struct child_sa {
 	uint32_t reqid;
 	uint32_t spi_in, spi_out; /* host order */
 	enum child_state state;
+	bool in_installed;  /* the plane has the inbound SA and the policy, or is about to */
 	bool out_installed; /* the plane has the outbound SA (make before break: later than the inbound one) */
+	bool redundant;	    /* our rekey that lost against the peer's (2.8.1): goes as soon as it came */
 	bool want_rekey, want_delete;
 	bool rekeyed_by_peer; /* of a CHILD_REKEYED one: the peer deletes it */
 	bool tried_pfs;       /* our rekey without PFS was refused: the next one brings a KE payload */
@@ -107,6 +109,8 @@ struct ike_sa {
 	bool peer_nat, our_nat;
 	bool want_rekey, want_delete, want_dpd;
 	bool dirty; /* is in the engine's list of changed objects */
+	bool adopted; /* came from another node: the peer may be ahead by requests that changed nothing */
+	uint32_t era; /* of the engine when its timers were last right; see ike_set_passive */
 	uint32_t peer_flags;
 	struct settings *settings;    /* owned reference */
 	const struct conn_cfg *conn;  /* NULL until chosen in IKE_AUTH */

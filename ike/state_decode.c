@@ -146,10 +146,12 @@ static enum gw_err make_child(struct ike_sa *sa, const struct child_record *r, m
 	c->reqid = r->reqid;
 	c->successor = r->successor;
 	c->state = (enum child_state)r->state;
+	c->in_installed = true;
 	c->out_installed = r->flags & 1;
 	c->rekeyed_by_peer = (r->flags & 2) != 0;
 	c->tried_pfs = (r->flags & 4) != 0;
 	c->by_us = (r->flags & 8) != 0;
+	c->redundant = (r->flags & 16) != 0;
 	c->want_rekey = r->wishes & 1;
 	c->want_delete = (r->wishes & 2) != 0;
 	c->encr = r->encr;
@@ -294,10 +296,59 @@ void ike_forget(struct ike *ike, uint64_t key, bool uninstall)
 	ike->gone_len = gone; /* who forgets by order does not tell others */
 }
 
+/* With the SA of this record out of the tables. */
+static enum gw_err make(struct ike *ike, const struct sa_record *s, struct err *e, struct ike_sa **out)
+{
+	struct ike_sa *sa = sa_create(ike, s->flags & 1, s->spi_i, s->spi_r);
+	enum gw_err code = sa ? fill(sa, s, ike_now(ike)) : GW_ENOMEM;
+
+	*out = sa;
+	if (code == GW_OK)
+		sa_set_state(sa, (enum ike_state)s->state, "from a record");
+	else
+		err_set(e, code, "cannot be made: %s", gw_err_text(code));
+	return code;
+}
+
+enum gw_err state_adopt(struct ike *ike, uint64_t key, struct bytes record,
+			void (*lose)(void *arg, const struct child_sa *c), void *arg, struct err *e)
+{
+	struct sa_record *s = malloc(sizeof(*s));
+	struct ike_sa *sa = NULL;
+	enum gw_err code;
+
+	if (!s)
+		return err_set(e, GW_ENOMEM, "out of memory");
+	code = state_read(record, s, e);
+	if (code == GW_OK && key != (s->flags & 1 ? s->spi_i : s->spi_r))
+		code = err_set(e, GW_EMALFORMED, "the record is of another IKE SA");
+	for (size_t i = 0; code == GW_OK && i < s->child_count; i++) {
+		struct child_sa *c = ike_find_child(ike, s->children[i].spi_in);
+
+		if (!c)
+			continue;
+		lose(arg, c);
+		child_detach(c);
+	}
+	if (code == GW_OK)
+		code = check(ike, s, e);
+	if (code == GW_OK)
+		code = make(ike, s, e, &sa);
+	if (code == GW_OK) {
+		sa->adopted = true;
+		sa_reschedule(sa);
+		if (sa->our_x && sa->our_x->waiting) /* to be finished by whoever becomes active */
+			due_set(&ike->due, sa, ike_now(ike));
+	} else if (sa) {
+		ike_forget(ike, key, false);
+	}
+	free(s);
+	return code;
+}
+
 enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struct err *e)
 {
 	struct sa_record *s = malloc(sizeof(*s));
-	mtime now = ike_now(ike);
 	struct ike_sa *sa;
 	enum gw_err code;
 
@@ -311,21 +362,17 @@ enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struc
 		return code;
 	}
 	ike_forget(ike, s->flags & 1 ? s->spi_i : s->spi_r, false);
-	sa = sa_create(ike, s->flags & 1, s->spi_i, s->spi_r);
-	code = sa ? fill(sa, s, now) : GW_ENOMEM;
+	code = make(ike, s, e, &sa);
 	if (code == GW_OK) {
 		bool finish = s->x && s->x_waiting && sa->our_x->waiting;
 
-		sa_set_state(sa, (enum ike_state)s->state, "from a record");
 		if (install)
 			install_all(sa);
 		if (finish)
 			x_rekey_child_finish(sa, sa->our_x->waiting, GW_OK);
 		sa_reschedule(sa);
-	} else {
-		err_set(e, code, "cannot be made: %s", gw_err_text(code));
-		if (sa)
-			ike_forget(ike, ike_sa_local_spi(sa), install);
+	} else if (sa) {
+		ike_forget(ike, ike_sa_local_spi(sa), install);
 	}
 	free(s); /* views only: no secret was copied into it */
 	return code;

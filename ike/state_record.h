@@ -51,4 +51,11 @@ struct sa_record {
 /* Reads the fields. GW_EMALFORMED, GW_ELIMIT, GW_EUNSUPPORTED (a critical field that is unknown here), with text. */
 MUST_USE enum gw_err state_read(struct bytes record, struct sa_record *out, struct err *e);
 
+/*
+ * Makes the SA of `record`, with everything checked first. What it takes from SAs that are here (the children that it
+ * names) is given to `lose` just before. Only for ike_apply(), which has forgotten the SA itself.
+ */
+MUST_USE enum gw_err state_adopt(struct ike *ike, uint64_t key, struct bytes record,
+				 void (*lose)(void *arg, const struct child_sa *c), void *arg, struct err *e);
+
 #endif

@@ -45,8 +45,8 @@ enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const str
 		delete_write(&w, PROTO_ESP, spis, n);
 	if (empty)
 		count_up(sa->ike, liveness_answered);
-	/* DESIGN.md §3: an empty request changes nothing that the standby would have to know. */
-	TRY(send_response(sa, INFORMATIONAL, &w, dg, empty ? IKE_EFFECT_NONE : IKE_EFFECT_STATE));
+	/* DESIGN.md §3: an empty request changes nothing that the standby would have to know, unless its sender has moved. */
+	TRY(send_response(sa, INFORMATIONAL, &w, dg, empty && !sa->dirty ? IKE_EFFECT_NONE : IKE_EFFECT_STATE));
 	if (gone) {
 		x_rekey_ike_hand_back(sa);
 		sa_close(sa, "deleted by the peer", true);

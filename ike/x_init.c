@@ -86,12 +86,14 @@ static bool cookie_passed(struct ike *ike, const struct ike_header *h, const str
 			  const struct datagram *dg)
 {
 	const struct notify_payload *n = msg_notify(m, N_COOKIE);
-	uint8_t cookie[COOKIE_LEN];
+	uint8_t cookie[COOKIE_LEN], was;
 
 	if (ike->half_open < ike->settings->ike.cookie_threshold)
 		return true;
+	was = ike->cookies.version;
 	if (cookie_rotate(&ike->cookies, ike->env) != GW_OK)
 		return false;
+	ike->cookies_dirty |= ike->cookies.version != was;
 	if (n && cookie_valid(&ike->cookies, ike->env->crypto, &dg->from.addr, h->spi_i, m->nonce, n->data))
 		return true;
 	if (n)
