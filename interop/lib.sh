@@ -76,8 +76,8 @@ expect_flow() {
 	for family in "${@:-v4}"; do
 		client=$(client_inner "$family") || fail "the client has no inner $family address"
 		case $family in
-		v4) expect_ping client "$LAN_V4" && expect_ping lan "$client" ;;
-		v6) expect_ping client "$LAN_V6" && expect_ping lan "$client" ;;
+		v4) expect_ping "$CLIENT_AT" "$LAN_V4" && expect_ping lan "$client" ;;
+		v6) expect_ping "$CLIENT_AT" "$LAN_V6" && expect_ping lan "$client" ;;
 		esac
 	done
 }
