@@ -158,8 +158,13 @@ enum gw_err child_install(struct child_sa *c, bool inbound_only)
 	if (!inbound_only)
 		child_op_out(c, ops, &n);
 	child_op_policy(c, ops, &n);
+	if (ike_operate(c->sa->ike, new_token(c), ops, n) != GW_OK) {
+		c->token = 0;
+		return GW_ENOMEM;
+	}
+	c->in_installed = true;
 	c->out_installed = !inbound_only;
-	return ike_operate(c->sa->ike, new_token(c), ops, n);
+	return GW_OK;
 }
 
 void child_install_out(struct child_sa *c)
@@ -170,8 +175,9 @@ void child_install_out(struct child_sa *c)
 	if (c->out_installed)
 		return;
 	child_op_out(c, &op, &n);
-	if (ike_operate(c->sa->ike, new_token(c), &op, n) == GW_OK)
-		c->out_installed = true;
+	c->out_installed = ike_operate(c->sa->ike, new_token(c), &op, n) == GW_OK;
+	if (!c->out_installed)
+		c->token = 0;
 }
 
 bool child_last_of_reqid(const struct child_sa *c)
@@ -214,7 +220,8 @@ void child_close(struct child_sa *c, const char *reason)
 		if (o->spi_in == c->successor && o->state == CHILD_UP)
 			child_install_out(o); /* make before break: it takes over now at the latest */
 	}
-	if (child_last_of_reqid(c)) {
+	/* Never what the plane refused: under that outbound SPI it has the SA of somebody else. */
+	if (c->in_installed && child_last_of_reqid(c)) {
 		ops[n].kind = DP_POLICY_REMOVE;
 		ops[n++].reqid = c->reqid;
 	}
@@ -222,14 +229,17 @@ void child_close(struct child_sa *c, const char *reason)
 		ops[n].kind = DP_SA_REMOVE;
 		ops[n++].id = (struct dp_sa_id){ DP_OUT, c->spi_out, sa->remote.addr };
 	}
-	ops[n].kind = DP_SA_REMOVE;
-	ops[n++].id = (struct dp_sa_id){ DP_IN, c->spi_in, sa->remote.addr };
-	if (ike_operate(ike, 0, ops, n) != GW_OK)
+	if (c->in_installed) {
+		ops[n].kind = DP_SA_REMOVE;
+		ops[n++].id = (struct dp_sa_id){ DP_IN, c->spi_in, sa->remote.addr };
+	}
+	if (n > 0 && ike_operate(ike, 0, ops, n) != GW_OK)
 		count_up(ike, drop_memory);
 	if (c->state != CHILD_INSTALLING) {
 		count_up(ike, children_closed);
 		if (c->successor == 0 && sa->state == IKE_UP)
-			sa_log(sa, LOG_LVL_INFO, "CHILD SA #%u (%s) down: %s", c->id, c->cfg->name, reason);
+			sa_log(sa, c->redundant ? LOG_LVL_DEBUG : LOG_LVL_INFO, "CHILD SA #%u (%s) down: %s", c->id,
+			       c->cfg->name, reason);
 		ike_report(ike, IKE_EV_CHILD_DOWN, sa, c, reason);
 	}
 	child_detach(c);

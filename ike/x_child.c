@@ -172,6 +172,7 @@ enum gw_err x_create_request(struct ike_sa *sa, const struct ike_msg *m, const s
 void x_child_is_up(struct ike_sa *sa, struct child_sa *c)
 {
 	char ours[200], theirs[200], suite[CHOSEN_TEXT];
+	enum log_level level = c && c->redundant ? LOG_LVL_DEBUG : LOG_LVL_INFO;
 	struct chosen agreed;
 
 	if (!c)
@@ -183,9 +184,9 @@ void x_child_is_up(struct ike_sa *sa, struct child_sa *c)
 	sa->ike->children++;
 	count_up(sa->ike, children_established);
 	ike_report(sa->ike, IKE_EV_CHILD_UP, sa, c, NULL);
-	if (log_wants(sa->ike->env->log, LOG_LVL_INFO))
-		sa_log(sa, LOG_LVL_INFO, "CHILD SA #%u (%s) up: %s === %s, SPIs in %08x out %08x, %s", c->id,
-		       c->cfg->name, ts_text(c->ours, c->ours_count, ours, sizeof(ours)),
+	if (log_wants(sa->ike->env->log, level))
+		sa_log(sa, level, "CHILD SA #%u (%s) up: %s === %s, SPIs in %08x out %08x, %s", c->id, c->cfg->name,
+		       ts_text(c->ours, c->ours_count, ours, sizeof(ours)),
 		       ts_text(c->theirs, c->theirs_count, theirs, sizeof(theirs)), c->spi_in, c->spi_out,
 		       chosen_text(&agreed, suite));
 }
@@ -225,7 +226,14 @@ void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 		ts_write(&m, PL_TSR, c->ours, c->ours_count);
 		sent = send_response(sa, CREATE_CHILD_SA, &m, &to, IKE_EFFECT_STATE);
 		x_child_is_up(sa, c);
-		if (old) {
+		if (old && old->successor) {
+			/* Ours won while the plane was busy with this one: the peer deletes it. */
+			c->successor = old->successor;
+			c->state = CHILD_REKEYED;
+			c->rekeyed_by_peer = true;
+			c->rekey_at = MTIME_NEVER;
+			c->life_at = mtime_add(ike_now(sa->ike), SECONDS(REPLACED_SECONDS));
+		} else if (old) {
 			count_up(sa->ike, rekeys_child_by_peer);
 			old->successor = c->spi_in;
 			old->want_rekey = false;

@@ -277,7 +277,8 @@ void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct 
 		return;
 	}
 	x->waiting = c;
-	if (child_install(c, crossing_lost(x, old)) != GW_OK)
+	c->redundant = crossing_lost(x, old);
+	if (child_install(c, c->redundant) != GW_OK)
 		x_rekey_child_finish(sa, c, GW_ENOMEM);
 }
 
@@ -285,8 +286,10 @@ void x_rekey_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err res
 {
 	struct exchange *x = sa->our_x;
 	struct child_sa *old = ike_find_child(sa->ike, x->old_spi);
-	bool lost = old && crossing_lost(x, old); /* the peer's request may have come after our answer */
+	/* The peer's request may have come after our answer; and the old one may have gone since that. */
+	bool lost = c->redundant || (old && crossing_lost(x, old));
 
+	c->redundant = lost;
 	give_up(sa);
 	x_child_is_up(sa, c);
 	if (result != GW_OK || lost) {
@@ -309,6 +312,7 @@ void x_rekey_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err res
 			theirs->successor = c->spi_in;
 			theirs->state = CHILD_REKEYED;
 			theirs->rekey_at = MTIME_NEVER;
+			theirs->life_at = mtime_add(ike_now(sa->ike), SECONDS(REPLACED_SECONDS));
 			theirs->rekeyed_by_peer = true;
 		}
 	}
