@@ -64,6 +64,22 @@ static enum gw_err derive_keys(struct ike_sa *sa)
 	return GW_OK;
 }
 
+/*
+ * DESIGN.md §3: a node that has taken over does not know of requests that changed nothing (liveness), so the peer may
+ * be ahead. With a window of one it sends n + 1 only after n was answered (2.3), and an n that changed something was
+ * replicated before it was answered: so to go on from its number leaves nothing out.
+ */
+static void follow_requests(struct ike_sa *sa, uint32_t id)
+{
+	struct window *w = &sa->window;
+
+	if (!sa->adopted || sa->peer_x || sa->state == IKE_HALF_OPEN || id <= w->recv_next)
+		return;
+	sa_log(sa, LOG_LVL_DEBUG, "the peer's requests go on at %u, not %u", id, w->recv_next);
+	w->recv_next = id;
+	secret_clear(&w->response);
+}
+
 /* GW_PENDING: a fragment, more to come. */
 static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, uint8_t *bytes, size_t n, uint8_t *first,
 				struct bytes *chain, uint16_t *fragment)
@@ -73,6 +89,8 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 	enum gw_err code;
 
 	TRY(sk_open(sa->ike->env->crypto, &key, bytes, n, &in));
+	if (!(h->flags & IKE_FLAG_RESPONSE))
+		follow_requests(sa, h->id);
 	*fragment = in.fragment;
 	if (in.fragment == 0) {
 		*first = in.first;
@@ -239,6 +257,10 @@ void ike_receive(struct ike *ike, const struct datagram *in, uint8_t *bytes)
 	struct ike_header h;
 
 	count_up(ike, datagrams_in);
+	if (ike->passive) { /* DESIGN.md §1: a standby is silent */
+		count_up(ike, drop_standby);
+		return;
+	}
 	if (msg_parse_header(in->data, &h) != GW_OK) {
 		count_up(ike, drop_malformed_header);
 		return;

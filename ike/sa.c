@@ -113,6 +113,7 @@ struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64
 	sa->spi_r = spi_r;
 	sa->id = ++ike->next_id;
 	sa->due_at = SIZE_MAX;
+	sa->era = ike->era;
 	sa->due = sa->rekey_at = sa->life_at = sa->not_before = sa->window.retransmit_at = MTIME_NEVER;
 	sa->not_before = (mtime){ 0 };
 	sa->created = sa->last_in = ike_now(ike);
