@@ -30,8 +30,7 @@ enum sad_life {
 };
 
 struct sad_kernel {
-	const void *batch;	 /* the batch that touched it last, in ... */
-	uint64_t send;		 /* ... this send */
+	uint64_t flight;	 /* number of the batch that touched it last */
 	uint64_t packets, bytes; /* the kernel's own counters when we looked last */
 	uint64_t hard;		 /* its packet limit */
 	uint64_t looked;	 /* number of the last whole dump that had it */

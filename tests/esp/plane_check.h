@@ -1,7 +1,7 @@
 /*
  * A plane under test, whichever it is: how to wait for it and how to make packets go through it. The userspace plane
- * gets datagram socket pairs for its TUN and UDP on loopback, so that nothing needs privileges; the peer is played by
- * the test.
+ * gets datagram socket pairs for its TUN and UDP on loopback, so that nothing needs privileges; the kernel plane gets a
+ * network namespace of its own, a TUN for the network inside, and forwarding. The peer is played by the test.
  */
 #ifndef TESTS_ESP_PLANE_CHECK_H
 #define TESTS_ESP_PLANE_CHECK_H
@@ -12,16 +12,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
 #include "esp/fake.h"
+#include "esp/tun.h"
 #include "esp/user.h"
+#include "esp/xfrm.h"
 #include "tests/esp/esp_check.h"
 
 struct plane {
 	struct dataplane *dp;
-	bool fake;
+	bool fake, kernel;
 	struct rng_seeded rng;
 	struct env env;
-	int inside; /* userspace: our end of the "TUN" */
+	struct log log;
+	int inside; /* userspace: our end of the "TUN"; kernel: the network inside */
+	int pool;   /* kernel: where routes to clients lead */
+	int home;   /* kernel: the namespace that we came from */
 	int udp;    /* its NAT-T socket */
 	struct endpoint at;
 	uint64_t token;
@@ -49,7 +59,7 @@ static inline void plane_open(struct plane *p, bool fake, uint8_t node)
 {
 	struct err e = { 0 };
 
-	*p = (struct plane){ .fake = fake, .inside = -1, .udp = -1 };
+	*p = (struct plane){ .fake = fake, .inside = -1, .udp = -1, .pool = -1, .home = -1 };
 	rng_seeded_init(&p->rng, 42);
 	p->env = (struct env){ .clock = clock_system(), .rng = &p->rng.rng, .node = { node, 7 } };
 	if (fake) {
@@ -70,13 +80,116 @@ static inline void plane_open(struct plane *p, bool fake, uint8_t node)
 	ck_assert_msg(p->dp != NULL, "%s", e.text);
 }
 
+static inline void setting(const char *name, const char *value)
+{
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
+	f = fopen(path, "w");
+	if (!f)
+		return; /* a kernel without IPv6 */
+	ck_assert_msg(fputs(value, f) >= 0, "%s", path);
+	ck_assert_msg(fclose(f) == 0, "%s", path);
+}
+
+/* A TUN device; the caller writes and reads what is behind it. */
+static inline int tun_device(const char *name, const char *address)
+{
+	char actual[TUN_NAME];
+	struct err e = { 0 };
+	int fd = -1;
+
+	ck_assert_msg(tun_open(name, &fd, actual, &e) == GW_OK, "%s", e.text);
+	if (address) {
+		struct endpoint at = endpoint_of(address, 0);
+		struct sockaddr_storage ss;
+		struct ifreq ifr = { 0 };
+		int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		size_t n = endpoint_to_sockaddr(&at, &ss);
+
+		memcpy(ifr.ifr_name, name, strlen(name));
+		memcpy(&ifr.ifr_addr, &ss, n);
+		ck_assert_int_eq(ioctl(s, SIOCSIFADDR, &ifr), 0);
+		(void)close(s);
+	}
+	ck_assert_msg(tun_set_up(name, true, &e) == GW_OK, "%s", e.text);
+	return fd;
+}
+
+static inline void route_into(const char *name, const char *prefix)
+{
+	struct prefix p;
+	struct err e = { 0 };
+
+	ck_assert(prefix_parse(prefix, &p));
+	ck_assert_msg(tun_route_add(name, &p, &e) == GW_OK, "%s", e.text);
+}
+
+/* A namespace with lo, forwarding, 192.168.1.0/24 inside, and clients' addresses in 10.0.0.0/8. */
+static inline void kernel_net(struct plane *p)
+{
+	struct err e = { 0 };
+
+	p->home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(p->home, 0);
+	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+	setting("ipv6/conf/all/disable_ipv6", "1");
+	setting("ipv6/conf/default/disable_ipv6", "1");
+	ck_assert_msg(tun_set_up("lo", true, &e) == GW_OK, "%s", e.text);
+	setting("ipv4/ip_forward", "1");
+	/* lo is exempt from IPsec by default, and it is our outer network here. */
+	setting("ipv4/conf/lo/disable_policy", "0");
+	setting("ipv4/conf/lo/disable_xfrm", "0");
+	p->inside = tun_device("inside", "192.168.1.1");
+	route_into("inside", "192.168.1.0/24");
+	p->pool = tun_device("pool", NULL);
+	route_into("pool", "10.0.0.0/8");
+}
+
+/* False: this kernel or this user cannot; `e` says why. */
+static inline bool kernel_available(struct err *e)
+{
+	struct rng_seeded rng;
+	struct env env = { .clock = clock_system(), .rng = &rng.rng };
+	struct dp_caps caps;
+
+	rng_seeded_init(&rng, 1);
+	return xfrm_probe(&env, &caps, e) == GW_OK;
+}
+
+static inline void plane_open_kernel(struct plane *p, uint8_t node)
+{
+	const struct xfrm_plane_config cfg = { .dump_age_us = 1 };
+	struct prefix guards[1];
+	struct err e = { 0 };
+
+	*p = (struct plane){ .kernel = true, .inside = -1, .udp = -1, .pool = -1, .home = -1 };
+	rng_seeded_init(&p->rng, 42);
+	p->log = (struct log){ .level = LOG_LVL_WARN, .clock = clock_system() };
+	p->env = (struct env){ .clock = clock_system(), .rng = &p->rng.rng, .log = &p->log, .node = { node, 7 } };
+	kernel_net(p);
+	p->dp = xfrm_plane_create(&p->env, &cfg, &e);
+	ck_assert_msg(p->dp != NULL, "%s", e.text);
+	p->udp = loopback_socket(&p->at);
+	ck_assert_msg(xfrm_plane_add_socket(p->dp, p->udp, 4, true, &e) == GW_OK, "%s", e.text);
+	ck_assert(prefix_parse("10.0.0.0/8", &guards[0]));
+	ck_assert_msg(xfrm_plane_set_guards(p->dp, guards, 1, &e) == GW_OK, "%s", e.text);
+}
+
 static inline void plane_close(struct plane *p)
 {
 	p->dp->ops->destroy(p->dp);
 	if (p->inside >= 0)
 		(void)close(p->inside);
+	if (p->pool >= 0)
+		(void)close(p->pool);
 	if (p->udp >= 0)
 		(void)close(p->udp);
+	if (p->home >= 0) {
+		ck_assert_int_eq(setns(p->home, CLONE_NEWNET), 0);
+		(void)close(p->home);
+	}
 }
 
 static inline bool readable(int fd, int ms)
@@ -86,9 +199,26 @@ static inline bool readable(int fd, int ms)
 	return poll(&f, 1, ms) == 1;
 }
 
+/* The kernel plane's descriptor may be readable for nothing that concerns us. */
+static inline bool plane_event_kernel(struct plane *p, struct dp_event *out, int ms)
+{
+	mtime until = mtime_add(clock_now(p->env.clock), MILLISECONDS(ms));
+
+	for (;;) {
+		int64_t left = mtime_since(clock_now(p->env.clock), until) / 1000;
+
+		if (!readable(xfrm_plane_wake_fd(p->dp), left > 0 ? (int)left : 0))
+			return false;
+		if (p->dp->ops->take_event(p->dp, out))
+			return true;
+	}
+}
+
 /* The next event; a fake is given a push. */
 static inline bool plane_event(struct plane *p, struct dp_event *out, int ms)
 {
+	if (p->kernel)
+		return plane_event_kernel(p, out, ms);
 	if (p->fake)
 		(void)fake_plane_run(p->dp, SIZE_MAX);
 	else if (!readable(user_plane_wake_fd(p->dp), ms))

@@ -1,0 +1,370 @@
+#include <stdlib.h>
+
+#include "esp/xfrm_state.h"
+
+/*
+ * The kernel knows one policy per selector, and among equals takes the one set first; we want the one set last (a
+ * client that comes again gets its old address while its old SA still stands). So a slot stands for one selector in the
+ * kernel, and has a stack of all policies of ours that have that selector. The kernel gets the topmost.
+ */
+
+/* Hashed as octets. */
+struct slot_key {
+	struct xfrm_row row;
+	uint32_t mark, mark_mask, if_id;
+};
+
+struct xfrm_slot {
+	UT_hash_handle hh;
+	struct slot_key key;
+	struct xfrm_entry *top; /* newest first */
+	struct xfrm_slot *next_dirty;
+	bool dirty, has_fwd; /* has_fwd: the kernel has one for forwarding */
+};
+
+struct xfrm_entry {
+	struct xfrm_pol *pol;
+	struct xfrm_slot *slot;
+	struct xfrm_entry *below;
+};
+
+struct xfrm_pol {
+	UT_hash_handle hh;
+	uint32_t reqid;
+	enum dp_mode mode;
+	struct dp_extra extra;
+	uint64_t age;
+	uint64_t flight;       /* number of the flight that touched it last */
+	struct xfrm_row *rows; /* owned, n */
+	size_t n;
+	struct xfrm_entry entries[];
+};
+
+enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, const char **why)
+{
+	struct xfrm_row *rows = NULL;
+	struct xfrm_pol *p;
+	size_t n = 0;
+
+	if (in->reqid == 0 || in->ours_count == 0 || in->theirs_count == 0) {
+		*why = "a policy without reqid or selectors";
+		return GW_EINVAL;
+	}
+	TRY(xfrm_rows_make(in, &rows, &n, why));
+	p = calloc(1, sizeof(*p) + n * sizeof(p->entries[0]));
+	if (!p) {
+		free(rows);
+		return GW_ENOMEM;
+	}
+	p->reqid = in->reqid;
+	p->mode = in->mode;
+	p->extra = in->extra;
+	p->rows = rows;
+	p->n = n;
+	for (size_t i = 0; i < n; i++)
+		p->entries[i].pol = p;
+	*out = p;
+	return GW_OK;
+}
+
+void xfrm_pol_destroy(struct xfrm_pol *p)
+{
+	if (!p)
+		return;
+	free(p->rows);
+	free(p);
+}
+
+struct xfrm_pol *xfrm_pol_find(const struct xfrm_plane *x, uint32_t reqid)
+{
+	unsigned h = table_hash(&x->spd.seed, &reqid, sizeof(reqid));
+	struct xfrm_pol *p;
+
+	HASH_FIND_BYHASHVALUE(hh, x->spd.by_reqid, &reqid, sizeof(reqid), h, p);
+	return p;
+}
+
+uint64_t xfrm_pol_flight(const struct xfrm_pol *p)
+{
+	return p->flight;
+}
+
+/* ---- slots ---- */
+
+static void key_fill(struct slot_key *k, const struct xfrm_pol *p, size_t row)
+{
+	memset(k, 0, sizeof(*k));
+	memcpy(&k->row, &p->rows[row], sizeof(k->row));
+	k->mark = p->extra.mark;
+	k->mark_mask = p->extra.mark_mask;
+	k->if_id = p->extra.if_id;
+}
+
+static struct xfrm_slot *slot_get(struct xfrm_plane *x, const struct slot_key *key)
+{
+	unsigned h = table_hash(&x->spd.seed, key, sizeof(*key));
+	struct xfrm_slot *s;
+
+	HASH_FIND_BYHASHVALUE(hh, x->spd.slots, key, sizeof(*key), h, s);
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->key = *key;
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->spd.slots, &s->key, sizeof(s->key), h, s);
+	if (s->hh.tbl)
+		return s;
+	free(s);
+	return NULL;
+}
+
+static void slot_drop_empty(struct xfrm_plane *x, struct xfrm_slot *s)
+{
+	if (s->top || s->dirty)
+		return;
+	HASH_DELETE(hh, x->spd.slots, s);
+	free(s);
+}
+
+/* By age: one that comes back gets its place back. */
+static void slot_push(struct xfrm_slot *s, struct xfrm_entry *e)
+{
+	struct xfrm_entry **at;
+
+	for (at = &s->top; *at && (*at)->pol->age > e->pol->age; at = &(*at)->below)
+		;
+	e->below = *at;
+	*at = e;
+}
+
+static void slot_pull(struct xfrm_slot *s, struct xfrm_entry *e)
+{
+	for (struct xfrm_entry **at = &s->top; *at; at = &(*at)->below)
+		if (*at == e) {
+			*at = e->below;
+			break;
+		}
+	e->below = NULL;
+}
+
+/* ---- to the kernel ---- */
+
+static struct xfrm_policy policy_of(const struct xfrm_plane *x, const struct xfrm_slot *s, uint8_t dir)
+{
+	struct xfrm_policy p = {
+		.row = s->key.row,
+		.dir = dir,
+		.priority = xfrm_row_priority(&s->key.row),
+		.sign = xfrm_sign(x->env->node.index, XFRM_KIND_POLICY),
+		.mark = s->key.mark,
+		.mark_mask = s->key.mark_mask,
+		.if_id = s->key.if_id,
+	};
+
+	return p;
+}
+
+static void emit_dir(struct xfrm_plane *x, const struct xfrm_slot *s, uint8_t dir)
+{
+	struct xfrm_policy p = policy_of(x, s, dir);
+	const struct xfrm_pol *owner = s->top->pol;
+	const struct sad_sa *out = dir == XFRM_POLICY_OUT ? sad_newest_out(x->sad, owner->reqid) : NULL;
+
+	p.mode = owner->mode;
+	p.reqid = owner->reqid;
+	p.has_template = true;
+	if (dir == XFRM_POLICY_OUT && !out) {
+		p.block = true; /* no SA: nothing in clear, and no acquire for a peer that we cannot call */
+	} else if (out) {
+		/* By SPI: which of several SAs is the newest is ours to say, the kernel's clock has seconds only. */
+		p.spi = out->key.spi;
+		p.local = out->local.addr;
+		p.remote = out->remote.addr;
+	}
+	/* Inbound any address will do: the reqid says whose it is, and an SA may move. */
+	XFRM_EMIT(x, SENT_OTHER, NULL, xfrm_put_policy(&x->tx, &p));
+}
+
+static void emit_delete(struct xfrm_plane *x, const struct xfrm_slot *s, uint8_t dir)
+{
+	struct xfrm_policy p = policy_of(x, s, dir);
+
+	XFRM_EMIT(x, SENT_DELETE, NULL, xfrm_put_del_policy(&x->tx, &p));
+}
+
+static void emit_slot(struct xfrm_plane *x, struct xfrm_slot *s)
+{
+	bool fwd = s->top && s->top->pol->mode == DP_TUNNEL;
+
+	if (s->top) {
+		emit_dir(x, s, XFRM_POLICY_OUT);
+		emit_dir(x, s, XFRM_POLICY_IN);
+	} else {
+		emit_delete(x, s, XFRM_POLICY_OUT);
+		emit_delete(x, s, XFRM_POLICY_IN);
+	}
+	if (fwd)
+		emit_dir(x, s, XFRM_POLICY_FWD);
+	else if (s->has_fwd)
+		emit_delete(x, s, XFRM_POLICY_FWD);
+	s->has_fwd = fwd;
+}
+
+void xfrm_pol_refresh(struct xfrm_plane *x, uint32_t reqid)
+{
+	struct xfrm_pol *p = xfrm_pol_find(x, reqid);
+
+	for (size_t i = 0; p && i < p->n; i++)
+		if (p->entries[i].slot->top == &p->entries[i])
+			emit_dir(x, p->entries[i].slot, XFRM_POLICY_OUT);
+}
+
+/* ---- linking ---- */
+
+static void mark_dirty(struct xfrm_slot *s, struct xfrm_slot **dirty)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->next_dirty = *dirty;
+	*dirty = s;
+}
+
+static void unlink_pol(struct xfrm_plane *x, struct xfrm_pol *p, struct xfrm_slot **dirty)
+{
+	HASH_DELETE(hh, x->spd.by_reqid, p);
+	for (size_t i = 0; i < p->n; i++) {
+		struct xfrm_slot *s = p->entries[i].slot;
+
+		if (s->top == &p->entries[i])
+			mark_dirty(s, dirty);
+		slot_pull(s, &p->entries[i]);
+		p->entries[i].slot = NULL;
+	}
+}
+
+/* Slots first, so that nothing has changed when there is no memory. */
+static enum gw_err link_pol(struct xfrm_plane *x, struct xfrm_pol *p, struct xfrm_slot **dirty)
+{
+	unsigned h = table_hash(&x->spd.seed, &p->reqid, sizeof(p->reqid));
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct slot_key key;
+
+		key_fill(&key, p, i);
+		p->entries[i].slot = slot_get(x, &key);
+		if (p->entries[i].slot)
+			continue;
+		while (i-- > 0)
+			slot_drop_empty(x, p->entries[i].slot);
+		return GW_ENOMEM;
+	}
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->spd.by_reqid, &p->reqid, sizeof(p->reqid), h, p);
+	if (!p->hh.tbl) {
+		for (size_t i = 0; i < p->n; i++)
+			slot_drop_empty(x, p->entries[i].slot);
+		return GW_ENOMEM;
+	}
+	if (p->age == 0)
+		p->age = ++x->spd.next_age;
+	for (size_t i = 0; i < p->n; i++) {
+		slot_push(p->entries[i].slot, &p->entries[i]);
+		if (p->entries[i].slot->top == &p->entries[i])
+			mark_dirty(p->entries[i].slot, dirty);
+	}
+	return GW_OK;
+}
+
+enum gw_err xfrm_pol_exchange(struct xfrm_plane *x, struct xfrm_pol *out, struct xfrm_pol *in)
+{
+	struct xfrm_slot *dirty = NULL, *s, *next;
+	enum gw_err r = GW_OK;
+
+	if (out)
+		unlink_pol(x, out, &dirty);
+	if (in)
+		r = link_pol(x, in, &dirty);
+	/* The hash had room for it a moment ago; were it gone all the same, the plane is closed to that CHILD SA. */
+	if (r != GW_OK && out)
+		(void)!link_pol(x, out, &dirty);
+	if (in && r == GW_OK)
+		in->flight = x->current ? x->current->number : 0;
+	/* What is new comes before what goes: an address that stays covered is never uncovered. */
+	for (s = dirty; s; s = s->next_dirty)
+		if (s->top)
+			emit_slot(x, s);
+	for (s = dirty; s; s = next) {
+		next = s->next_dirty;
+		s->dirty = false;
+		if (s->top)
+			continue;
+		emit_slot(x, s);
+		slot_drop_empty(x, s);
+	}
+	return r;
+}
+
+void xfrm_spd_clear(struct xfrm_plane *x)
+{
+	struct xfrm_pol *p, *next_pol;
+	struct xfrm_slot *s, *next_slot;
+
+	HASH_ITER (hh, x->spd.slots, s, next_slot) {
+		HASH_DELETE(hh, x->spd.slots, s);
+		free(s);
+	}
+	HASH_ITER (hh, x->spd.by_reqid, p, next_pol) {
+		HASH_DELETE(hh, x->spd.by_reqid, p);
+		xfrm_pol_destroy(p);
+	}
+}
+
+/* ---- guards and bypasses ---- */
+
+static const uint8_t all_dirs[] = { XFRM_POLICY_OUT, XFRM_POLICY_IN, XFRM_POLICY_FWD };
+
+void xfrm_put_guards(struct xfrm_plane *x, bool remove)
+{
+	for (size_t i = 0; i < x->guard_count; i++)
+		for (size_t k = 0; k < ARRAY_LEN(all_dirs); k++) {
+			struct xfrm_policy p = {
+				.row = { .ours = { .addr = { .family = x->guards[i].addr.family } },
+					 .theirs = x->guards[i] },
+				.dir = all_dirs[k],
+				.priority = xfrm_is_open(x) ? XFRM_PRIO_GUARD : XFRM_PRIO_SHUT,
+				.sign = xfrm_sign(x->env->node.index, XFRM_KIND_GUARD),
+				.block = true,
+			};
+
+			if (remove)
+				XFRM_EMIT(x, SENT_DELETE, NULL, xfrm_put_del_policy(&x->tx, &p));
+			else
+				XFRM_EMIT(x, SENT_OTHER, NULL, xfrm_put_policy(&x->tx, &p));
+		}
+}
+
+void xfrm_put_bypasses(struct xfrm_plane *x, bool remove)
+{
+	for (size_t i = 0; i < x->bypass_count; i++)
+		for (size_t k = 0; k < 2; k++) { /* nothing of our own is forwarded */
+			const struct xfrm_bypass *b = &x->bypass[i];
+			struct xfrm_policy p = {
+				.row = { .ours = b->local,
+					 .theirs = b->remote,
+					 .our_port = b->local_port,
+					 .our_mask = b->local_port ? 0xffff : 0,
+					 .their_port = b->remote_port,
+					 .their_mask = b->remote_port ? 0xffff : 0,
+					 .proto = b->proto },
+				.dir = all_dirs[k],
+				.priority = XFRM_PRIO_BYPASS,
+				.sign = xfrm_sign(x->env->node.index, XFRM_KIND_BYPASS),
+			};
+
+			if (remove)
+				XFRM_EMIT(x, SENT_DELETE, NULL, xfrm_put_del_policy(&x->tx, &p));
+			else
+				XFRM_EMIT(x, SENT_OTHER, NULL, xfrm_put_policy(&x->tx, &p));
+		}
+}
