@@ -122,6 +122,53 @@ int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct
 	return rank;
 }
 
+static const char *configured_id(const struct id_cfg *id)
+{
+	return id->kind == ID_NONE || !id->text ? "*" : id->text;
+}
+
+/* Whole words only. */
+static void add_word(struct writer *w, const char *word)
+{
+	struct writer undo = *w;
+
+	if (w->n > 0)
+		wr_bytes(w, bytes_str(", "));
+	wr_bytes(w, bytes_str(word));
+	if (w->bad)
+		*w = undo;
+}
+
+const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, const struct id_payload *idr, char *buf,
+			 size_t n)
+{
+	const struct settings *s = sa->settings;
+	char ids[160], whom[ID_TEXT], suite[CHOSEN_TEXT];
+	struct writer w = wr_of(ids, sizeof(ids) - 1);
+
+	for (size_t i = 0; i < s->conn_count; i++) {
+		const struct conn_cfg *c = &s->conns[i];
+		struct chosen agreed = { .encr = sa->encr, .prf = sa->prf, .integ = sa->integ, .dh = sa->dh };
+
+		if (!conn_serves(c, &sa->local, &sa->remote))
+			continue;
+		for (size_t k = 0; k < c->remote_id_count; k++)
+			add_word(&w, configured_id(&c->remote_ids[k]));
+		if (id_match_rank(c->remote_ids, c->remote_id_count, idi->kind, idi->data) == 0)
+			continue;
+		if (idr && !id_matches(&c->local_id, idr->kind, idr->data))
+			(void)snprintf(buf, n, "it asks for %.100s; connection %s is %.100s",
+				       id_text(idr->kind, idr->data, whom), c->name, configured_id(&c->local_id));
+		else
+			(void)snprintf(buf, n, "connection %s does not allow its IKE proposal %s", c->name,
+				       chosen_text(&agreed, suite));
+		return buf;
+	}
+	ids[w.n] = '\0';
+	(void)snprintf(buf, n, "no connection for this identity; configured: %s", ids);
+	return buf;
+}
+
 size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max)
 {
 	size_t n = 0;

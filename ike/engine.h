@@ -268,6 +268,9 @@ MUST_USE enum gw_err conn_propose(const struct settings *s, const struct endpoin
 /* Rank of a connection for an identity pair and the suite that IKE_SA_INIT chose; 0: not this one. */
 int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct id_payload *idi,
 	      const struct id_payload *idr);
+/* Why no connection is for that identity pair: offered and configured, in words. */
+const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, const struct id_payload *idr, char *buf,
+			 size_t n);
 /* What our side and the peer's may be in a CHILD SA: *out gets at most max. */
 size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);
 size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);

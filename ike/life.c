@@ -158,6 +158,6 @@ void ike_dataplane_event(struct ike *ike, const struct dp_event *ev)
 	if (!c || c->state == CHILD_INSTALLING)
 		return;
 	/* 2.23: an authenticated packet tells where the peer is, when there is a NAT that may have moved it. */
-	if (sa_udp_encap(c->sa) && c->sa->state != IKE_DEAD)
+	if (c->sa->peer_nat && c->sa->state != IKE_DEAD)
 		sa_move(c->sa, &c->sa->local, &ev->remote, true);
 }

@@ -112,10 +112,10 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 static void follow_peer(struct ike_sa *sa, const struct datagram *dg)
 {
 	/*
-	 * 2.23: the address of an authenticated new message is where the peer is now, if a NAT may have moved it; and
-	 * always before the SA is up (the float to the NAT-T port).
+	 * 2.23: the address of an authenticated new message is where the peer is now, if a NAT at its side may have
+	 * moved it; and always before the SA is up (the float to the NAT-T port).
 	 */
-	if (sa->state == IKE_HALF_OPEN || sa->peer_nat || sa->our_nat) {
+	if (sa->state == IKE_HALF_OPEN || sa->peer_nat) {
 		if (sa->state != IKE_HALF_OPEN) {
 			sa_move(sa, &dg->to, &dg->from, dg->natt);
 		} else {

@@ -9,7 +9,8 @@
 
 const char *ike_state_name(enum ike_state s)
 {
-	static const char *const names[] = { "HALF_OPEN", "ESTABLISHED", "REKEYED", "DELETING", "LINGERING", "DEAD" };
+	static const char *const names[] = { "HALF_OPEN", "ESTABLISHED", "REKEYED", "DELETING",
+					     "LINGERING", "DEAD",	 "NEW" };
 
 	return (size_t)s < ARRAY_LEN(names) ? names[s] : "?";
 }
@@ -109,6 +110,7 @@ struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64
 		return NULL;
 	sa->ike = ike;
 	sa->initiator = initiator;
+	sa->state = IKE_NEW;
 	sa->spi_i = spi_i;
 	sa->spi_r = spi_r;
 	sa->id = ++ike->next_id;
@@ -292,6 +294,11 @@ void sa_bury(struct ike_sa *sa)
 	ike->graves.sas = sa;
 }
 
+static size_t lingering(const struct ike *ike)
+{
+	return HASH_CNT(by_spi, ike->by_spi) - ike->established - ike->half_open;
+}
+
 void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 {
 	struct ike *ike = sa->ike;
@@ -324,7 +331,8 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 	window_answered(&sa->window);
 	frags_clear(&sa->frags[0]);
 	frags_clear(&sa->frags[1]);
-	if (linger) {
+	/* Whoever is refused again and again is not remembered without bound. */
+	if (linger && lingering(ike) < ike->settings->ike.half_open_max) {
 		sa_set_state(sa, IKE_LINGERING, reason);
 		sa->linger = mtime_add(ike_now(ike), SECONDS(LINGER_SECONDS));
 		sa_drop_half(sa);

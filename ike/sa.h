@@ -27,6 +27,7 @@ enum ike_state {
 	IKE_DELETING, /* our DELETE is under way */
 	IKE_LINGERING, /* over (refused, or deleted by the peer): only repeats its last response for a while */
 	IKE_DEAD,      /* freed at the end of the turn; nothing refers to it but the down event */
+	IKE_NEW,       /* being made; none is ever seen in it */
 };
 
 enum child_state {
@@ -127,6 +128,7 @@ struct ike_sa {
 	uint8_t peer_id_kind; /* of `peer` */
 	struct bytes peer_id; /* borrowed from `peer` */
 	uint64_t successor;   /* local SPI of the SA that replaced it; 0: none */
+	uint64_t predecessor; /* local SPI of the SA that it replaced; 0: none */
 	uint8_t crossing[IKE_NONCE_OURS]; /* as in child_sa, of an IKE rekey */
 	uint8_t crossing_len;
 	struct sa_lease leases[SA_LEASES];

@@ -51,7 +51,7 @@ static const struct conn_cfg *authenticate(struct ike_sa *sa, const struct ike_m
 {
 	const struct settings *s = sa->settings;
 	const struct id_payload *idr = msg_has(m, PL_IDR) ? &m->idr : NULL;
-	char who[ID_TEXT], whom[ID_TEXT], from[ENDPOINT_TEXT];
+	char who[ID_TEXT], why[400], from[ENDPOINT_TEXT];
 	int best = 0;
 
 	id_text(m->idi.kind, m->idi.data, who);
@@ -64,11 +64,8 @@ static const struct conn_cfg *authenticate(struct ike_sa *sa, const struct ike_m
 	}
 	if (best == 0) {
 		count_up(sa->ike, auth_failed_identity);
-		if (idr)
-			sa_log(sa, LOG_LVL_INFO, "refused %s from %s: no connection for this identity as client of %s",
-			       who, from, id_text(idr->kind, idr->data, whom));
-		else
-			sa_log(sa, LOG_LVL_INFO, "refused %s from %s: no connection for this identity", who, from);
+		sa_log(sa, LOG_LVL_INFO, "refused %s from %s: %s", who, from,
+		       conn_explain(sa, &m->idi, idr, why, sizeof(why)));
 		return NULL;
 	}
 	if (!msg_has(m, PL_AUTH) || m->auth.method != AUTH_PSK) {

@@ -92,13 +92,16 @@ static size_t child_total(const struct ike_sa *sa)
 static enum gw_err child_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg,
 				 struct child_sa *old)
 {
-	struct child_match match;
+	struct child_match match = { 0 };
 	struct err e = { 0 };
 	struct exchange *x;
 	enum gw_err code;
 
-	if (child_total(sa) >= IKE_CHILD_MAX)
+	if (child_total(sa) >= IKE_CHILD_MAX) {
+		count_up(sa->ike, drop_sa_limit);
+		sa_log(sa, LOG_LVL_INFO, "CHILD SA refused: %d of one IKE SA are the limit", IKE_CHILD_MAX);
 		return refuse(sa, dg, GW_ELIMIT, 0);
+	}
 	if (m->nonce.n == 0 || !msg_has(m, PL_TSI) || !msg_has(m, PL_TSR)) {
 		count_up(sa->ike, drop_malformed);
 		return refuse(sa, dg, GW_EMALFORMED, 0);

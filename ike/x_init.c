@@ -261,6 +261,7 @@ static void open_half(struct ike *ike, const struct ike_header *head, const stru
 	h->key = key_of(head, dg);
 	h->expires = mtime_add(ike_now(ike), ike->settings->ike.half_open_timeout_us);
 	note_peer(sa, m);
+	sa_set_state(sa, IKE_HALF_OPEN, "IKE_SA_INIT");
 	code = half_join(sa);
 	if (code == GW_ELIMIT) {
 		count_up(ike, drop_half_open_limit);

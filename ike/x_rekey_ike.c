@@ -20,10 +20,29 @@ static enum gw_err inherit(struct ike_sa *to, const struct ike_sa *from)
 	return peer_join(to->ike, to, from->conn->name, from->peer_id_kind, from->peer_id);
 }
 
+/*
+ * What the data plane has in hand, or the peer has not confirmed, cannot be finished on another IKE SA: requests of the
+ * peer are refused, what ours made goes again, and DELETEs are repeated over there.
+ */
+static void settle_children(struct ike_sa *sa)
+{
+	if (sa->peer_x && sa->peer_x->kind == X_CHILD)
+		x_child_finish(sa, ike_find_child(sa->ike, sa->peer_x->child_spi), GW_EBUSY);
+	if (sa->our_x && sa->our_x->waiting)
+		x_rekey_child_finish(sa, sa->our_x->waiting, GW_EBUSY);
+	for (struct child_sa *c = sa->children; c; c = c->next) {
+		if (c->state != CHILD_DELETING)
+			continue;
+		c->state = c->successor ? CHILD_REKEYED : CHILD_UP;
+		c->want_delete = true;
+	}
+}
+
 static void move_children(struct ike_sa *to, struct ike_sa *from)
 {
 	struct child_sa **tail = &to->children;
 
+	settle_children(from);
 	while (*tail)
 		tail = &(*tail)->next;
 	*tail = from->children;
@@ -38,8 +57,19 @@ static void move_children(struct ike_sa *to, struct ike_sa *from)
 	}
 }
 
+/* Of a chain of rekeys at most one SA waits for its DELETE: peers that never send one must not pile them up here. */
+static void drop_predecessor(struct ike_sa *sa)
+{
+	struct ike_sa *p = sa->predecessor ? ike_find(sa->ike, sa->predecessor) : NULL;
+
+	if (p && p->state == IKE_REKEYED && p->successor == ike_sa_local_spi(sa) && !p->our_x)
+		sa_close(p, "replaced", false);
+}
+
 static void take_over(struct ike_sa *to, struct ike_sa *from, const char *story)
 {
+	drop_predecessor(from);
+	to->predecessor = ike_sa_local_spi(from);
 	to->established = to->created = ike_now(to->ike);
 	sa_set_lifetimes(to);
 	sa_set_state(to, IKE_UP, story);
@@ -153,7 +183,7 @@ static enum gw_err answer(struct ike_sa *old, const struct chosen *chosen, const
 enum gw_err x_rekey_ike_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
 {
 	struct rekeyed r = { 0 };
-	struct chosen chosen;
+	struct chosen chosen = { 0 };
 	struct err e = { 0 };
 	struct bytes low;
 	enum gw_err code;

@@ -15,6 +15,7 @@ static bool legal(enum ike_state at, uint8_t exchange, bool response)
 		return exchange == CREATE_CHILD_SA || exchange == INFORMATIONAL;
 	case IKE_LINGERING:
 	case IKE_DEAD:
+	case IKE_NEW:
 		return false;
 	}
 	return false;
