@@ -37,6 +37,8 @@ static enum gw_err prepare(const struct user_plane *u, const struct user_source 
 	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
 		set_int(s->fd, SOL_SOCKET, SO_SNDBUF, size);
 	set_int(s->fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
+	if (s->kind == SOURCE_RAW && v6) /* else the kernel learns no path MTU by it, as it does by the other sockets */
+		set_int(s->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 	if (s->kind == SOURCE_UDP) /* several datagrams of a flow in one read, where the kernel has them together */
 		set_int(s->fd, IPPROTO_UDP, UDP_GRO, 1);
 	if (setsockopt(s->fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof(one)) !=
@@ -211,6 +213,14 @@ static void take_raw(struct user_plane *u, struct user_source *s, struct packet 
 	user_inbound(u, &a->from, false, a->tos, p);
 }
 
+/* ICMP errors that IPV6_RECVERR queues: the kernel has taken its part, but epoll reports them until they are read. */
+static void drain_errors(struct user_plane *u, const struct user_source *s)
+{
+	for (int i = 0; i < USER_BUDGET; i++)
+		if (recv(s->fd, u->buf, USER_PACKET_MAX, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return;
+}
+
 static void drain_socket(struct user_plane *u, struct user_source *s)
 {
 	struct arrival a;
@@ -218,6 +228,8 @@ static void drain_socket(struct user_plane *u, struct user_source *s)
 
 	for (int i = 0; i < USER_BUDGET; i++) {
 		if (!receive(u, s, &p, &a)) {
+			if (s->kind == SOURCE_RAW && s->family == 6)
+				drain_errors(u, s);
 			s->hot = false;
 			return;
 		}
