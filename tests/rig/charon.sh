@@ -37,8 +37,8 @@ charon_start() {
 			$settings
 		}
 		swanctl {
-			# Its configuration may name keys and certificates; loading all there is would take longer than the rest.
-			load = pem pkcs1 pkcs8 x509 pubkey openssl
+			# All plugins that there are would take longer than the rest. CHARON_KEYS=1: those for certificates, too.
+			load = pem ${CHARON_KEYS:+pkcs1 pkcs8 x509 pubkey openssl}
 		}
 	EOT
 	: >"$dir/run/charon.log"
