@@ -58,7 +58,8 @@ enum { IKE_RECORD_MAX = 65536 };
 /* The whole state of one SA with its CHILD SAs. GW_ENOTFOUND; GW_ELIMIT when `out` is too small (IKE_RECORD_MAX always do). */
 MUST_USE enum gw_err ike_encode(const struct ike *ike, uint64_t key, struct writer *out);
 /*
- * Makes or replaces an SA from that. Everything is checked first; a refused record changes nothing.
+ * Makes or replaces an SA from that. Everything is checked first; a refused record changes nothing. Only what fails in
+ * the making (out of memory, an inner address that another identity holds here) leaves nothing of that SA.
  * `install`: emit IKE_EV_DATAPLANE for its CHILD SAs (a standby); else they are taken as installed.
  */
 MUST_USE enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struct err *e);

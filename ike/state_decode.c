@@ -33,6 +33,14 @@ static enum gw_err check_child(const struct ike *ike, const struct sa_record *s,
 	}
 	if (!c->found)
 		return err_set(e, GW_ECONFIG, "connection %s has no child of that name here", s->found->name);
+	/* One that is being made or unmade goes with who does it: nobody would ever finish it else. */
+	if ((c->state == CHILD_INSTALLING) != (s->x && s->x_waiting == c->spi_in) ||
+	    (c->state == CHILD_DELETING && !(s->request.n > 0 && s->request_kind == REQ_DELETE_CHILD)))
+		return err_set(e, GW_EMALFORMED, "CHILD SA %08x is nobody's work", c->spi_in);
+	for (const struct child_record *o = s->children; o < c; o++) {
+		if (o->spi_in == c->spi_in)
+			return err_set(e, GW_EMALFORMED, "CHILD SA %08x twice", c->spi_in);
+	}
 	if (c->state > CHILD_DELETING || c->spi_in < 256 || c->reqid == 0 || c->n_ours == 0 || c->n_theirs == 0 ||
 	    c->crossing.n > IKE_NONCE_OURS)
 		return err_set(e, GW_EMALFORMED, "CHILD SA %08x", c->spi_in);
@@ -43,6 +51,42 @@ static enum gw_err check_child(const struct ike *ike, const struct sa_record *s,
 		return err_set(e, GW_EMALFORMED, "CHILD SA %08x has keys of a wrong size", c->spi_in);
 	if (known && ike_sa_local_spi(known->sa) != local)
 		return err_set(e, GW_EEXIST, "CHILD SA %08x belongs to another IKE SA here", c->spi_in);
+	return GW_OK;
+}
+
+/* Our outstanding exchange has all that its end needs, and something that brings the end about. */
+static bool exchange_fits(const struct sa_record *s)
+{
+	bool waiting = false;
+
+	for (size_t i = 0; i < s->child_count; i++)
+		waiting |= s->children[i].spi_in == s->x_waiting;
+	if (s->x_ni.n == 0 || s->x_new == 0 || (s->x_group != DH_NONE && s->x_dh.n == 0))
+		return false;
+	if (s->x_kind == X_REKEY_IKE)
+		return s->x_dh.n > 0 && s->x_waiting == 0 && s->request.n > 0;
+	return s->x_kind == X_REKEY_CHILD && (s->x_waiting ? waiting : s->request.n > 0);
+}
+
+static bool half_fits(const struct sa_record *s)
+{
+	return s->half_ni.n && s->half_nr.n && s->half_request.n && s->half_response.n && s->child_count == 0 &&
+	       !s->x && (s->keys.n || (s->half_dh.n && s->half_ke.n));
+}
+
+static enum gw_err check_leases(const struct sa_record *s, struct err *e)
+{
+	for (size_t i = 0; i < s->lease_count; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < s->found->pool_count; k++)
+			found |= text_is(s->leases[i].pool, s->found->pools[k]->name);
+		if (!found)
+			return err_set(e, GW_ECONFIG, "connection %s has no such pool here", s->found->name);
+		if (addr_len(&s->leases[i].addr) == 0 ||
+		    (i > 0 && s->leases[0].addr.family == s->leases[i].addr.family))
+			return err_set(e, GW_EMALFORMED, "inner addresses: at most one of each family");
+	}
 	return GW_OK;
 }
 
@@ -60,11 +104,13 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 	if (s->keys.n != ike_keys_len(prf, &s->suite) && !(half && s->keys.n == 0))
 		return err_set(e, GW_EMALFORMED, "keys of a wrong size");
 	if (half)
-		return s->half_ni.n && s->half_nr.n && s->half_request.n && s->half_response.n && s->child_count == 0
-			       ? GW_OK
-			       : err_set(e, GW_EMALFORMED, "a half-open SA lacks something");
+		return half_fits(s) ? GW_OK : err_set(e, GW_EMALFORMED, "a half-open SA lacks something");
 	if (s->state == IKE_LINGERING)
-		return GW_OK;
+		return s->child_count == 0 && !s->x ? GW_OK : err_set(e, GW_EMALFORMED, "over, but not at rest");
+	if (s->x && !exchange_fits(s))
+		return err_set(e, GW_EMALFORMED, "an exchange that cannot end");
+	if (s->state == IKE_DELETING && !(s->request.n > 0 && s->request_kind == REQ_DELETE_IKE))
+		return err_set(e, GW_EMALFORMED, "being deleted, without a request");
 	for (size_t i = 0; i < ike->settings->conn_count; i++) {
 		if (text_is(s->conn, ike->settings->conns[i].name))
 			s->found = &ike->settings->conns[i];
@@ -76,27 +122,27 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 		return err_set(e, GW_EMALFORMED, "nobody is authenticated");
 	for (size_t i = 0; i < s->child_count; i++)
 		TRY(check_child(ike, s, &s->children[i], e));
-	for (size_t i = 0; i < s->lease_count; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < s->found->pool_count; k++)
-			found |= text_is(s->leases[i].pool, s->found->pools[k]->name);
-		if (!found)
-			return err_set(e, GW_ECONFIG, "connection %s has no such pool here", s->found->name);
-	}
-	return GW_OK;
+	return check_leases(s, e);
 }
 
 /* ---- making ---- */
 
+/* Far beyond any life, and far from where arithmetic ends. */
+static int64_t within_reason(int64_t us)
+{
+	const int64_t most = INT64_MAX / 8;
+
+	return us > most ? most : us < -most ? -most : us;
+}
+
 static mtime left(int64_t us, mtime now)
 {
-	return us == INT64_MAX ? MTIME_NEVER : (mtime){ now.us + us };
+	return us == INT64_MAX ? MTIME_NEVER : (mtime){ now.us + within_reason(us) };
 }
 
 static mtime ago(int64_t us, mtime now)
 {
-	return (mtime){ now.us - us };
+	return (mtime){ now.us - within_reason(us) };
 }
 
 static enum gw_err make_dh(struct ike *ike, struct bytes field, struct dh_key **out)
@@ -124,9 +170,8 @@ static enum gw_err make_half(struct ike_sa *sa, const struct sa_record *s, mtime
 	h->sa = sa;
 	h->key.spi_i = s->half_key.spi_i;
 	h->key.from = s->half_key.from;
-	h->expires = left(s->half_expires, now);
-	if (h->expires.us == MTIME_NEVER.us) /* its IKE_AUTH was being answered: the peer repeats it */
-		h->expires = mtime_add(now, sa->settings->ike.half_open_timeout_us);
+	/* NEVER: its IKE_AUTH was being answered: the peer repeats it. */
+	h->expires = mtime_min(left(s->half_expires, now), mtime_add(now, sa->settings->ike.half_open_timeout_us));
 	TRY(secret_copy(&h->ni, s->half_ni));
 	TRY(secret_copy(&h->nr, s->half_nr));
 	TRY(secret_copy(&h->init_request, s->half_request));
@@ -248,6 +293,15 @@ static enum gw_err fill(struct ike_sa *sa, const struct sa_record *s, mtime now)
 	w->request_kind = s->request_kind;
 	w->tries = s->tries;
 	w->retransmit_at = left(s->retransmit, now);
+	if (s->request.n == 0)
+		w->request_kind = REQ_NONE;
+	else if (w->retransmit_at.us == MTIME_NEVER.us)
+		w->retransmit_at = now;
+	/* What waits only for its end has one. */
+	if (s->state == IKE_LINGERING)
+		sa->linger = mtime_min(sa->linger, mtime_add(now, SECONDS(LINGER_SECONDS)));
+	if (s->state == IKE_REKEYED && !sa->want_delete)
+		sa->life_at = mtime_min(sa->life_at, mtime_add(now, SECONDS(REPLACED_SECONDS)));
 	TRY(secret_copy(&sa->keys.block, s->keys));
 	TRY(secret_copy(&w->response, s->response));
 	TRY(secret_copy(&w->request, s->request));
