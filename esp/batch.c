@@ -116,7 +116,7 @@ static enum gw_err do_add(const struct batch_tables *t, const struct dp_op *op, 
 		*why = "no ESP without UDP encapsulation";
 	if (*why)
 		return GW_EUNSUPPORTED;
-	TRY(sad_sa_create(sa, &u->sa, why));
+	TRY(sad_sa_create_bare(sa, &u->sa, why));
 	code = sad_link(t->sad, u->sa);
 	if (code != GW_OK) {
 		sad_sa_destroy(u->sa);
@@ -164,10 +164,11 @@ static enum gw_err do_position(const struct dp_op *op, struct undo *u, const cha
 
 static enum gw_err do_window(const struct dp_op *op, struct undo *u)
 {
-	struct replay *r = &u->sa->replay;
+	struct replay *r;
 
 	if (op->id.dir != DP_IN)
 		return GW_EINVAL;
+	r = &u->sa->replay;
 	if (r->words > 0) {
 		u->bits = malloc(r->words * sizeof(*u->bits));
 		if (!u->bits)

@@ -336,7 +336,7 @@ bool fake_plane_sa(const struct dataplane *dp, const struct dp_sa_id *id, struct
 		.encr_key = sad_encr_key(sa),
 		.integ_key = sad_integ_key(sa),
 		.esn = sa->esn,
-		.replay_window = sa->replay.window,
+		.replay_window = sa->key.dir == DP_IN ? sa->replay.window : 0,
 		.copy_dscp = sa->copy_dscp,
 		.copy_df = sa->copy_df,
 		.start = sa->key.dir == DP_IN ? sa->replay.top : sa->position,
@@ -354,12 +354,9 @@ bool fake_plane_policy(const struct dataplane *dp, uint32_t reqid, struct dp_pol
 		return false;
 	*out = (struct dp_policy){
 		.reqid = p->reqid,
-		.mode = p->mode,
-		.local = p->local,
-		.remote = p->remote,
-		.ours = p->ours,
+		.ours = spd_ours(p),
 		.ours_count = p->ours_count,
-		.theirs = p->theirs,
+		.theirs = spd_theirs(p),
 		.theirs_count = p->theirs_count,
 	};
 	return true;

@@ -42,7 +42,7 @@ size_t fake_plane_policy_count(const struct dataplane *dp);
 bool fake_plane_is_open(const struct dataplane *dp);
 /* As it is now: start is the position or the window's top, base the counters. Keys are borrowed while the SA lives. */
 bool fake_plane_sa(const struct dataplane *dp, const struct dp_sa_id *id, struct dp_sa *out);
-/* Selectors are borrowed while the policy lives. */
+/* Its reqid and selectors, borrowed while the policy lives. */
 bool fake_plane_policy(const struct dataplane *dp, uint32_t reqid, struct dp_policy *out);
 /* The outbound SA that packets of this reqid leave by. */
 bool fake_plane_newest_out(const struct dataplane *dp, uint32_t reqid, struct dp_sa_id *out);

@@ -1,23 +1,24 @@
 #include "esp/sad.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "core/env.h"
 
-/* Outbound SAs of one reqid, newest first. */
-struct sad_group {
-	UT_hash_handle hh;
-	uint32_t reqid;
-	struct sad_sa *newest;
+/* The keyed cipher of an SA, in the order of use. */
+struct sad_busy {
+	struct cipher *cipher; /* owned */
+	struct sad_sa *sa;     /* back-pointer */
+	struct sad_busy *prev, *next;
 };
 
 struct sad {
 	struct table_seed seed;
 	struct sad_sa *table;
-	struct sad_group *groups;
+	struct sad_sa *newest;	     /* outbound SAs: the newest of each reqid */
 	struct sad_sa *first, *last; /* by age */
 	struct sad_sa *cursor;	     /* where the last dump stopped: the first SA not told */
-	struct sad_sa *busy_first, *busy_last;
+	struct sad_busy *busy_first, *busy_last;
 	size_t busy;
 	uint64_t next_age;
 };
@@ -79,19 +80,29 @@ static const char *refuse(const struct dp_sa *in)
 	return NULL;
 }
 
-enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const char **why)
+static struct bytes keys_of(const struct sad_sa *sa)
+{
+	size_t own = sa->bare ? offsetof(struct sad_sa, extra) : sizeof(*sa);
+	size_t bits = sa->key.dir == DP_IN ? sa->replay.words * sizeof(uint64_t) : 0;
+
+	return bytes_of((const uint8_t *)sa + own + bits,
+			suite_encr_key_len(&sa->suite) + suite_integ_key_len(&sa->suite));
+}
+
+static enum gw_err create(const struct dp_sa *in, bool bare, struct sad_sa **out, const char **why)
 {
 	size_t words = in->dir == DP_IN ? replay_words(in->replay_window) : 0;
+	size_t own = bare ? offsetof(struct sad_sa, extra) : sizeof(struct sad_sa);
 	struct sad_sa *sa;
-	uint64_t *bits;
+	uint8_t *behind;
 
 	*why = refuse(in);
 	if (*why)
 		return GW_EINVAL;
-	sa = calloc(1, sizeof(*sa) + words * sizeof(uint64_t) + in->encr_key.n + in->integ_key.n);
+	sa = calloc(1, own + words * sizeof(uint64_t) + in->encr_key.n + in->integ_key.n);
 	if (!sa)
 		return GW_ENOMEM;
-	bits = (uint64_t *)(sa + 1);
+	behind = (uint8_t *)sa + own;
 	key_fill(&sa->key, in->dir, in->spi, &in->remote.addr);
 	sa->local = in->local;
 	sa->remote = in->remote;
@@ -102,55 +113,84 @@ enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const cha
 	sa->esn = in->esn;
 	sa->copy_dscp = in->copy_dscp;
 	sa->copy_df = in->copy_df;
+	sa->bare = bare;
 	sa->count = in->base;
-	sa->extra = in->extra;
-	sa->keys = (uint8_t *)(bits + words);
-	sa->encr_len = (uint16_t)in->encr_key.n;
-	sa->integ_len = (uint16_t)in->integ_key.n;
-	if (in->encr_key.n > 0)
-		memcpy(sa->keys, in->encr_key.p, in->encr_key.n);
-	if (in->integ_key.n > 0)
-		memcpy(sa->keys + in->encr_key.n, in->integ_key.p, in->integ_key.n);
-	sa->fence = sa->near_at = DP_NO_FENCE;
+	sa->fence = DP_NO_FENCE;
+	if (!bare)
+		sa->extra = in->extra;
 	if (in->dir == DP_IN) {
-		replay_init(&sa->replay, in->replay_window, in->start, bits);
+		replay_init(&sa->replay, in->replay_window, in->start, (uint64_t *)(void *)behind);
 	} else {
+		sa->near_at = DP_NO_FENCE;
 		sa->position = in->start;
 		sad_set_fence(sa, in->fence);
 	}
+	behind += words * sizeof(uint64_t);
+	if (in->encr_key.n > 0)
+		memcpy(behind, in->encr_key.p, in->encr_key.n);
+	if (in->integ_key.n > 0)
+		memcpy(behind + in->encr_key.n, in->integ_key.p, in->integ_key.n);
 	*out = sa;
 	return GW_OK;
 }
 
+enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const char **why)
+{
+	return create(in, false, out, why);
+}
+
+enum gw_err sad_sa_create_bare(const struct dp_sa *in, struct sad_sa **out, const char **why)
+{
+	return create(in, true, out, why);
+}
+
 void sad_sa_destroy(struct sad_sa *sa)
 {
+	struct bytes keys;
+
 	if (!sa)
 		return;
-	cipher_destroy(sa->cipher);
-	secret_wipe(sa->keys, (size_t)sa->encr_len + sa->integ_len);
+	keys = keys_of(sa);
+	secret_wipe((uint8_t *)(uintptr_t)keys.p, keys.n);
 	free(sa);
+}
+
+/* ---- the newest outbound SA of a reqid ---- */
+
+static struct sad_sa *newest_find(const struct sad *s, uint32_t reqid)
+{
+	struct sad_sa *sa;
+
+	HASH_FIND_BYHASHVALUE(by_reqid, s->newest, &reqid, sizeof(reqid), table_hash(&s->seed, &reqid, sizeof(reqid)),
+			      sa);
+	return sa;
+}
+
+static bool newest_add(struct sad *s, struct sad_sa *sa)
+{
+	HASH_ADD_KEYPTR_BYHASHVALUE(by_reqid, s->newest, &sa->reqid, sizeof(sa->reqid),
+				    table_hash(&s->seed, &sa->reqid, sizeof(sa->reqid)), sa);
+	return sa->by_reqid.tbl != NULL;
 }
 
 /* Newest first; almost always the head. */
 static bool group_add(struct sad *s, struct sad_sa *sa)
 {
-	unsigned h = table_hash(&s->seed, &sa->reqid, sizeof(sa->reqid));
-	struct sad_group *g;
-	struct sad_sa **at;
+	struct sad_sa *head = newest_find(s, sa->reqid), **at;
 
-	HASH_FIND_BYHASHVALUE(hh, s->groups, &sa->reqid, sizeof(sa->reqid), h, g);
-	if (!g) {
-		g = calloc(1, sizeof(*g));
-		if (!g)
-			return false;
-		g->reqid = sa->reqid;
-		HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->groups, &g->reqid, sizeof(g->reqid), h, g);
-		if (!g->hh.tbl) {
-			free(g);
+	if (!head)
+		return newest_add(s, sa);
+	if (head->age < sa->age) {
+		HASH_DELETE(by_reqid, s->newest, head);
+		if (!newest_add(s, sa)) {
+			/* The table had room for one a moment ago; if not even now, packets find no SA: fail closed. */
+			(void)newest_add(s, head);
 			return false;
 		}
+		sa->older = head;
+		return true;
 	}
-	for (at = &g->newest; *at && (*at)->age > sa->age; at = &(*at)->older)
+	for (at = &head->older; *at && (*at)->age > sa->age; at = &(*at)->older)
 		;
 	sa->older = *at;
 	*at = sa;
@@ -159,24 +199,23 @@ static bool group_add(struct sad *s, struct sad_sa *sa)
 
 static void group_drop(struct sad *s, struct sad_sa *sa)
 {
-	unsigned h = table_hash(&s->seed, &sa->reqid, sizeof(sa->reqid));
-	struct sad_group *g;
-	struct sad_sa **at;
+	struct sad_sa *head = newest_find(s, sa->reqid), **at;
 
-	HASH_FIND_BYHASHVALUE(hh, s->groups, &sa->reqid, sizeof(sa->reqid), h, g);
-	if (!g)
-		return;
-	for (at = &g->newest; *at; at = &(*at)->older)
-		if (*at == sa) {
-			*at = sa->older;
-			break;
-		}
-	sa->older = NULL;
-	if (!g->newest) {
-		HASH_DELETE(hh, s->groups, g);
-		free(g);
+	if (head == sa) {
+		HASH_DELETE(by_reqid, s->newest, sa);
+		if (sa->older)
+			(void)newest_add(s, sa->older);
+	} else if (head) {
+		for (at = &head->older; *at; at = &(*at)->older)
+			if (*at == sa) {
+				*at = sa->older;
+				break;
+			}
 	}
+	sa->older = NULL;
 }
+
+/* ---- entries ---- */
 
 static bool table_add(struct sad *s, struct sad_sa *sa)
 {
@@ -219,34 +258,35 @@ enum gw_err sad_link(struct sad *s, struct sad_sa *sa)
 	return GW_OK;
 }
 
-static void busy_unlink(struct sad *s, struct sad_sa *sa)
+static void busy_unlink(struct sad *s, struct sad_busy *b)
 {
-	*(sa->busy_prev ? &sa->busy_prev->busy_next : &s->busy_first) = sa->busy_next;
-	*(sa->busy_next ? &sa->busy_next->busy_prev : &s->busy_last) = sa->busy_prev;
-	sa->busy_prev = sa->busy_next = NULL;
+	*(b->prev ? &b->prev->next : &s->busy_first) = b->next;
+	*(b->next ? &b->next->prev : &s->busy_last) = b->prev;
+	b->prev = b->next = NULL;
 	s->busy--;
 }
 
-static void busy_append(struct sad *s, struct sad_sa *sa)
+static void busy_append(struct sad *s, struct sad_busy *b)
 {
-	sa->busy_prev = s->busy_last;
-	*(s->busy_last ? &s->busy_last->busy_next : &s->busy_first) = sa;
-	s->busy_last = sa;
+	b->prev = s->busy_last;
+	*(s->busy_last ? &s->busy_last->next : &s->busy_first) = b;
+	s->busy_last = b;
 	s->busy++;
 }
 
-static void cipher_drop(struct sad *s, struct sad_sa *sa)
+static void cipher_drop(struct sad *s, struct sad_busy *b)
 {
-	if (!sa->cipher)
+	if (!b)
 		return;
-	busy_unlink(s, sa);
-	cipher_destroy(sa->cipher);
-	sa->cipher = NULL;
+	busy_unlink(s, b);
+	cipher_destroy(b->cipher);
+	b->sa->busy = NULL;
+	free(b);
 }
 
 void sad_unlink(struct sad *s, struct sad_sa *sa)
 {
-	cipher_drop(s, sa);
+	cipher_drop(s, sa->busy);
 	HASH_DELETE(hh, s->table, sa);
 	if (sa->key.dir == DP_OUT)
 		group_drop(s, sa);
@@ -275,11 +315,7 @@ struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi)
 
 struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid)
 {
-	unsigned h = table_hash(&s->seed, &reqid, sizeof(reqid));
-	struct sad_group *g;
-
-	HASH_FIND_BYHASHVALUE(hh, s->groups, &reqid, sizeof(reqid), h, g);
-	return g ? g->newest : NULL;
+	return newest_find(s, reqid);
 }
 
 size_t sad_count(const struct sad *s)
@@ -313,8 +349,10 @@ enum gw_err sad_move(struct sad *s, struct sad_sa *sa, const struct endpoint *lo
 	sa->local = *local;
 	sa->remote = *remote;
 	sa->udp_encap = udp_encap;
-	sa->moved_to = (struct endpoint){ 0 };
-	sa->path_mtu = 0;
+	if (sa->key.dir == DP_IN)
+		sa->moved_to = (struct endpoint){ 0 };
+	else
+		sa->path_mtu = 0;
 	return GW_OK;
 }
 
@@ -360,36 +398,53 @@ bool sad_next(struct sad_sa *sa, uint64_t *seq, unsigned *tell)
 
 struct bytes sad_encr_key(const struct sad_sa *sa)
 {
-	return bytes_of(sa->keys, sa->encr_len);
+	return bytes_of(keys_of(sa).p, suite_encr_key_len(&sa->suite));
 }
 
 struct bytes sad_integ_key(const struct sad_sa *sa)
 {
-	return bytes_of(sa->keys + sa->encr_len, sa->integ_len);
+	return bytes_of(keys_of(sa).p + suite_encr_key_len(&sa->suite), suite_integ_key_len(&sa->suite));
+}
+
+static enum gw_err busy_create(struct crypto *c, struct sad_sa *sa, struct sad_busy **out)
+{
+	struct sad_busy *b = calloc(1, sizeof(*b));
+	enum gw_err code;
+
+	if (!b)
+		return GW_ENOMEM;
+	code = cipher_create(c, &sa->suite, sa->key.dir == DP_IN ? CIPHER_OPEN : CIPHER_SEAL, sad_encr_key(sa),
+			     sad_integ_key(sa), &b->cipher);
+	if (code != GW_OK) {
+		free(b);
+		return code;
+	}
+	b->sa = sa;
+	*out = b;
+	return GW_OK;
 }
 
 enum gw_err sad_cipher(struct sad *s, struct crypto *c, struct sad_sa *sa, size_t busy_max, struct cipher **out)
 {
-	if (sa->cipher) {
-		if (s->busy_last != sa) {
-			busy_unlink(s, sa);
-			busy_append(s, sa);
+	if (sa->busy) {
+		if (s->busy_last != sa->busy) {
+			busy_unlink(s, sa->busy);
+			busy_append(s, sa->busy);
 		}
 	} else {
 		while (s->busy_first && s->busy >= busy_max)
 			cipher_drop(s, s->busy_first);
-		TRY(cipher_create(c, &sa->suite, sa->key.dir == DP_IN ? CIPHER_OPEN : CIPHER_SEAL, sad_encr_key(sa),
-				  sad_integ_key(sa), &sa->cipher));
-		busy_append(s, sa);
+		TRY(busy_create(c, sa, &sa->busy));
+		busy_append(s, sa->busy);
 	}
-	*out = sa->cipher;
+	*out = sa->busy->cipher;
 	return GW_OK;
 }
 
 void sad_sweep(struct sad *s, mtime before)
 {
 	/* The list is in order of use: the first busy enough one ends it. */
-	while (s->busy_first && s->busy_first->last_use.us < before.us)
+	while (s->busy_first && s->busy_first->sa->last_use.us < before.us)
 		cipher_drop(s, s->busy_first);
 }
 
@@ -407,10 +462,12 @@ void sad_state(const struct sad_sa *sa, struct dp_sa_state *out)
 		.fence = sa->fence,
 		.count = sa->count,
 		.last_use = sa->last_use,
-		.replays = sa->replays,
-		.bad_icv = sa->bad_icv,
-		.bad_policy = sa->bad_policy,
 	};
+	if (sa->key.dir != DP_IN)
+		return;
+	out->replays = sa->replays;
+	out->bad_icv = sa->bad_icv;
+	out->bad_policy = sa->bad_policy;
 }
 
 size_t sad_dump(struct sad *s, uint64_t *cookie, struct dp_sa_state *out, size_t max)

@@ -13,7 +13,6 @@
 #include "esp/replay.h"
 
 struct sad;
-struct sad_group;
 
 struct sad_key { /* hashed as octets: no padding */
 	uint32_t spi;
@@ -38,33 +37,43 @@ struct sad_kernel {
 	uint8_t life;		 /* enum sad_life */
 };
 
+struct sad_busy; /* the keyed cipher of an SA */
+
+/* Fields of one direction share their place with those of the other. */
 struct sad_sa {
 	UT_hash_handle hh;
 	struct sad_key key;
 	struct sad_sa *prev, *next; /* by age */
-	struct sad_sa *older;	    /* DP_OUT: the next older SA of the same reqid */
 	uint64_t age;		    /* order of creation, from 1 */
 	struct endpoint local, remote;
-	struct endpoint moved_to; /* DP_IN: the new address that was reported last */
 	struct cipher_suite suite;
 	uint32_t reqid;
-	uint16_t encr_len, integ_len;
 	bool udp_encap, esn, copy_dscp, copy_df;
 	bool near_told, at_told; /* fence events are raised once per fence */
+	bool bare;		 /* nothing is behind the union but the bitmap and the keys */
 	uint8_t mode;
-	uint16_t path_mtu;	 /* DP_OUT: outer path; 0: not asked yet */
-	int64_t path_mtu_at;	 /* when it was asked, us */
-	uint64_t position;	 /* DP_OUT: last number used */
-	uint64_t fence, near_at; /* DP_OUT: near_at is the last number without a DP_NEAR_FENCE */
-	struct replay replay;	 /* DP_IN; its bitmap is behind this struct */
+	uint64_t position; /* DP_OUT: last number used */
+	uint64_t fence;	   /* DP_IN: none */
 	struct dp_counters count;
-	uint64_t replays, bad_icv, bad_policy;
 	mtime last_use;
-	struct cipher *cipher;		      /* owned; NULL when idle */
-	struct sad_sa *busy_prev, *busy_next; /* those with a cipher, least recently used first */
+	struct sad_busy *busy; /* owned; NULL when idle */
+	union {
+		struct {		      /* DP_IN */
+			struct replay replay; /* its bitmap is behind this struct */
+			uint64_t replays, bad_icv, bad_policy;
+			struct endpoint moved_to; /* the new address that was reported last */
+		};
+		struct {			 /* DP_OUT */
+			UT_hash_handle by_reqid; /* of the newest of its reqid */
+			struct sad_sa *older;	 /* the next older SA of the same reqid */
+			uint64_t near_at;	 /* the last number without a DP_NEAR_FENCE */
+			int64_t path_mtu_at;	 /* when path_mtu was asked, us */
+			uint16_t path_mtu;	 /* outer path; 0: not asked yet */
+		};
+	};
+	/* Not there in a bare one. */
 	struct dp_extra extra;
 	struct sad_kernel kernel;
-	uint8_t *keys; /* within this allocation: encr_len, then integ_len octets */
 };
 
 /* NULL when out of memory or randomness. destroy takes NULL; wipes all keys. */
@@ -74,6 +83,8 @@ void sad_destroy(struct sad *s);
 /* An entry that is not in the database yet. GW_EINVAL with a reason in `why` (static text) when a value is impossible.
  */
 MUST_USE enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const char **why);
+/* The same without what only the kernel plane has: `extra` and `kernel` may not be touched, there is no memory. */
+MUST_USE enum gw_err sad_sa_create_bare(const struct dp_sa *in, struct sad_sa **out, const char **why);
 void sad_sa_destroy(struct sad_sa *sa); /* not linked; wipes */
 
 /* GW_EEXIST: that SPI is taken. A new entry is the newest of its reqid; one that was linked before gets its place back.

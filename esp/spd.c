@@ -1,37 +1,24 @@
 #include "esp/spd.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { LENS = 129 };
 
-/* One remote selector of a policy, in the index. */
-struct spd_entry {
-	struct spd_policy *policy; /* back-pointer */
-	const struct selector *theirs;
-	struct spd_entry *next;
-	struct spd_node *node; /* NULL: in the list of ranges */
-};
-
+/* What is hashed. What is compared is the range. */
 struct spd_key {
 	uint8_t len;
 	struct addr addr;
 };
 
-/* All entries of one remote prefix, best first. */
-struct spd_node {
-	UT_hash_handle hh;
-	struct spd_key key;
-	struct spd_entry *first;
-};
-
 struct spd {
 	struct table_seed seed;
 	struct spd_policy *by_reqid;
-	struct spd_node *nodes;
-	struct spd_entry *ranges; /* no prefixes; narrowest first */
+	struct spd_entry *prefixes; /* the best entry of each remote prefix */
+	struct spd_entry *ranges;   /* no prefixes; narrowest first */
 	uint64_t next_age;
 	struct {
-		size_t used[LENS];  /* nodes of that prefix length */
+		size_t used[LENS];  /* prefixes of that length */
 		uint8_t lens[LENS]; /* the lengths in use, longest first */
 		size_t count;
 	} family[2]; /* IPv4, IPv6 */
@@ -64,38 +51,57 @@ void spd_destroy(struct spd *s)
 	free(s);
 }
 
+static const struct spd_policy *policy_of(const struct spd_entry *e)
+{
+	const struct spd_entry *first = e - e->index;
+
+	return (const void *)((const uint8_t *)first - offsetof(struct spd_policy, entries));
+}
+
+static const struct selector *theirs_of(const struct spd_entry *e)
+{
+	return spd_theirs(policy_of(e)) + e->index;
+}
+
 static bool selectors_ok(const struct selector *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (s[i].range.lo.family != s[i].range.hi.family || addr_len(&s[i].range.lo) == 0 ||
 		    addr_cmp(&s[i].range.lo, &s[i].range.hi) > 0)
 			return false;
-	return n > 0;
+	return n > 0 && n <= UINT16_MAX;
+}
+
+/* Octets behind an IPv4 address do not count, but ranges are compared as octets. */
+static void addr_tidy(struct addr *a)
+{
+	size_t n = addr_len(a);
+
+	memset(a->b + n, 0, sizeof(a->b) - n);
 }
 
 enum gw_err spd_policy_create(const struct dp_policy *in, struct spd_policy **out)
 {
 	struct spd_policy *p;
+	struct selector *s;
 
 	if (in->reqid == 0 || !selectors_ok(in->ours, in->ours_count) || !selectors_ok(in->theirs, in->theirs_count))
 		return GW_EINVAL;
 	p = calloc(1, sizeof(*p) + in->theirs_count * sizeof(*p->entries) +
-			      (in->ours_count + in->theirs_count) * sizeof(*p->ours));
+			      (in->ours_count + in->theirs_count) * sizeof(*s));
 	if (!p)
 		return GW_ENOMEM;
 	p->reqid = in->reqid;
-	p->mode = in->mode;
-	p->local = in->local;
-	p->remote = in->remote;
-	p->ours_count = in->ours_count;
-	p->theirs_count = in->theirs_count;
-	p->entries = (struct spd_entry *)(p + 1);
-	p->ours = (struct selector *)(p->entries + in->theirs_count);
-	p->theirs = p->ours + in->ours_count;
-	memcpy(p->ours, in->ours, in->ours_count * sizeof(*p->ours));
-	memcpy(p->theirs, in->theirs, in->theirs_count * sizeof(*p->theirs));
-	for (size_t i = 0; i < p->theirs_count; i++)
-		p->entries[i] = (struct spd_entry){ .policy = p, .theirs = &p->theirs[i] };
+	p->ours_count = (uint16_t)in->ours_count;
+	p->theirs_count = (uint16_t)in->theirs_count;
+	s = (struct selector *)(void *)(p->entries + in->theirs_count);
+	memcpy(s, in->theirs, in->theirs_count * sizeof(*s));
+	memcpy(s + in->theirs_count, in->ours, in->ours_count * sizeof(*s));
+	for (size_t i = 0; i < in->theirs_count; i++) {
+		addr_tidy(&s[i].range.lo);
+		addr_tidy(&s[i].range.hi);
+		p->entries[i].index = (uint16_t)i;
+	}
 	*out = p;
 	return GW_OK;
 }
@@ -126,18 +132,19 @@ static int compare(uint64_t a, uint64_t b)
 /* Below 0: a is asked before b. */
 static int entry_cmp(const struct spd_entry *a, const struct spd_entry *b)
 {
-	int c = compare(range_size(&a->theirs->range), range_size(&b->theirs->range));
+	const struct selector *sa = theirs_of(a), *sb = theirs_of(b);
+	const struct spd_policy *pa = policy_of(a), *pb = policy_of(b);
+	int c = compare(range_size(&sa->range), range_size(&sb->range));
 
 	if (c == 0)
-		c = compare(a->theirs->proto == 0, b->theirs->proto == 0);
+		c = compare(sa->proto == 0, sb->proto == 0);
 	if (c == 0)
-		c = compare((uint64_t)(a->theirs->port_hi - a->theirs->port_lo + 65536),
-			    (uint64_t)(b->theirs->port_hi - b->theirs->port_lo + 65536));
+		c = compare((uint64_t)(sa->port_hi - sa->port_lo + 65536),
+			    (uint64_t)(sb->port_hi - sb->port_lo + 65536));
 	if (c == 0)
-		c = compare(widest(a->policy->ours, a->policy->ours_count),
-			    widest(b->policy->ours, b->policy->ours_count));
+		c = compare(widest(spd_ours(pa), pa->ours_count), widest(spd_ours(pb), pb->ours_count));
 	if (c == 0)
-		c = -compare(a->policy->age, b->policy->age);
+		c = -compare(pa->age, pb->age);
 	return c;
 }
 
@@ -186,70 +193,101 @@ static void key_fill(struct spd_key *k, const struct addr *a, uint8_t len)
 		k->addr.b[whole] = (uint8_t)(a->b[whole] & 0xff00 >> len % 8u);
 }
 
-static struct spd_node *node_find(const struct spd *s, const struct spd_key *key)
+/* All addresses that have the key's bits. */
+static void key_range(const struct spd_key *k, struct range *r)
 {
-	unsigned h = table_hash(&s->seed, key, sizeof(*key));
-	struct spd_node *node;
+	size_t whole = k->len / 8u, n = addr_len(&k->addr);
 
-	HASH_FIND_BYHASHVALUE(hh, s->nodes, key, sizeof(*key), h, node);
-	return node;
+	r->lo = r->hi = k->addr;
+	if (whole < n) {
+		r->hi.b[whole] = (uint8_t)(r->hi.b[whole] | 0xff >> k->len % 8u);
+		memset(r->hi.b + whole + 1, 0xff, n - whole - 1);
+	}
 }
 
-static struct spd_node *node_add(struct spd *s, const struct spd_key *key)
+static struct spd_entry *prefix_find(const struct spd *s, const struct spd_key *key)
 {
 	unsigned h = table_hash(&s->seed, key, sizeof(*key));
-	unsigned family = family_index(&key->addr);
-	struct spd_node *node = calloc(1, sizeof(*node));
+	struct spd_entry *e;
+	struct range range;
 
-	if (!node)
-		return NULL;
-	node->key = *key;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->nodes, &node->key, sizeof(node->key), h, node);
-	if (!node->hh.tbl) {
-		free(node);
-		return NULL;
-	}
+	key_range(key, &range);
+	HASH_FIND_BYHASHVALUE(hh, s->prefixes, &range, sizeof(range), h, e);
+	return e;
+}
+
+static bool prefix_add(struct spd *s, const struct spd_key *key, struct spd_entry *e)
+{
+	unsigned h = table_hash(&s->seed, key, sizeof(*key)), family = family_index(&key->addr);
+	const struct range *range = &theirs_of(e)->range;
+
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->prefixes, range, sizeof(*range), h, e);
+	if (!e->hh.tbl)
+		return false;
 	if (s->family[family].used[key->len]++ == 0)
 		lens_update(s, family);
-	return node;
+	return true;
 }
 
-static void node_drop(struct spd *s, struct spd_node *node)
+static void prefix_drop(struct spd *s, const struct spd_key *key, struct spd_entry *e)
 {
-	unsigned family = family_index(&node->key.addr);
+	unsigned family = family_index(&key->addr);
 
-	HASH_DELETE(hh, s->nodes, node);
-	if (--s->family[family].used[node->key.len] == 0)
+	HASH_DELETE(hh, s->prefixes, e);
+	if (--s->family[family].used[key->len] == 0)
 		lens_update(s, family);
-	free(node);
 }
 
 static void entry_unlink(struct spd *s, struct spd_entry *e)
 {
-	struct spd_node *node = e->node;
+	struct spd_entry *best;
+	struct spd_key key;
 
-	list_drop(node ? &node->first : &s->ranges, e);
-	e->node = NULL;
-	if (node && !node->first)
-		node_drop(s, node);
+	if (e->len == SPD_NO_PREFIX) {
+		list_drop(&s->ranges, e);
+		return;
+	}
+	key_fill(&key, &theirs_of(e)->range.lo, e->len);
+	best = prefix_find(s, &key);
+	if (best != e) {
+		if (best)
+			list_drop(&best->next, e);
+		return;
+	}
+	prefix_drop(s, &key, e);
+	/* The table had room for it a moment ago; if not even now, packets find no policy: fail closed. */
+	if (e->next)
+		(void)prefix_add(s, &key, e->next);
+	e->next = NULL;
 }
 
 static bool entry_link(struct spd *s, struct spd_entry *e)
 {
+	struct spd_entry *best;
 	struct prefix prefix;
 	struct spd_key key;
 
-	if (!range_as_prefix(&e->theirs->range, &prefix)) {
+	e->next = NULL;
+	if (!range_as_prefix(&theirs_of(e)->range, &prefix)) {
+		e->len = SPD_NO_PREFIX;
 		list_add(&s->ranges, e);
 		return true;
 	}
+	e->len = prefix.len;
 	key_fill(&key, &prefix.addr, prefix.len);
-	e->node = node_find(s, &key);
-	if (!e->node)
-		e->node = node_add(s, &key);
-	if (!e->node)
+	best = prefix_find(s, &key);
+	if (!best)
+		return prefix_add(s, &key, e);
+	if (entry_cmp(best, e) < 0) {
+		list_add(&best->next, e);
+		return true;
+	}
+	prefix_drop(s, &key, best);
+	if (!prefix_add(s, &key, e)) {
+		(void)prefix_add(s, &key, best);
 		return false;
-	list_add(&e->node->first, e);
+	}
+	e->next = best;
 	return true;
 }
 
@@ -298,12 +336,12 @@ size_t spd_count(const struct spd *s)
 
 static bool entry_matches(const struct spd_entry *e, const struct inner *in)
 {
-	const struct spd_policy *p = e->policy;
+	const struct spd_policy *p = policy_of(e);
 
-	if (!inner_matches(e->theirs, in, &in->dst, in->dport))
+	if (!inner_matches(theirs_of(e), in, &in->dst, in->dport))
 		return false;
 	for (size_t i = 0; i < p->ours_count; i++)
-		if (inner_matches(&p->ours[i], in, &in->src, in->sport))
+		if (inner_matches(&spd_ours(p)[i], in, &in->src, in->sport))
 			return true;
 	return false;
 }
@@ -313,12 +351,10 @@ static const struct spd_entry *prefix_match(const struct spd *s, const struct in
 	unsigned family = family_index(&in->dst);
 
 	for (size_t i = 0; i < s->family[family].count; i++) {
-		const struct spd_node *node;
 		struct spd_key key;
 
 		key_fill(&key, &in->dst, s->family[family].lens[i]);
-		node = node_find(s, &key);
-		for (const struct spd_entry *e = node ? node->first : NULL; e; e = e->next)
+		for (const struct spd_entry *e = prefix_find(s, &key); e; e = e->next)
 			if (entry_matches(e, in))
 				return e;
 	}
@@ -333,9 +369,9 @@ const struct spd_policy *spd_out(const struct spd *s, const struct inner *in)
 		if (best && entry_cmp(best, e) <= 0)
 			break;
 		if (entry_matches(e, in))
-			return e->policy;
+			return policy_of(e);
 	}
-	return best ? best->policy : NULL;
+	return best ? policy_of(best) : NULL;
 }
 
 bool spd_in_ok(const struct spd_policy *p, const struct inner *in)
@@ -343,8 +379,8 @@ bool spd_in_ok(const struct spd_policy *p, const struct inner *in)
 	bool ours = false, theirs = false;
 
 	for (size_t i = 0; i < p->theirs_count && !theirs; i++)
-		theirs = inner_matches(&p->theirs[i], in, &in->src, in->sport);
+		theirs = inner_matches(&spd_theirs(p)[i], in, &in->src, in->sport);
 	for (size_t i = 0; i < p->ours_count && !ours; i++)
-		ours = inner_matches(&p->ours[i], in, &in->dst, in->dport);
+		ours = inner_matches(&spd_ours(p)[i], in, &in->dst, in->dport);
 	return ours && theirs;
 }

@@ -14,24 +14,42 @@
 #include "esp/inner.h"
 
 struct spd;
-struct spd_entry;
 
+/* One remote selector of a policy, in the index. */
+struct spd_entry {
+	UT_hash_handle hh;	/* of the best one of its prefix; key: the selector's range */
+	struct spd_entry *next; /* others of the same prefix, or ranges; best first */
+	uint16_t index;		/* here and of the selector */
+	uint8_t len;		/* of the prefix; SPD_NO_PREFIX: among the ranges */
+};
+
+enum { SPD_NO_PREFIX = 255 };
+
+/* Outer addresses and mode are not kept: packets leave by what their SA has. */
 struct spd_policy {
 	UT_hash_handle hh;
-	uint32_t reqid;
-	enum dp_mode mode;
-	struct endpoint local, remote;
 	uint64_t age;
-	size_t ours_count, theirs_count;
-	struct selector *ours, *theirs; /* within this allocation */
-	struct spd_entry *entries;	/* likewise, theirs_count */
+	uint32_t reqid;
+	uint16_t ours_count, theirs_count;
+	struct spd_entry entries[]; /* theirs_count; then the selectors: theirs, ours */
 };
+
+static inline const struct selector *spd_theirs(const struct spd_policy *p)
+{
+	return (const struct selector *)(const void *)(p->entries + p->theirs_count);
+}
+
+static inline const struct selector *spd_ours(const struct spd_policy *p)
+{
+	return spd_theirs(p) + p->theirs_count;
+}
 
 /* NULL when out of memory or randomness. destroy takes NULL. */
 struct spd *spd_create(struct rng *rng);
 void spd_destroy(struct spd *s);
 
-/* A copy that is not in the database yet. GW_EINVAL: reqid 0, no selectors, a range with mixed families. */
+/* A copy that is not in the database yet. GW_EINVAL: reqid 0, no or more than 65,535 selectors of a side, a range
+ * with mixed families. */
 MUST_USE enum gw_err spd_policy_create(const struct dp_policy *in, struct spd_policy **out);
 void spd_policy_destroy(struct spd_policy *p); /* not linked; NULL is fine */
 

@@ -17,7 +17,7 @@ static void on_soft(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_v
 
 	x->stats[XS_SOFT]++;
 	/* Of a fence that was raised since: no news. */
-	if (sa->near_told || v->numbers.packets < sa->near_at)
+	if (sa->key.dir != DP_OUT || sa->near_told || v->numbers.packets < sa->near_at)
 		return;
 	event.position = v->numbers.packets;
 	sa->near_told = outbox_put(&x->outbox, &event);

@@ -203,6 +203,40 @@ START_TEST(refuses)
 }
 END_TEST
 
+/* Policies of one prefix come and go in any order: the best one there answers, for every packet, and no other. */
+START_TEST(neighbours)
+{
+	static const char *const theirs[] = { "10.1.1.1", "10.1.1.0/24", "0.0.0.0/0", "10.1.1.0-10.1.1.6" };
+	enum { PORTS = 4, N = ARRAY_LEN(theirs) * PORTS };
+	struct spd_policy *all[N] = { 0 };
+
+	for (uint32_t step = 0; step < 600; step++) {
+		uint32_t i = (step * 11 + step / 16) % N;
+
+		if (all[i]) {
+			spd_unlink(spd, all[i]);
+			spd_policy_destroy(all[i]);
+			all[i] = NULL;
+		} else {
+			struct selector s = selector_for(theirs[i / PORTS], 17, 50, (uint16_t)(50 + i % PORTS));
+
+			s.range.lo.b[9] = (uint8_t)step; /* behind the address: means nothing */
+			all[i] = set(i + 1, any("0.0.0.0/0"), s);
+		}
+		for (uint32_t dport = 50; dport < 50 + PORTS; dport++) {
+			static const uint32_t order[] = { 0, 3, 1, 2 }; /* of theirs[]: narrower first */
+			uint32_t want = 0;
+
+			for (uint32_t k = 0; k < ARRAY_LEN(order) && want == 0; k++)
+				for (uint32_t port = dport - 50; port < PORTS && want == 0; port++)
+					if (all[order[k] * PORTS + port])
+						want = order[k] * PORTS + port + 1;
+			ck_assert_uint_eq(out("192.0.2.1", "10.1.1.1", 17, 1, (uint16_t)dport), want);
+		}
+	}
+}
+END_TEST
+
 /* 20,000 hosts among a few wide policies: as many look-ups take no time that grows with the number. */
 START_TEST(many_hosts)
 {
@@ -245,6 +279,7 @@ static void add(TCase *t)
 	tcase_add_test(t, inbound);
 	tcase_add_test(t, fragments);
 	tcase_add_test(t, refuses);
+	tcase_add_test(t, neighbours);
 	tcase_add_test(t, many_hosts);
 }
 
