@@ -18,7 +18,7 @@ static void open_raw(struct plane *p, uint8_t node)
 	struct err e = { 0 };
 	int pair[2];
 
-	*p = (struct plane){ .udp = -1 };
+	*p = (struct plane){ .udp = -1, .pool = -1, .home = -1 };
 	rng_seeded_init(&p->rng, 42);
 	p->env = (struct env){ .clock = clock_system(), .rng = &p->rng.rng, .node = { node, 7 } };
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
