@@ -44,7 +44,6 @@ enum gw_err xfrm_error(int number)
 		return GW_ENOMEM;
 	case EPROTONOSUPPORT: /* no such transform: esp4, esp6 */
 	case ENOSYS:	      /* no such algorithm */
-	case ENOENT | 0x10000:
 	case EOPNOTSUPP:
 	case EAFNOSUPPORT:
 	case ENOPROTOOPT:
