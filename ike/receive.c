@@ -86,7 +86,6 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 {
 	struct sk_key key = sa_key_in(sa);
 	struct sk_inside in;
-	enum gw_err code;
 
 	TRY(sk_open(sa->ike->env->crypto, &key, bytes, n, &in));
 	if (!(h->flags & IKE_FLAG_RESPONSE))
@@ -105,8 +104,7 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 	}
 	if (window_judge(&sa->window, (h->flags & IKE_FLAG_RESPONSE) != 0, h->id) == WINDOW_STALE)
 		return GW_EREPLAY;
-	code = frags_add(&sa->frags[(h->flags & IKE_FLAG_RESPONSE) != 0], h->id, &in, first, chain);
-	return code == GW_EREPLAY ? GW_PENDING : code;
+	return frags_add(&sa->frags[(h->flags & IKE_FLAG_RESPONSE) != 0], h->id, &in, first, chain);
 }
 
 static void follow_peer(struct ike_sa *sa, const struct datagram *dg)

@@ -136,6 +136,10 @@ static enum gw_err child_request(struct ike_sa *sa, const struct ike_msg *m, con
 			child_close(c, "not made");
 		exchange_destroy(x);
 		sa->peer_x = NULL;
+		if (code == GW_EMALFORMED)
+			count_up(sa->ike, drop_malformed);
+		else
+			count_up(sa->ike, drop_internal);
 		sa_log(sa, LOG_LVL_INFO, "CHILD SA refused: %s", gw_err_text(code));
 		return refuse(sa, dg, code, 0);
 	}

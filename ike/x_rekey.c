@@ -229,15 +229,13 @@ static bool crossing_lost(const struct exchange *x, const struct child_sa *old)
 }
 
 /*
- * The old one was deleted while we rekeyed it: by a peer whose own rekey of it won, or that wants no such SA. Either
- * way what it has just made for us is redundant, and ours to close (2.8.1). We never had it, but the peer knows its
+ * What the peer has just made for us is not wanted, and ours to close (2.8.1). We never had it, but the peer knows its
  * SPI.
  */
 static void drop_successor(struct ike_sa *sa, uint32_t spi)
 {
 	struct msg_writer w;
 
-	sa_log(sa, LOG_LVL_INFO, "the CHILD SA under rekey is gone; its successor %08x goes, too", spi);
 	chain_start(sa->ike, &w);
 	delete_write(&w, PROTO_ESP, &spi, 1);
 	if (send_request(sa, INFORMATIONAL, &w, REQ_DELETE_CHILD, IKE_EFFECT_STATE) != GW_OK)
@@ -255,6 +253,9 @@ void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct 
 		return;
 	}
 	if (!old || old->sa != sa) {
+		/* Deleted meanwhile: by a peer whose own rekey of it won, or that wants no such SA. */
+		sa_log(sa, LOG_LVL_INFO, "the CHILD SA under rekey is gone; its successor %08x goes, too",
+		       (uint32_t)x->new_spi);
 		drop_successor(sa, (uint32_t)x->new_spi);
 		give_up(sa);
 		return;
@@ -267,11 +268,8 @@ void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct 
 		sa_log(sa, LOG_LVL_WARN, "answer to the rekey of CHILD SA #%u is of no use: %s", old->id,
 		       gw_err_text(code));
 		if (c)
-			c->want_delete = c->spi_out != 0;
-		if (c && c->spi_out == 0)
 			child_close(c, "not made");
-		else if (c)
-			x_child_is_up(sa, c);
+		drop_successor(sa, (uint32_t)x->new_spi);
 		old->rekey_at = MTIME_NEVER;
 		give_up(sa);
 		return;

@@ -149,6 +149,47 @@ START_TEST(answers_of_another_exchange)
 }
 END_TEST
 
+static size_t deletes_seen;
+
+static bool useless_answers(struct sim *w, const struct datagram *d, uint8_t *bytes)
+{
+	struct ini_sa *sa = ini_current(w->clients[0].ini);
+	uint8_t buf[64], nonce[32] = { 1 };
+	struct ike_header h;
+	struct msg_writer m;
+
+	(void)bytes;
+	if (!sa || !addr_equal(&d->to.addr, &w->clients[0].addr) || msg_parse_header(d->data, &h) != GW_OK ||
+	    (h.flags & IKE_FLAG_RESPONSE))
+		return true;
+	deletes_seen += h.exchange == INFORMATIONAL;
+	if (h.exchange != CREATE_CHILD_SA)
+		return true;
+	chain_begin(&m, buf, sizeof(buf));
+	nonce_write(&m, bytes_of(nonce, sizeof(nonce)));
+	ck_assert(ini_respond(sa, h.exchange, h.id, &m) == GW_OK);
+	sim_flush(w);
+	return false;
+}
+
+/* A peer whose answer to our rekey is of no use has made an SA all the same: it is told to drop it. */
+START_TEST(useless_answer_to_a_rekey)
+{
+	struct sim_client *c = connected(8, NULL);
+
+	deletes_seen = 0;
+	s.on_arrival = useless_answers;
+	sim_want(&s, ike_rekey(engine(), &everything, true) == 1);
+	sim_flush(&s);
+	sim_want(&s, sim_settle(&s, SECONDS(10)) && deletes_seen == 1);
+	sim_want(&s, gate_stat(&s.gate, "rekeys_failed") == 1 && ini_child_count(c->ini) == 1);
+	(void)sim_agree(&s);
+	s.on_arrival = NULL;
+	(void)sim_leaves_nothing(&s);
+	done();
+}
+END_TEST
+
 /* A CHILD SA that the data plane refuses takes nothing with it: here it names the outbound SPI of another one. */
 START_TEST(refused_with_the_spi_of_another)
 {
@@ -490,6 +531,7 @@ int main(void)
 		{ the_reason_is_kept, 0 },
 		{ terminated_within_a_rekey, 0 },
 		{ answers_of_another_exchange, 3 },
+		{ useless_answer_to_a_rekey, 0 },
 		{ refused_with_the_spi_of_another, 0 },
 		{ rekeys_without_end, 0 },
 		{ refused_without_end, 0 },
