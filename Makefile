@@ -2,7 +2,7 @@
 # `make help` lists the targets; `make demo` and `make test` are all that is needed on a fresh Debian 12.
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build debug test demo interop bench bench-ike bench-esp fuzz clean install format missing
+.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp fuzz clean install format missing
 
 # How long `make fuzz` runs, in all. Not exported: to bash this name is its own clock.
 SECONDS ?= 60
@@ -25,15 +25,22 @@ build: missing ## release build in build/release
 debug: missing ## debug build with ASan and UBSan in build/debug
 	@cmake --preset debug -Wno-dev --log-level=WARNING && cmake --build --preset debug
 
+ubsan: missing ## build with UBSan alone in build/ubsan, for User Mode Linux
+	@cmake --preset ubsan -Wno-dev --log-level=WARNING && cmake --build --preset ubsan
+
 test: missing ## everything quick: both compilers, tests, simulations, fuzzing, interop
 	@tools/test.sh
 
-demo: missing ## the main job, live: a strongSwan client through our gateway (KEEP=1 leaves it running)
+demo: missing ## the main job, live: a strongSwan client through our gateway (KEEP=1 leaves it running; DATAPLANE=kernel: in User Mode Linux)
 	@cmake --preset release -Wno-dev --log-level=WARNING && cmake --build --preset release --target gatewayd gatewayctl
-	@KEEP=$(KEEP) interop/demo/demo.sh
+	@KEEP=$(KEEP) DATAPLANE=$(DATAPLANE) $(if $(filter kernel,$(DATAPLANE)),tests/uml/run.sh -t 300 --) interop/demo/demo.sh
 
-interop: debug ## all stories against strongSwan
-	@interop/run.sh -d
+interop: debug ubsan ## all stories against strongSwan: here, and in User Mode Linux on both planes
+	@status=0; interop/run.sh || status=1; interop/run.sh --rig uml --plane userspace || status=1; \
+	interop/run.sh -d --rig uml --plane kernel || status=1; exit $$status
+
+uml: ## a shell on a kernel with ESP (User Mode Linux), to play with the rig
+	@tests/uml/run.sh --shell
 
 bench: bench-ike bench-esp ## all measurements, strongSwan beside us
 

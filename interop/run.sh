@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Tells the stories in interop/cases/ with a real peer, some at a time, and writes build/interop/results.json.
 #
-#   interop/run.sh [-j N] [-d] [--rig host|uml] [--plane userspace|kernel] [CASE...]
+#   interop/run.sh [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]
 #
-# All cases when none is named. -d: also writes docs/interop.md, from all runs whose results are in build/interop.
+# All cases when none is named; -q: of these only the ones marked `# quick`. -d: also writes docs/interop.md, from all runs whose results are in build/interop.
 # --rig host (default): on this machine, with strongSwan's kernel-libipsec. --rig uml: in one User Mode Linux, whose
 # kernel has ESP, with kernel-netlink (tests/uml; RIG=host: here, for a host whose own kernel has it), and with the
 # stories that need it. --plane: gatewayd's.
@@ -37,7 +37,7 @@ tell() {
 		if $status == 0 then {} else {why: $why} end' >"$OUT/part/$name"
 }
 
-usage() { RIG_STATUS=2 die 'usage: interop/run.sh [-j N] [-d] [--rig host|uml] [--plane userspace|kernel] [CASE...]'; }
+usage() { RIG_STATUS=2 die 'usage: interop/run.sh [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]'; }
 
 if [[ ${1:-} == --tell ]]; then
 	rig=$STORY_RIG OUT=$STORY_OUT
@@ -45,7 +45,7 @@ if [[ ${1:-} == --tell ]]; then
 	exit 0
 fi
 
-jobs=2 docs='' rig=host plane=userspace inside=
+jobs=2 docs='' rig=host plane=userspace inside='' quick=
 while (($# > 0)); do
 	case $1 in
 	-j | --rig | --plane)
@@ -58,6 +58,7 @@ while (($# > 0)); do
 		shift
 		;;
 	-d) docs=docs/interop.md ;;
+	-q) quick=yes ;;
 	--inside) inside=yes ;; # we are in the guest already
 	-*) usage ;;
 	*) break ;;
@@ -74,6 +75,7 @@ for name in "$@"; do
 	if [[ $CHARON_ESP != kernel ]] && grep -q '^# needs esp$' "interop/cases/$name.sh"; then
 		continue
 	fi
+	[[ -z $quick ]] || grep -q '^# quick$' "interop/cases/$name.sh" || continue
 	cases+=("$name")
 done
 OUT=$RIG_TOP/build/interop/$rig-$plane

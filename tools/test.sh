@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `make test`: builds with gcc (ASan and UBSan) and with clang, runs the unit tests and simulations, fuzzes for a while,
-# and tells the interop stories. Everything runs, also after a failure. Logs and summary.json go to build/test/; the last
-# line is `N passed, N failed`, and counts every test, fuzz target, story and build once.
+# and tells the interop stories, here and in User Mode Linux, whose kernel has ESP. Everything runs, also after a failure.
+# Logs and summary.json go to build/test/; the last line is `N passed, N failed`, and counts every test, fuzz target,
+# story and build once.
 #
 # FUZZ_SECONDS (24): for all targets together.
 
@@ -98,11 +99,36 @@ interop() {
 	closing interop $(($(now_ms) - begin)) "$OUT/interop.log"
 }
 
+# The kernel's ESP in User Mode Linux, which has no room for ASan: tests of esp/, and some of the stories on both planes.
+kernel_rig() {
+	local begin source plane log=$OUT/build-ubsan.log tests=()
+	begin=$(now_ms)
+	for source in tests/esp/test_*.c; do
+		source=${source##*/}
+		tests+=("esp-${source%.c}")
+	done
+	if ! { cmake --preset ubsan && cmake --build --preset ubsan --target gatewayd gatewayctl "${tests[@]}"; } >"$log" 2>&1; then
+		grep -E -A 4 'FAILED:|error:|CMake Error' "$log" | head -n 60 || true
+		count 'build ubsan' 0 1 $(($(now_ms) - begin))
+		return
+	fi
+	count 'build ubsan' 1 0 $(($(now_ms) - begin))
+	begin=$(now_ms)
+	tests/uml/run.sh -t 180 -- tests/uml/suite.sh build/ubsan 2>&1 | tee "$OUT/uml.log" | sed '$d' || true
+	closing 'esp in uml' $(($(now_ms) - begin)) "$OUT/uml.log"
+	for plane in userspace kernel; do
+		begin=$(now_ms)
+		GATEWAY_BUILD=$PWD/build/ubsan interop/run.sh -q --rig uml --plane "$plane" 2>&1 | tee "$OUT/interop-$plane.log" | sed '$d' || true
+		closing "interop in uml, $plane plane" $(($(now_ms) - begin)) "$OUT/interop-$plane.log"
+	done
+}
+
 begin=$(now_ms)
 if build debug; then
 	unit_tests
 	interop
 fi
+kernel_rig
 if build fuzz; then
 	fuzz
 fi

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 # needs esp
 . "$(dirname "$0")/../lib.sh"
 story 'The client pretends a NAT, so ESP goes in UDP: by IPv4 and by IPv6, each with both families inside.'

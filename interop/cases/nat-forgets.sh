@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 . "$(dirname "$0")/../lib.sh"
 story 'A NAT forgets its mapping and chooses another port, twice: the gateway follows the client each time.'
 

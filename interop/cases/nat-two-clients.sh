@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 . "$(dirname "$0")/../lib.sh"
 story 'Two clients behind one NAT that chooses their ports: both have their tunnels, also after each has replaced its keys.'
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 . "$(dirname "$0")/../lib.sh"
 story 'The same over an IPv6 Internet; inside is IPv4 and IPv6.'
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 . "$(dirname "$0")/../lib.sh"
 story 'The gateway replaces the CHILD SA while traffic flows; not a packet is lost.'
 

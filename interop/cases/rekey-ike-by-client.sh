@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 . "$(dirname "$0")/../lib.sh"
 story 'The client replaces the IKE SA while traffic flows; the CHILD SA and the inner address move with it.'
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 . "$(dirname "$0")/../lib.sh"
 story 'By IPv6, and somewhere on the road the MTU is only 1300: TCP finds its way all the same, with path MTU discovery.'
 

@@ -6,7 +6,9 @@
 #   strongSwan        tcpdump on its outer link          gatewayd           a web server
 #   192.0.2.10                                           198.51.100.2       10.1.0.10, fd01::10
 #
-# KEEP=1 leaves it running and says how to play with it. GATEWAY_BUILD: build/release. Writes build/demo/summary.json.
+# KEEP=1 leaves it running and says how to play with it. GATEWAY_BUILD: build/release. DATAPLANE: userspace, or kernel,
+# which needs a kernel with ESP and shows its SAs (`make demo DATAPLANE=kernel`: in tests/uml). Writes
+# build/demo/summary.json.
 
 set -euo pipefail
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,6 +18,11 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/interop/strongswan/client.sh"
 GATEWAY_BUILD=${GATEWAY_BUILD:-$TOP/build/release}
 OUT=$TOP/build/demo
+DATAPLANE=${DATAPLANE:-userspace}
+LIMIT=60
+if [[ $DATAPLANE == kernel ]]; then
+	CHARON_ESP=kernel LIMIT=120 # the guest is slower
+fi
 RESULTS=()
 FAILED=0
 
@@ -69,7 +76,7 @@ demo_config() {
 	cat <<-EOT
 		control: {socket: $RIG/gateway/control.sock}
 		state_dir: $RIG/gateway/state
-		dataplane: userspace
+		dataplane: $DATAPLANE
 		pools:
 		  clients: {addresses: 10.10.0.0/24, dns: [10.1.0.1]}
 		  clients6: {addresses: fd10::/64}
@@ -137,6 +144,13 @@ if cmp -s "$RIG/blob" "$RIG/www/16MiB"; then same=true; else same=false; fi
 result '16 MiB download' "$mbit" Mbit/s 'as served' "$same"
 say "    16 MiB at $mbit Mbit/s, as served: $same"
 
+if [[ $DATAPLANE == kernel ]]; then
+	step 'the SAs are the kernel'"'"'s: ip -s xfrm state (keys left out)'
+	on gateway ip -s xfrm state | sed -E 's/(0x[0-9a-f]{8})[0-9a-f]{24,}/\1.../; s/^/    /'
+	carried=$(on gateway ip -s xfrm state | awk '/^\t *[0-9]+\(bytes\), [0-9]+\(packets\)/ { gsub(/[^0-9 ]/, " "); n += $2 } END { print n + 0 }')
+	result 'packets carried by the kernel' "$carried" packets '>= 100' "$(goal "$carried" '>= 100')"
+fi
+
 step 'what was on the road, by the capture at the gateway'
 sleep 0.2
 rig_stop tcpdump-outside INT || true
@@ -163,8 +177,8 @@ if ((other > 0)); then
 fi
 
 finish() {
-	result 'seconds in all' "$(jq -n "$(($(now_ms) - begin)) / 1000")" s '<= 60' "$(goal $(($(now_ms) - begin)) '<= 60000')"
-	printf '%s\n' "${RESULTS[@]}" | jq -s --arg client "$(client_name)" '{name: "demo", client: $client, plane: "userspace",
+	result 'seconds in all' "$(jq -n "$(($(now_ms) - begin)) / 1000")" s "<= $LIMIT" "$(goal $(($(now_ms) - begin)) "<= ${LIMIT}000")"
+	printf '%s\n' "${RESULTS[@]}" | jq -s --arg client "$(client_name)" --arg plane "$DATAPLANE" '{name: "demo", client: $client, plane: $plane,
 		passed: (map(select(.met == false)) | length == 0), results: .}' >"$OUT/summary.json"
 	step 'summary (build/demo/summary.json)'
 	jq -r '.results[] | "    \(if .met == false then "FAILED" else "ok    " end)  \(.measure): \(.value) \(.unit)"' "$OUT/summary.json"

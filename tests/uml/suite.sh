@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# What `make test` runs in the guest besides the interop stories: the tests of esp/ against the kernel's own ESP.
+#
+#   tests/uml/run.sh -- tests/uml/suite.sh BUILD [NAME...]     a build without ASan; names of tests, all of esp/ if none
+#
+# The last line is `N passed, N failed`.
+
+set -euo pipefail
+build=${1:?usage: suite.sh BUILD [NAME...]}
+shift
+if (($# == 0)); then
+	for test in "$build"/tests/esp-test_*; do set -- "$@" "${test##*/}"; done
+fi
+passed=0 failed=0
+for name in "$@"; do
+	status=0
+	begin=${EPOCHREALTIME/./}
+	text=$(CK_FORK=no CK_DEFAULT_TIMEOUT=100 timeout -k 2 120 "$build/tests/$name" 2>&1 </dev/null) || status=$?
+	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	if ((status == 0)); then
+		passed=$((passed + 1))
+		printf '  ok      %-26s %5d ms\n' "$name" "$ms"
+	else
+		failed=$((failed + 1))
+		printf '  FAILED  %-26s %5d ms  status %d\n' "$name" "$ms" "$status"
+		tail -n 30 <<<"$text" | sed 's/^/    /'
+	fi
+done
+# No tests at all is no success.
+((passed + failed > 0)) || failed=1
+printf '%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))
