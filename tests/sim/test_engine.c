@@ -149,6 +149,25 @@ START_TEST(answers_of_another_exchange)
 }
 END_TEST
 
+/* Only a NAT at the peer's side moves a peer (RFC 7296 2.23); one at ours is no reason to believe a new address. */
+START_TEST(who_may_move)
+{
+	struct sim_client *c = connected(9, NULL);
+	struct endpoint before = first_sa()->remote, elsewhere = before;
+
+	first_sa()->our_nat = true;
+	first_sa()->peer_nat = _i == 1;
+	elsewhere.addr.b[3] = 77;
+	ini_move(c->ini, &elsewhere);
+	sim_want(&s, ini_probe(c->ini));
+	sim_flush(&s);
+	sim_run(&s, SECONDS(1));
+	sim_want(&s, gate_stat(&s.gate, "liveness_answered") == 1);
+	sim_want(&s, endpoint_equal(&first_sa()->remote, _i == 1 ? &elsewhere : &before));
+	done();
+}
+END_TEST
+
 static size_t deletes_seen;
 
 static bool useless_answers(struct sim *w, const struct datagram *d, uint8_t *bytes)
@@ -531,6 +550,7 @@ int main(void)
 		{ the_reason_is_kept, 0 },
 		{ terminated_within_a_rekey, 0 },
 		{ answers_of_another_exchange, 3 },
+		{ who_may_move, 2 },
 		{ useless_answer_to_a_rekey, 0 },
 		{ refused_with_the_spi_of_another, 0 },
 		{ rekeys_without_end, 0 },
