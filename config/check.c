@@ -247,6 +247,7 @@ void check_settings(struct load *l, const struct yaml_node *root)
 	const struct yaml_node *format = yaml_tree_get(yaml_tree_get(root, "log"), "format");
 
 	l->settings->log_auto = !format || (format->kind == YAML_SCALAR && strcmp(format->text, "auto") == 0);
+	check_ha(l, root);
 	fill_node(l);
 	check_listen(l, root);
 	check_dataplane(l, root);

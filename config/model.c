@@ -29,6 +29,28 @@ static void conn_clear(struct conn_cfg *c)
 	free(c->children);
 }
 
+static void ha_clear(struct ha_cfg *ha)
+{
+	for (size_t i = 0; i < ha->node_count; i++) {
+		free(ha->nodes[i].name);
+		free(ha->nodes[i].heartbeat);
+	}
+	for (size_t i = 0; i < ha->address_count; i++) {
+		free(ha->addresses[i].name);
+		free(ha->addresses[i].interface);
+	}
+	for (size_t i = 0; i < ha->interface_count; i++)
+		free(ha->interfaces[i]);
+	secret_clear(&ha->secret);
+	free(ha->cluster);
+	free(ha->nodes);
+	free(ha->addresses);
+	free(ha->interfaces);
+	free(ha->witness);
+	free(ha->hook);
+	free(ha->fence);
+}
+
 struct settings *settings_ref(struct settings *s)
 {
 	s->refs++;
@@ -45,6 +67,7 @@ void settings_unref(struct settings *s)
 		free(s->pools[i].name);
 		free(s->pools[i].dns);
 	}
+	ha_clear(&s->ha);
 	free(s->conns);
 	free(s->pools);
 	free(s->listen);

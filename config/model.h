@@ -103,6 +103,62 @@ struct ike_cfg {
 	uint32_t retransmit_tries;
 };
 
+enum ha_election { HA_ELECTION_BUILTIN, HA_ELECTION_EXTERNAL };
+enum ha_replay { HA_REPLAY_LOSSLESS, HA_REPLAY_STRICT };
+
+enum { HA_PATHS_MAX = 8 };
+
+/* One node of the pair. */
+struct ha_node_cfg {
+	char *name;
+	uint8_t index; /* the number that SPIs and nonces carry */
+	uint32_t priority;
+	struct addr sync;	/* of the sync link; the first path of heartbeats, too */
+	struct addr *heartbeat; /* further paths; item i of one node talks to item i of the other */
+	size_t heartbeat_count;
+};
+
+struct ha_address_cfg {
+	char *name;
+	struct addr address;
+	uint8_t prefix_len;
+	char *interface;
+};
+
+/* All but `enabled` have their defaults without a section `ha:`, too. */
+struct ha_cfg {
+	bool enabled; /* the section is there */
+	char *cluster;
+	struct secret secret;
+	struct ha_node_cfg *nodes;
+	size_t node_count;
+	const struct ha_node_cfg *self, *peer; /* into nodes; NULL when not enabled */
+	uint16_t port;			       /* TCP: sync link; UDP: heartbeats */
+
+	int64_t heartbeat_interval_us;
+	uint32_t heartbeat_misses;
+	int64_t heartbeat_stall_us; /* 0: computed */
+
+	int64_t ack_timeout_us; /* 0: computed from the round trip */
+	int64_t report_us;	/* of inbound windows; 0: computed from the number of SAs */
+	int64_t start_hold_us;
+	int64_t flap_hold_us;
+	enum ha_election election;
+	enum ha_replay replay;
+	int64_t preempt_delay_us; /* 0: no preemption */
+	bool preempt_synced;
+
+	struct ha_address_cfg *addresses;
+	size_t address_count;
+	int64_t announce_us; /* virtual addresses are announced again; 0: at takeover only */
+	char **interfaces;   /* service interfaces besides those of the virtual addresses */
+	size_t interface_count;
+	struct addr *witness;
+	size_t witness_count;
+	char *hook, *fence; /* programs; NULL: none */
+	int64_t hook_timeout_us;
+};
+
 struct settings {
 	uint32_t refs; /* settings_ref / settings_unref; one thread */
 	char *file;
@@ -129,6 +185,7 @@ struct settings {
 	bool log_auto; /* format not set: journal when under systemd, else text */
 
 	struct ike_cfg ike;
+	struct ha_cfg ha;
 	struct pool_cfg *pools;
 	size_t pool_count;
 	struct conn_cfg *conns;

@@ -21,6 +21,7 @@ enum schema_type {
 	SCHEMA_WORD,  /* one of `words` */
 	SCHEMA_FLAGS, /* uint32_t; a list of `words` */
 	SCHEMA_ADDRESS,
+	SCHEMA_INTERFACE_ADDRESS, /* with a prefix length: of struct ha_address_cfg */
 	SCHEMA_RANGE,
 	SCHEMA_POOL_RANGE,
 	SCHEMA_POOL, /* name of a pool that is defined */
@@ -66,6 +67,7 @@ struct schema {
 };
 
 extern const struct schema schema_root;
+extern const struct schema schema_ha; /* in schema_ha.c; its offsets are in struct settings */
 
 /* One key for people. Text is valid during the call only. */
 struct schema_entry {

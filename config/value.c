@@ -207,6 +207,8 @@ _Static_assert(sizeof(enum log_level) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum log_format) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum shutdown_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum dataplane_choice) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum ha_election) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum ha_replay) == sizeof(int), "enum is not an int");
 
 static bool parse_word(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
 		       void *base)
@@ -243,6 +245,32 @@ static bool parse_address(struct load *l, const struct schema_key *k, struct mar
 	(void)base;
 	if (!addr_parse(text, &a))
 		return wrong(l, k, where, "an IPv4 or IPv6 address", text);
+	memcpy(at, &a, sizeof(a));
+	return true;
+}
+
+/* What an interface gets: 192.0.2.1/24 is the address, not the network. Without a length it stands alone. */
+static bool parse_interface_address(struct load *l, const struct schema_key *k, struct mark where, const char *text,
+				    void *at, void *base)
+{
+	struct ha_address_cfg *cfg = base;
+	const char *slash = strchr(text, '/'), *end = "";
+	size_t n = slash ? (size_t)(slash - text) : strlen(text);
+	char head[ADDR_TEXT];
+	struct addr a = { 0 };
+	int64_t len = 0;
+
+	if (n < sizeof(head)) {
+		(void)snprintf(head, sizeof(head), "%.*s", (int)n, text);
+		if (!addr_parse(head, &a))
+			a.family = 0;
+	}
+	if (a.family && !slash)
+		len = (int64_t)addr_len(&a) * 8;
+	if (!a.family || addr_is_any(&a) || (slash && (!parse_digits(slash + 1, &len, &end) || *end)) || len < 1 ||
+	    len > (int64_t)addr_len(&a) * 8)
+		return wrong(l, k, where, "an address, maybe with a prefix length (192.0.2.1/24)", text);
+	cfg->prefix_len = (uint8_t)len;
 	memcpy(at, &a, sizeof(a));
 	return true;
 }
@@ -414,6 +442,7 @@ const struct value_type *value_type_of(enum schema_type t)
 		[SCHEMA_WORD] = { "word", sizeof(int), parse_word, NULL },
 		[SCHEMA_FLAGS] = { "word", sizeof(uint32_t), parse_flags, NULL },
 		[SCHEMA_ADDRESS] = { "address", sizeof(struct addr), parse_address, NULL },
+		[SCHEMA_INTERFACE_ADDRESS] = { "interface address", sizeof(struct addr), parse_interface_address, NULL },
 		[SCHEMA_RANGE] = { "address range", sizeof(struct range), parse_range, NULL },
 		[SCHEMA_POOL_RANGE] = { "address range", sizeof(struct range), parse_pool_range, NULL },
 		[SCHEMA_POOL] = { "pool name", sizeof(const struct pool_cfg *), parse_pool, NULL },
