@@ -64,6 +64,9 @@ struct ini_child *ini_child_find_out(const struct ini *ini, uint32_t spi_out, st
 void ini_child_remove(struct ini *ini, struct ini_child *child);
 uint32_t ini_child_spi(struct ini *ini);
 void ini_fail(struct ini *ini, const char *reason);
+/* A key of the group: cfg->shared_dh or a new one. */
+MUST_USE enum gw_err ini_dh_take(struct ini *ini, uint16_t group, struct dh_key **out);
+void ini_dh_drop(const struct ini *ini, struct dh_key *k); /* NULL is fine */
 struct bytes ini_nonce_min(struct bytes a, struct bytes b);
 int ini_nonce_cmp(struct bytes a, struct bytes b);
 

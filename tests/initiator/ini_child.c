@@ -125,7 +125,7 @@ enum gw_err ini_child_ask(struct ini_sa *sa, struct ini_child *old)
 		n = ini_offer_plain(cfg, plain, ARRAY_LEN(plain));
 		offer = plain;
 	} else {
-		TRY(dh_generate(ini->env->crypto, dh_find(group), &t->dh));
+		TRY(ini_dh_take(ini, group, &t->dh));
 	}
 	chain_begin(&w, buf, sizeof(buf));
 	if (old) {
@@ -293,7 +293,7 @@ static struct ini_child *rekey_made(struct ini_sa *sa, const struct ike_msg *m, 
 		return NULL;
 	}
 	if (rng_fill(ini->env->rng, nonce, sizeof(nonce)) == GW_OK &&
-	    (chosen.dh.id == DH_NONE || (dh_generate(ini->env->crypto, dh_find(chosen.dh.id), &dh) == GW_OK &&
+	    (chosen.dh.id == DH_NONE || (ini_dh_take(ini, chosen.dh.id, &dh) == GW_OK &&
 					 dh_shared(ini->env->crypto, dh, m->ke.data, &shared) == GW_OK)))
 		c = child_make(sa, &chosen, ini_child_spi(ini), secret_bytes(&shared), m->nonce,
 			       bytes_of(nonce, sizeof(nonce)), false, &m->tsr, &m->tsi);
@@ -303,7 +303,7 @@ static struct ini_child *rekey_made(struct ini_sa *sa, const struct ike_msg *m, 
 	} else {
 		(void)!ini_respond_notify(sa, CREATE_CHILD_SA, m->h.id, N_INVALID_SYNTAX);
 	}
-	dh_destroy(dh);
+	ini_dh_drop(ini, dh);
 	return c;
 }
 

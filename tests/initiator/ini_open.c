@@ -55,13 +55,8 @@ static enum gw_err send_init(struct ini_sa *sa)
 	struct bytes done;
 
 	if (!o->dh || dh_alg_of(o->dh)->id != o->group) {
-		const struct dh_alg *alg = dh_find(o->group);
-
-		dh_destroy(o->dh);
-		o->dh = NULL;
-		if (!alg)
-			return GW_EUNSUPPORTED;
-		TRY(dh_generate(ini->env->crypto, alg, &o->dh));
+		ini_dh_drop(ini, o->dh);
+		TRY(ini_dh_take(ini, o->group, &o->dh));
 	}
 	msg_begin(&w, buf, sizeof(buf), &h);
 	/* 2.6: the cookie comes first, the rest stays as it was. */

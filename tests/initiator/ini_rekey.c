@@ -21,7 +21,7 @@ enum gw_err ini_rekey_ask(struct ini_sa *sa)
 	if (!t)
 		return GW_ENOMEM;
 	TRY(spi_make(ini, &t->ike_spi));
-	TRY(dh_generate(ini->env->crypto, dh_find(group), &t->dh));
+	TRY(ini_dh_take(ini, group, &t->dh));
 	put_u64(spi, t->ike_spi);
 	chain_begin(&w, buf, sizeof(buf));
 	ini_offer_write(&w, cfg->ike, cfg->ike_count, PROTO_IKE, bytes_of(spi, 8));
@@ -208,17 +208,17 @@ void ini_rekey_on_request(struct ini_sa *sa, const struct ike_msg *m)
 		return;
 	}
 	if (rng_fill(ini->env->rng, nonce, sizeof(nonce)) != GW_OK || spi_make(ini, &spi) != GW_OK ||
-	    dh_generate(ini->env->crypto, dh_find(chosen.dh.id), &dh) != GW_OK ||
+	    ini_dh_take(ini, chosen.dh.id, &dh) != GW_OK ||
 	    dh_shared(ini->env->crypto, dh, m->ke.data, &shared) != GW_OK ||
 	    !(made = successor(sa, &chosen, false, get_u64(chosen.spi.p), spi, secret_bytes(&shared), m->nonce,
 			       bytes_of(nonce, sizeof(nonce))))) {
 		(void)!ini_respond_notify(sa, CREATE_CHILD_SA, m->h.id, N_INVALID_SYNTAX);
-		dh_destroy(dh);
+		ini_dh_drop(ini, dh);
 		return;
 	}
 	ini->peer_ike_rekeys++;
 	answer(sa, m, &chosen, spi, nonce, dh);
-	dh_destroy(dh);
+	ini_dh_drop(ini, dh);
 	if (sa->kind == INI_IKE_REKEY) {
 		struct bytes lowest = ini_nonce_min(m->nonce, bytes_of(nonce, sizeof(nonce)));
 

@@ -51,7 +51,7 @@ void ini_try_destroy(struct ini_sa *sa)
 {
 	if (!sa->try_)
 		return;
-	dh_destroy(sa->try_->dh);
+	ini_dh_drop(sa->ini, sa->try_->dh);
 	secret_clear(&sa->try_->lowest);
 	free(sa->try_);
 	sa->try_ = NULL;
@@ -63,7 +63,7 @@ void ini_opening_destroy(struct ini *ini)
 
 	if (!o)
 		return;
-	dh_destroy(o->dh);
+	ini_dh_drop(ini, o->dh);
 	secret_clear(&o->nr);
 	secret_clear(&o->cookie);
 	secret_clear(&o->request);
@@ -164,6 +164,26 @@ uint32_t ini_child_spi(struct ini *ini)
 			return 0;
 	} while (spi < 256 || ini_child_find_in(ini, spi));
 	return spi;
+}
+
+enum gw_err ini_dh_take(struct ini *ini, uint16_t group, struct dh_key **out)
+{
+	const struct dh_alg *alg = dh_find(group);
+
+	*out = NULL;
+	if (!alg)
+		return GW_EUNSUPPORTED;
+	if (ini->cfg->shared_dh && dh_alg_of(ini->cfg->shared_dh) == alg) {
+		*out = ini->cfg->shared_dh;
+		return GW_OK;
+	}
+	return dh_generate(ini->env->crypto, alg, out);
+}
+
+void ini_dh_drop(const struct ini *ini, struct dh_key *k)
+{
+	if (k != ini->cfg->shared_dh)
+		dh_destroy(k);
 }
 
 void ini_fail(struct ini *ini, const char *reason)

@@ -21,7 +21,8 @@ struct ini;
 struct ini_cfg {
 	const struct proposal_cfg *ike, *esp;
 	size_t ike_count, esp_count;
-	uint16_t first_group; /* of the first KE payload; 0: the first that is offered */
+	struct dh_key *shared_dh; /* used wherever its group fits, instead of a new one each time (2.12); NULL: none */
+	uint16_t first_group;	  /* of the first KE payload; 0: the first that is offered */
 	struct bytes psk;
 	const struct selector *tsi, *tsr; /* offered */
 	size_t tsi_count, tsr_count;

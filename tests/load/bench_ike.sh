@@ -7,8 +7,8 @@
 #   core 0                    core 1
 #
 # CPU time is what the scheduler charged to all threads of the responder, kernel and interrupts on its behalf included.
-# Memory is the growth of its proportional set size. Each handshake is of a client of its own, with its own identity and
-# Diffie-Hellman key; all are forced into UDP encapsulation, which kernel-libipsec cannot do without. Neither side logs.
+# Memory is the growth of its proportional set size. Each handshake is of a client of its own, with its own identity, SPIs
+# and nonces; the generator's Diffie-Hellman key is one for all, so that it is not the bottleneck; all are forced into UDP encapsulation, which kernel-libipsec cannot do without. Neither side logs.
 #
 # ROUNDS (3) of gatewayd, medians count; one of charon. TUNNELS (10000) of each; CHARON_TUNNELS (TUNNELS) of charon, whose
 # last thousands take minutes with kernel-libipsec. Writes build/bench/ike.json and the single runs, build/bench/ike.runs.

@@ -24,7 +24,7 @@ struct options {
 	uint16_t port, natt_port, from_port, from_natt_port;
 	pid_t pid;
 	const char *plan, *psk, *ike, *esp, *id;
-	bool nat, v4, v6, pfs, fragmentation;
+	bool nat, v4, v6, pfs, fragmentation, own_dh;
 	int64_t patience_us;
 };
 
@@ -45,6 +45,7 @@ static const char usage[] =
 	"  --no-v4, --v6             which inner addresses to ask for (IPv4)\n"
 	"  --fragment OCTETS         announce fragmentation, and make IKE_AUTH so much larger\n"
 	"  --pfs                     Diffie-Hellman in rekeys of CHILD SAs\n"
+	"  --own-dh                  a Diffie-Hellman key for each exchange, not one for all clients\n"
 	"  --patience SECONDS        without progress (20)\n";
 
 enum {
@@ -67,6 +68,7 @@ enum {
 	OPT_NOV4,
 	OPT_V6,
 	OPT_PFS,
+	OPT_OWN_DH,
 	OPT_FRAGMENT,
 	OPT_PATIENCE,
 	OPT_HELP
@@ -93,6 +95,7 @@ static const struct option long_options[] = {
 	{ "v6", 0, NULL, OPT_V6 },
 	{ "fragment", 1, NULL, OPT_FRAGMENT },
 	{ "pfs", 0, NULL, OPT_PFS },
+	{ "own-dh", 0, NULL, OPT_OWN_DH },
 	{ "patience", 1, NULL, OPT_PATIENCE },
 	{ "help", 0, NULL, OPT_HELP },
 	{ 0 },
@@ -142,6 +145,9 @@ static const char *take_option(struct options *o, int opt, const char *arg)
 		return NULL;
 	case OPT_PFS:
 		o->pfs = true;
+		return NULL;
+	case OPT_OWN_DH:
+		o->own_dh = true;
 		return NULL;
 	default:
 		break;
@@ -266,6 +272,17 @@ static bool run_item(struct crowd *c, const struct item *item, const struct opti
 	return ok && c->failed == 0;
 }
 
+/* One key for all clients (RFC 7296 2.12): nothing changes for the responder, and we are twice as fast. */
+static struct dh_key *shared_key(struct crypto *crypto, const struct proposal_cfg *ike)
+{
+	struct dh_key *key = NULL;
+
+	for (size_t i = 0; i < ike->n; i++)
+		if (ike->t[i].type == TR_DH && dh_find(ike->t[i].id))
+			return dh_generate(crypto, dh_find(ike->t[i].id), &key) == GW_OK ? key : NULL;
+	return NULL;
+}
+
 static int run(const struct options *o, const struct item *plan, size_t items)
 {
 	struct rng *rng = rng_system_create();
@@ -305,6 +322,8 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 		tsi[cfg.tsi_count++] = selector_of(&any);
 	memcpy(tsr, tsi, sizeof(tsr));
 	cfg.tsr_count = cfg.tsi_count;
+	if (crypto && !o->own_dh && proposal_parse(o->ike, PROPOSAL_IKE, &ike, &e) == GW_OK)
+		cfg.shared_dh = shared_key(crypto, &ike);
 	if (!rng || !crypto || !results || proposal_parse(o->ike, PROPOSAL_IKE, &ike, &e) != GW_OK ||
 	    proposal_parse(o->esp, PROPOSAL_ESP, &esp, &e) != GW_OK ||
 	    net_open(&net, &o->from, o->sources, o->from_port, o->from_natt_port, &e) != GW_OK ||
@@ -331,6 +350,7 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 	json_decref(results);
 	crowd_clear(&crowd);
 	net_close(&net);
+	dh_destroy(cfg.shared_dh);
 	crypto_destroy(crypto);
 	rng_system_destroy(rng);
 	return ok ? 0 : 1;
