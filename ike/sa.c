@@ -137,6 +137,7 @@ struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64
 
 void sa_free(struct ike_sa *sa)
 {
+	peer_leave(sa->ike, sa); /* not before: the down event tells who it was */
 	ike_keys_clear(&sa->keys);
 	window_clear(&sa->window);
 	frags_clear(&sa->frags[0]);
@@ -204,6 +205,8 @@ void sa_set_state(struct ike_sa *sa, enum ike_state to, const char *story)
 
 	sa_log(sa, LOG_LVL_DEBUG, "%s -> %s: %s", ike_state_name(sa->state), ike_state_name(to), story);
 	sa->state = to;
+	if (to == IKE_UP)
+		ike_keys_drop_auth(&sa->keys);
 	if (after && !before)
 		sa->ike->established++;
 	if (before && !after)
@@ -340,9 +343,6 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 	} else {
 		sa_bury(sa);
 	}
-	/* The down event was queued with the identity still there; the prefix of later lines falls back to the address.
-	 */
-	peer_leave(ike, sa);
 }
 
 void sa_reschedule(struct ike_sa *sa)
