@@ -50,6 +50,13 @@ idle() {
 		'{of: $of, job: "idle", pss_kb: $kb}' >>"$OUT/ike.runs"
 }
 
+# How fast this machine is at the moment: one x25519 derivation on the responder's core (28 us where the goals were set).
+calibrate() {
+	local rate
+	rate=$(taskset -c "$(cores | sed 's/.*[,-]//')" openssl speed -seconds 1 ecdhx25519 2>/dev/null | awk 'END { print $NF }')
+	jq -cn --argjson rate "$rate" '{of: "machine", job: "x25519", us: (1e6 / $rate)}' >>"$OUT/ike.runs"
+}
+
 plan() { printf 'up:100,up:1000'; }
 more() { (($1 > 1100)) && printf ',up:%s,up:1000' "$(($1 - 1100))"; true; }
 
@@ -136,7 +143,7 @@ run_charon() {
 	charon_kill gateway
 }
 
-rig_require jq unshare swanctl taskset
+rig_require jq unshare swanctl taskset openssl
 for program in "$GATEWAY_BUILD/gatewayd" "$LOAD"; do
 	[[ -x $program ]] || die "$program is missing: run 'make build'"
 done
@@ -152,6 +159,7 @@ ip -n "$RIG_ID-gateway" route add 100.64.0.0/16 via 198.51.100.10
 for ((round = 1; round <= ROUNDS; round++)); do
 	for plane in fake userspace; do
 		say "round $round of $ROUNDS, gatewayd, $plane plane"
+		calibrate
 		run_ours "$plane"
 	done
 done
