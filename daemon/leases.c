@@ -174,18 +174,41 @@ struct slice {
 	bool more, failed;
 	int64_t wall;
 	mtime now;
+	const char *pool; /* whose name this is, as JSON: */
+	char pool_json[LINE_LEN / 4];
 };
+
+/* There are thousands of leases and few pools: the name is escaped once for all that follow each other. */
+static bool name_pool(struct slice *s, const char *pool)
+{
+	json_t *j;
+	size_t n;
+
+	if (s->pool && (s->pool == pool || strcmp(s->pool, pool) == 0))
+		return true;
+	j = json_string(pool);
+	if (!j)
+		return false;
+	n = json_dumpb(j, s->pool_json, sizeof(s->pool_json) - 1, JSON_ENCODE_ANY);
+	json_decref(j);
+	if (n == 0 || n > sizeof(s->pool_json) - 1)
+		n = 0;
+	s->pool_json[n] = 0;
+	s->pool = pool;
+	return true;
+}
 
 static bool write_lease(struct slice *s, const struct lease *lease)
 {
 	static const char digits[] = "0123456789abcdef";
 	char line[LINE_LEN], addr[ADDR_TEXT], id[2 * ID_LEN_MAX + 1];
 	int64_t until = 0, left_us;
-	json_t *j;
 	size_t n;
 
 	if (lease->id.n > ID_LEN_MAX)
 		return true;
+	if (!name_pool(s, lease->pool))
+		return false;
 	for (size_t i = 0; i < lease->id.n; i++) {
 		id[2 * i] = digits[lease->id.p[i] >> 4];
 		id[2 * i + 1] = digits[lease->id.p[i] & 15];
@@ -195,18 +218,14 @@ static bool write_lease(struct slice *s, const struct lease *lease)
 		left_us = mtime_since(s->now, lease->until);
 		until = s->wall + (left_us > 0 ? left_us / 1000000 : 0);
 	}
-	j = json_pack("{s:s, s:s, s:i, s:s, s:I}", "pool", lease->pool, "addr", addr_text(&lease->addr, addr),
-		      "id_kind", (int)lease->id_kind, "id", id, "until", (json_int_t)until);
-	if (!j)
-		return false;
-	line[0] = ',';
-	line[1] = '\n';
-	n = json_dumpb(j, line + 2, sizeof(line) - 2, JSON_COMPACT);
-	json_decref(j);
-	if (n > sizeof(line) - 2)
+	/* Addresses and hex need no escaping. */
+	n = (size_t)snprintf(line, sizeof(line),
+			     ",\n{\"pool\":%s,\"addr\":\"%s\",\"id_kind\":%u,\"id\":\"%s\",\"until\":%lld}",
+			     s->pool_json, addr_text(&lease->addr, addr), lease->id_kind, id, (long long)until);
+	if (!s->pool_json[0] || n >= sizeof(line))
 		return true;
 	/* The first one follows the bracket, not a comma. */
-	return s->at == 0 ? text_add(&s->l->text, line + 1, n + 1) : text_add(&s->l->text, line, n + 2);
+	return s->at == 0 ? text_add(&s->l->text, line + 1, n - 1) : text_add(&s->l->text, line, n);
 }
 
 static bool each_lease(void *arg, const struct lease *lease)

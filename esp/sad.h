@@ -52,6 +52,7 @@ struct sad_sa {
 	bool near_told, at_told; /* fence events are raised once per fence */
 	bool bare;		 /* nothing is behind the union but the bitmap and the keys */
 	uint8_t mode;
+	uint16_t path_mtu; /* DP_OUT: outer path; 0: not asked yet */
 	uint64_t position; /* DP_OUT: last number used */
 	uint64_t fence;	   /* DP_IN: none */
 	struct dp_counters count;
@@ -68,7 +69,6 @@ struct sad_sa {
 			struct sad_sa *older;	 /* the next older SA of the same reqid */
 			uint64_t near_at;	 /* the last number without a DP_NEAR_FENCE */
 			int64_t path_mtu_at;	 /* when path_mtu was asked, us */
-			uint16_t path_mtu;	 /* outer path; 0: not asked yet */
 		};
 	};
 	/* Not there in a bare one. */

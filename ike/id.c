@@ -6,19 +6,21 @@
 
 enum { CUT = 4 }; /* room for "..." and the NUL */
 
+static const char hex_digits[] = "0123456789abcdef";
+
 /* Whole characters or escapes only; log lines and JSON get nothing that is not printable ASCII from a stranger. */
 static void write_escaped(struct writer *w, struct bytes data)
 {
 	for (size_t i = 0; i < data.n && !w->bad; i++) {
-		char c[5];
+		const uint8_t c = data.p[i];
+		const char escape[] = { '\\', 'x', hex_digits[c >> 4], hex_digits[c & 15] };
 
-		if (data.p[i] == '\\')
-			(void)snprintf(c, sizeof(c), "\\\\");
-		else if (data.p[i] < 0x20 || data.p[i] > 0x7e)
-			(void)snprintf(c, sizeof(c), "\\x%02x", data.p[i]);
+		if (c == '\\')
+			wr_bytes(w, bytes_str("\\\\"));
+		else if (c < 0x20 || c > 0x7e)
+			wr_bytes(w, bytes_of(escape, sizeof(escape)));
 		else
-			(void)snprintf(c, sizeof(c), "%c", data.p[i]);
-		wr_bytes(w, bytes_str(c));
+			wr_u8(w, c);
 	}
 }
 
@@ -26,10 +28,9 @@ static void write_hex(struct writer *w, struct bytes data)
 {
 	wr_bytes(w, bytes_str("0x"));
 	for (size_t i = 0; i < data.n && !w->bad; i++) {
-		char c[3];
+		const char c[] = { hex_digits[data.p[i] >> 4], hex_digits[data.p[i] & 15] };
 
-		(void)snprintf(c, sizeof(c), "%02x", data.p[i]);
-		wr_bytes(w, bytes_str(c));
+		wr_bytes(w, bytes_of(c, sizeof(c)));
 	}
 }
 

@@ -30,14 +30,36 @@ static size_t part_at(const struct prf_alg *prf, const struct cipher_suite *suit
 
 static struct bytes part_of(const struct ike_keys *k, enum part part)
 {
+	size_t at, len;
+
 	if (!k->block.p)
 		return (struct bytes){ 0 };
-	return bytes_of(k->block.p + part_at(k->prf, &k->suite, part), part_len(k->prf, &k->suite, part));
+	at = part_at(k->prf, &k->suite, part);
+	len = part_len(k->prf, &k->suite, part);
+	return at + len <= k->block.n ? bytes_of(k->block.p + at, len) : (struct bytes){ 0 };
 }
 
 size_t ike_keys_len(const struct prf_alg *prf, const struct cipher_suite *suite)
 {
 	return part_at(prf, suite, PARTS);
+}
+
+size_t ike_keys_len_up(const struct prf_alg *prf, const struct cipher_suite *suite)
+{
+	return part_at(prf, suite, PART_PI);
+}
+
+void ike_keys_drop_auth(struct ike_keys *k)
+{
+	struct secret rest = { 0 };
+	size_t n;
+
+	if (!k->block.p)
+		return;
+	n = ike_keys_len_up(k->prf, &k->suite);
+	/* Without memory they stay where they are: nobody asks for them. */
+	if (n < k->block.n && secret_copy(&rest, bytes_of(k->block.p, n)) == GW_OK)
+		secret_move(&k->block, &rest);
 }
 
 void ike_keys_clear(struct ike_keys *k)

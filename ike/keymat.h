@@ -4,7 +4,7 @@
 
 #include "core/crypto/crypto.h"
 
-/* SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr in one owned block. */
+/* SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr in one owned block; without the last two after IKE_AUTH. */
 struct ike_keys {
 	const struct prf_alg *prf;
 	struct cipher_suite suite;
@@ -12,8 +12,12 @@ struct ike_keys {
 };
 
 void ike_keys_clear(struct ike_keys *k);
-/* Octets of the block for an algorithm choice. */
+/* Octets of the block for an algorithm choice: whole, and when the SA is up. */
 size_t ike_keys_len(const struct prf_alg *prf, const struct cipher_suite *suite);
+size_t ike_keys_len_up(const struct prf_alg *prf, const struct cipher_suite *suite);
+/* SK_pi and SK_pr are for AUTH payloads only (RFC 7296 2.15): once the SA is up they are wiped, and empty from then on.
+ */
+void ike_keys_drop_auth(struct ike_keys *k);
 
 struct bytes ike_keys_d(const struct ike_keys *k);
 struct bytes ike_keys_ai(const struct ike_keys *k);

@@ -101,7 +101,8 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 		return err_set(e, GW_EMALFORMED, "the record contradicts itself");
 	if (chosen_suite(&chosen, &s->suite) != GW_OK || !prf || !dh_find(s->dh.id))
 		return err_set(e, GW_EUNSUPPORTED, "an algorithm is unknown here");
-	if (s->keys.n != ike_keys_len(prf, &s->suite) && !(half && s->keys.n == 0))
+	if (s->keys.n != ike_keys_len(prf, &s->suite) &&
+	    s->keys.n != (half ? 0 : ike_keys_len_up(prf, &s->suite)))
 		return err_set(e, GW_EMALFORMED, "keys of a wrong size");
 	if (half)
 		return half_fits(s) ? GW_OK : err_set(e, GW_EMALFORMED, "a half-open SA lacks something");

@@ -270,7 +270,24 @@ START_TEST(parts_tile_the_block)
 			ck_assert_ptr_eq(at, k.block.p + k.block.n);
 			ck_assert_uint_eq(parts[1].n, k.suite.integ ? k.suite.integ->key_len : 0);
 			ck_assert_uint_eq(parts[3].n, suite_encr_key_len(&k.suite));
+			/* Up: the keys of AUTH are gone, the others are what they were. */
+			{
+				uint8_t before[512];
+				size_t up = ike_keys_len_up(k.prf, &k.suite);
+
+				ck_assert_uint_eq(up, k.block.n - parts[5].n - parts[6].n);
+				memcpy(before, k.block.p, up);
+				for (int again = 0; again < 2; again++) {
+					ike_keys_drop_auth(&k);
+					ck_assert_uint_eq(k.block.n, up);
+					ck_assert_mem_eq(k.block.p, before, up);
+					ck_assert_uint_eq(ike_keys_er(&k).n, parts[4].n);
+					ck_assert(ike_keys_er(&k).p + parts[4].n == k.block.p + up);
+					ck_assert_uint_eq(ike_keys_pi(&k).n + ike_keys_pr(&k).n, 0);
+				}
+			}
 			ike_keys_clear(&k);
+			ike_keys_drop_auth(&k);
 			ck_assert_uint_eq(ike_keys_d(&k).n, 0);
 		}
 	}
