@@ -1,0 +1,289 @@
+/*
+ * Inside of the engine: what the files of ha/ share and nobody else includes (tests of single files may).
+ * outbox: an owner's changes, and what waits for them; inbox: a standby's side of that; resync: catching up and
+ * comparing; ceiling: sequence numbers; role: who owns; link: frames to and fro.
+ */
+#ifndef HA_INSIDE_H
+#define HA_INSIDE_H
+
+#include "ha/ha.h"
+#include "ha/objects.h"
+
+#define HA_TOKEN (UINT64_C(1) << 63)	   /* of all tokens that are ours */
+#define HA_TOKEN_OWNER (UINT64_C(1) << 62) /* with it: a ceiling of an owner; without: a standby's turn */
+
+enum {
+	HA_SEND_HIGH = 4 * 1024 * 1024, /* no more turns are encoded while so much waits */
+	HA_SEND_LOW = 512 * 1024,	/* no more of a resync */
+	HA_CHUNK_OBJECTS = 64,
+	HA_CHUNKS_AHEAD = 16,
+	HA_HELD_MAX = 16384, /* datagrams; more than that are dropped, and their peers ask again */
+	HA_STAMPS = 256,
+};
+
+/* ---- outbox ---- */
+
+struct ha_held {
+	struct ha_held *next;
+	uint64_t need;
+	struct ike_output out;
+	uint8_t data[];
+};
+struct ha_queue {
+	struct ha_held *head, **tail;
+	size_t n;
+};
+struct ha_dirty_list {
+	struct ha_entry *head, **tail;
+};
+struct ha_outbox {
+	struct ha_dirty_list dirty[2]; /* ceilings go before what they belong to */
+	struct ha_queue held, ready;
+	struct ha_held *taken;
+	uint64_t acked, exposed, releases;
+	struct {
+		uint64_t turn;
+		mtime at;
+	} stamps[HA_STAMPS]; /* ring: when unacknowledged turns were sent */
+	unsigned stamp_first, stamp_count;
+	int64_t srtt_us;
+	bool slow;     /* acknowledgements are: held datagrams leave */
+	mtime fast_at; /* since when they are fast again; MTIME_NEVER: they are not */
+};
+
+/* ---- inbox ---- */
+
+struct ha_pending {
+	struct ha_pending *next;
+	uint64_t turn, chunk; /* one of them; 0: not */
+	bool end;	      /* of a resync */
+	uint64_t first_token, tokens;
+	size_t outstanding;
+	uint64_t *keys; /* owned; of the tokens */
+	bool keyless;	/* out of memory for them */
+};
+struct ha_inbox {
+	struct ha_pending *head, **tail; /* applied; the data plane is at work */
+	struct ha_pending *current;	 /* being applied: what it does to the data plane is counted */
+	uint64_t applied;		 /* turn */
+	uint64_t installed, chunk;	 /* that were completed: to be acknowledged */
+	uint64_t refused_total;
+	struct ha_refusal *refusals; /* owned; to be told */
+	size_t refusal_count, refusal_cap;
+	bool ack_due;
+};
+
+/* ---- resync ---- */
+
+struct ha_resync {
+	enum ha_sync state;
+	bool walking; /* owner: chunks are to come */
+	uint64_t target;
+	uint64_t chunk, chunk_acked, end_chunk; /* owner */
+	bool full;				/* follower: until END */
+	bool whole;				/* what we hold is all that there was at our position */
+	uint32_t round;				/* follower: number of the full resync */
+	mtime digest_at;
+	uint64_t repairs;
+};
+
+/* ---- ceilings ---- */
+
+struct ha_ceiling {
+	uint64_t key;	     /* reqid << 32 | SPI */
+	struct ha_plane_id { /* hashed as octets */
+		uint32_t spi, zero;
+		struct addr remote;
+		uint8_t pad[3];
+	} plane;
+	struct dp_sa_id id;
+	bool installed, esn;
+	bool wants; /* owner: more numbers, which nobody can grant */
+	bool asking, tight;
+	bool rekey_asked;
+	bool blind;	 /* the owner never told us of it: nothing may leave */
+	uint32_t reign;	 /* in which the fields below were true */
+	uint64_t base;	 /* standby: granted, our position. Owner: where our numbers began */
+	uint64_t fence;	 /* in our plane, at most: nothing above was used */
+	uint64_t asked;	 /* owner: the next one, being granted; 0: none */
+	uint64_t token;	 /* owner: of the batch that added it or set its fence last */
+	uint64_t shared; /* owner: another node may begin above this; 0: nobody */
+	uint64_t known;	 /* the last number that is known to have been sent */
+	uint64_t block;
+	uint64_t from; /* position at `since`, when a block was asked for last: for the rate */
+	mtime since;
+	struct ha_ceiling *next_asking;
+	struct ha_ceiling *next_tight;
+	UT_hash_handle by_key, by_plane;
+};
+struct ha_window {
+	uint32_t spi;
+	uint64_t top;
+	UT_hash_handle hh;
+};
+struct ha_ceilings {
+	struct ha_ceiling *by_key, *by_plane;
+	struct ha_ceiling *asking, **asking_tail; /* sent, not granted */
+	struct ha_ceiling *tight;		  /* need a rekey */
+	mtime tight_at;
+	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
+	uint64_t dump_cookie;
+	mtime report_at;
+	uint32_t reign;
+};
+
+/* ---- roles ---- */
+
+enum ha_step {
+	STEP_NONE,
+	STEP_PERSISTING, /* a promotion waits for its term on disk */
+	STEP_HANDING,	 /* a switchover waits for the last acknowledgement */
+};
+
+struct ha_roles {
+	enum ha_role role;
+	enum ha_step step;
+	uint32_t term, reserve, owned, persisting;
+	uint32_t peer_incarnation;
+	struct watch_view view;
+	bool seen_view;
+	mtime hand_by; /* STEP_HANDING: until then */
+	mtime started, listening, changed, again;
+	mtime slept_at;
+	bool asleep;
+	bool traffic;	   /* a client has spoken since the promotion */
+	bool traffic_said; /* as our peer knows it */
+	bool reigned;	   /* what we hold was ours: our peer is told how far we may have come */
+	bool behind;	   /* the owner before us had said what we do not know */
+	bool fenced;	   /* numbers beyond the ceilings were used, by order of the operator */
+	char reason[120];
+	char handing_why[120];
+};
+
+struct ha_peer {
+	bool hello; /* its HELLO was accepted */
+	uint8_t role, index, flags;
+	uint32_t incarnation, term, owned;
+	struct ha_position at;
+	bool config_differs, following, left;
+};
+
+struct ha_pending_event {
+	struct ha_pending_event *next;
+	struct ha_event ev;
+	struct dp_op ops[];
+};
+
+struct ha {
+	const struct env *env;
+	struct ha_config cfg;
+	const struct ha_ops *ops;
+	void *arg;
+	struct ha_roles roles;
+	struct ha_epoch epoch;	   /* of the state that we hold */
+	struct ha_position parent; /* owner: where our reign began; epoch zero: from nothing that anybody has */
+	uint64_t turn;		   /* owner: last closed */
+	struct ha_objects objects;
+	struct ha_outbox out;
+	struct ha_inbox in;
+	struct ha_resync sync;
+	struct ha_ceilings ceil;
+	bool link, hello_sent;
+	struct ha_peer peer;
+	struct ha_buffer tx, rx;
+	struct ha_pending_event *ev_head, **ev_tail, *ev_taken;
+	uint64_t token;
+};
+
+static inline mtime ha_now(const struct ha *ha)
+{
+	return clock_now(ha->env->clock);
+}
+static inline bool ha_is_owner(const struct ha *ha)
+{
+	return ha->roles.role == HA_ACTIVE;
+}
+/* An owner with somebody who listens. */
+static inline bool ha_streams(const struct ha *ha)
+{
+	return ha_is_owner(ha) && ha->peer.following && ha->sync.state != HA_SYNC_NONE;
+}
+
+/* ---- ha.c ---- */
+struct ha_event *ha_report(struct ha *ha, enum ha_event_kind kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4))); /* NULL: out of memory */
+MUST_USE enum gw_err ha_operate(struct ha *ha, uint64_t token, const struct dp_op *ops, size_t n);
+
+/* ---- link.c ---- */
+void ha_link_break(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ha_say_role(struct ha *ha, enum ha_frame_type type);
+void ha_settle_roles(struct ha *ha); /* after a change of either role */
+
+/* ---- outbox.c ---- */
+void ha_outbox_init(struct ha_outbox *o);
+void ha_outbox_clear(struct ha *ha);
+void ha_outbox_acked(struct ha *ha, uint64_t turn);
+void ha_outbox_release(struct ha *ha); /* what may leave now */
+void ha_outbox_stop(struct ha *ha);    /* owner no more: what waits is dropped */
+bool ha_protected(const struct ha *ha);
+mtime ha_outbox_due(const struct ha *ha);
+void ha_outbox_tick(struct ha *ha);
+/* Writes the object as it is now; what is gone becomes a tombstone. */
+void ha_write_object(struct ha *ha, struct ha_frame_writer *f, struct ha_entry *e, uint64_t version);
+
+/* ---- inbox.c ---- */
+void ha_inbox_init(struct ha_inbox *in);
+void ha_inbox_clear(struct ha_inbox *in);
+MUST_USE enum gw_err ha_inbox_turn(struct ha *ha, uint8_t type, struct bytes fields);
+uint64_t ha_inbox_token(struct ha *ha, uint64_t key); /* for one batch of what is being applied */
+void ha_inbox_done(struct ha *ha, uint64_t token, enum gw_err result, const char *text);
+void ha_inbox_forget(struct ha_inbox *in); /* the stream that it was for is over */
+void ha_inbox_ack(struct ha *ha);	   /* writes the ACK that is due */
+void ha_inbox_refuse(struct ha *ha, uint8_t kind, uint64_t key, enum gw_err code, const char *text);
+
+/* ---- resync.c ---- */
+void ha_resync_follow(struct ha *ha);						   /* follower: says what it holds */
+MUST_USE enum gw_err ha_resync_begin(struct ha *ha, const struct ha_position *at); /* owner, on FOLLOW */
+MUST_USE enum gw_err ha_resync_started(struct ha *ha, struct bytes fields);	   /* follower, on RESYNC */
+void ha_resync_sweep(struct ha *ha); /* follower, at END: what was not named is gone */
+void ha_resync_ended(struct ha *ha); /* follower: all of END is installed */
+void ha_resync_more(struct ha *ha);  /* owner: the next chunks */
+void ha_resync_chunk_acked(struct ha *ha, uint64_t chunk);
+void ha_resync_digest(struct ha *ha);
+MUST_USE enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *f); /* DIGEST, ASK_*, BUCKET */
+mtime ha_resync_due(const struct ha *ha);
+
+/* ---- ceiling.c, window.c ---- */
+void ha_ceilings_clear(struct ha *ha);
+MUST_USE enum gw_err ha_ceiling_encode(struct ha *ha, uint64_t key, struct writer *out);
+MUST_USE enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted, struct bytes state);
+void ha_ceilings_acked(struct ha *ha);
+void ha_ceilings_reign(struct ha *ha);	  /* another owner */
+void ha_ceilings_followed(struct ha *ha); /* somebody is there who can grant more */
+bool ha_ceilings_used(const struct ha *ha);
+void ha_ceilings_blind(struct ha *ha);	   /* rekeys what the owner before us never told */
+void ha_ceilings_lift(struct ha *ha);	   /* nobody else has keys any more */
+void ha_ceilings_doubt(struct ha *ha);	   /* numbers that nobody can name were used: rekey what was shared */
+void ha_ceilings_positions(struct ha *ha); /* follower: says what it may have used */
+MUST_USE enum gw_err ha_ceilings_heal(struct ha *ha, struct bytes fields);
+void ha_ceilings_prepare(struct ha *ha, uint64_t token, struct dp_op *ops, size_t n);
+void ha_ceilings_event(struct ha *ha, const struct dp_event *ev);
+void ha_ceilings_tick(struct ha *ha);
+mtime ha_ceilings_due(const struct ha *ha);
+struct ha_ceiling *ha_ceiling_by_plane(const struct ha *ha, const struct dp_sa_id *id);
+void ha_windows_note(struct ha *ha, uint32_t spi, bool added); /* in the plane, or out of it */
+void ha_windows_clear(struct ha *ha);
+void ha_windows_restart(struct ha *ha);
+void ha_windows_report(struct ha *ha);
+MUST_USE enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields);
+
+/* ---- role.c ---- */
+void ha_roles_init(struct ha *ha, const struct ha_durable *d);
+void ha_roles_tick(struct ha *ha);
+mtime ha_roles_due(const struct ha *ha);
+void ha_roles_met(struct ha *ha); /* the peer's HELLO or ROLE is there */
+void ha_roles_acked(struct ha *ha);
+void ha_roles_handed(struct ha *ha);
+void ha_roles_peer_left(struct ha *ha);
+
+#endif

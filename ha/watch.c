@@ -1,0 +1,69 @@
+#include "ha/watch.h"
+
+#define DEFAULT_INTERVAL MILLISECONDS(50)
+#define STALL_LEAST MILLISECONDS(500)
+
+enum { DEFAULT_MISSES = 3, STALL_INTERVALS = 10 };
+
+static int64_t interval(const struct watch_config *c)
+{
+	return c->interval_us > 0 ? c->interval_us : DEFAULT_INTERVAL;
+}
+
+int64_t watch_detection_us(const struct watch_config *c)
+{
+	return interval(c) * (c->misses ? c->misses : DEFAULT_MISSES);
+}
+
+static int64_t stall(const struct watch_config *c)
+{
+	int64_t us = c->stall_us > 0 ? c->stall_us : interval(c) * STALL_INTERVALS;
+
+	return c->stall_us > 0 || us > STALL_LEAST ? us : STALL_LEAST;
+}
+
+static struct watch_result verdict(enum watch_verdict v, const char *why, mtime again)
+{
+	return (struct watch_result){ v, why, again };
+}
+
+struct watch_result watch_judge(const struct watch_config *c, const struct watch_view *v, mtime since, mtime now)
+{
+	int64_t patience = watch_detection_us(c), age;
+	mtime heard = { 0 };
+	bool any_path = false, any_link = false;
+
+	for (size_t i = 0; i < WATCH_PATHS; i++) {
+		const struct watch_path *p = &v->paths[i];
+
+		if (!p->used)
+			continue;
+		any_path = true;
+		any_link |= p->link_up;
+		if (p->heard.us > heard.us)
+			heard = p->heard;
+	}
+	if (v->peer_withdrawn)
+		return verdict(PEER_GONE, "its parent process says that it is dead", MTIME_NEVER);
+	if (heard.us > 0 && v->beat.leaving)
+		return verdict(PEER_GONE, "it has left", MTIME_NEVER);
+	if (heard.us > 0 && mtime_since(heard, now) < patience) {
+		age = v->peer_loop_age_us + mtime_since(heard, now);
+		if (age >= stall(c))
+			return verdict(PEER_STALLED, "its loop hangs", mtime_add(heard, patience));
+		return verdict(PEER_ALIVE, "heard",
+			       mtime_min(mtime_add(heard, patience), mtime_add(now, stall(c) - age)));
+	}
+	/* Silence on all paths. Whose fault is it? */
+	if (!any_path)
+		return verdict(PEER_UNKNOWN, "no path to hear it on", MTIME_NEVER);
+	if (mtime_since(since, now) < patience)
+		return verdict(PEER_UNKNOWN, "not listened long enough", mtime_add(since, patience));
+	if (!any_link)
+		return verdict(PEER_CUT, "all our links are down", MTIME_NEVER);
+	if (!v->service_up)
+		return verdict(PEER_CUT, "our service interfaces are down", MTIME_NEVER);
+	if (c->witness && !v->witness_heard)
+		return verdict(PEER_CUT, "the witness does not answer either", MTIME_NEVER);
+	return verdict(PEER_DEAD, "no heartbeat on any path", MTIME_NEVER);
+}

@@ -1,0 +1,169 @@
+/*
+ * Inbound numbers (DESIGN.md §4): the owner reports how far each window has come, the standby's follow. A report that
+ * is lost with the link is made good by the next: what came since the last one could be replayed once.
+ */
+#include <stdlib.h>
+
+#include "ha/inside.h"
+
+#define REPORT_US MILLISECONDS(50)
+
+enum { DUMP_EACH = 256, DUMPS = 32, BATCH = 64, ENTRY = 12 };
+
+static struct ha_window *find(const struct ha *ha, uint32_t spi)
+{
+	struct ha_window *w;
+
+	HASH_FIND_BYHASHVALUE(hh, ha->ceil.windows, &spi, sizeof(spi), table_hash(&ha->objects.seed, &spi, sizeof(spi)),
+			      w);
+	return w;
+}
+
+static struct ha_window *get(struct ha *ha, uint32_t spi)
+{
+	struct ha_window *w = find(ha, spi);
+
+	if (w)
+		return w;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return NULL;
+	w->spi = spi;
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, ha->ceil.windows, &w->spi, sizeof(w->spi),
+				    table_hash(&ha->objects.seed, &w->spi, sizeof(w->spi)), w);
+	if (!w->hh.tbl) {
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+static void forget(struct ha *ha, struct ha_window *w)
+{
+	HASH_DEL(ha->ceil.windows, w);
+	free(w);
+}
+
+void ha_windows_clear(struct ha *ha)
+{
+	struct ha_window *w, *tmp;
+
+	HASH_ITER (hh, ha->ceil.windows, w, tmp)
+		forget(ha, w);
+}
+
+void ha_windows_note(struct ha *ha, uint32_t spi, bool added)
+{
+	struct ha_window *w = added ? get(ha, spi) : find(ha, spi);
+
+	if (w && !added)
+		forget(ha, w);
+}
+
+/* The standby that comes knows nothing. */
+void ha_windows_restart(struct ha *ha)
+{
+	struct ha_window *w, *tmp;
+
+	HASH_ITER (hh, ha->ceil.windows, w, tmp)
+		w->top = 0;
+	ha->ceil.dump_cookie = 0;
+	ha->ceil.report_at = ha_now(ha);
+}
+
+/* ---- the owner ---- */
+
+static size_t take(struct ha *ha, const struct dp_sa_state *states, size_t n, uint8_t *list)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct dp_sa_state *s = &states[i];
+		struct ha_ceiling *c;
+		struct ha_window *w;
+
+		if (s->id.dir == DP_OUT) {
+			c = ha_ceiling_by_plane(ha, &s->id);
+			if (c && s->count.packets > 0 && s->position > c->known)
+				c->known = s->position;
+			continue;
+		}
+		w = get(ha, s->id.spi);
+		if (!w)
+			continue;
+		if (s->position <= w->top)
+			continue;
+		w->top = s->position;
+		put_u32(list + ENTRY * out, s->id.spi);
+		put_u64(list + ENTRY * out + 4, s->position);
+		out++;
+	}
+	return out;
+}
+
+void ha_windows_report(struct ha *ha)
+{
+	struct dp_sa_state states[DUMP_EACH];
+	uint8_t list[ENTRY * DUMP_EACH];
+	struct ha_frame_writer f;
+
+	if (!ha_streams(ha) || !mtime_reached(ha->ceil.report_at, ha_now(ha)))
+		return;
+	ha->ceil.report_at = mtime_add(ha_now(ha), ha->cfg.report_us > 0 ? ha->cfg.report_us : REPORT_US);
+	for (int i = 0; i < DUMPS && ha_buffer_len(&ha->tx) < HA_SEND_HIGH; i++) {
+		size_t n = ha->ops->dump(ha->arg, &ha->ceil.dump_cookie, states, DUMP_EACH);
+		size_t changed = take(ha, states, n, list);
+
+		if (changed > 0) {
+			ha_frame_begin(&f, &ha->tx, HA_WINDOWS);
+			ha_field(&f, HA_TAG_WINDOW_LIST, bytes_of(list, ENTRY * changed));
+			if (ha_frame_end(&f) != GW_OK)
+				ha_link_break(ha, "out of memory");
+		}
+		if (ha->ceil.dump_cookie == 0)
+			break;
+	}
+}
+
+/* ---- the standby ---- */
+
+static void flush(struct ha *ha, const struct dp_op *ops, size_t n)
+{
+	if (n > 0 && ha_operate(ha, HA_TOKEN | ++ha->token, ops, n) != GW_OK)
+		ha_link_break(ha, "out of memory");
+}
+
+enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields)
+{
+	struct reader r = rd_of(fields), v;
+	struct dp_op ops[BATCH];
+	size_t n = 0;
+	uint16_t tag;
+
+	while (ha_field_next(&r, &tag, &v)) {
+		if (tag != HA_TAG_WINDOW_LIST) {
+			TRY(ha_field_unknown(tag));
+			continue;
+		}
+		while (v.left > 0) {
+			uint32_t spi = rd_u32(&v);
+			uint64_t top = rd_u64(&v);
+			struct ha_window *w = find(ha, spi);
+
+			if (v.bad)
+				return GW_EMALFORMED;
+			if (!w || top <= w->top)
+				continue;
+			w->top = top;
+			ops[n] = (struct dp_op){ .kind = DP_SA_WINDOW };
+			ops[n].id = (struct dp_sa_id){ .dir = DP_IN, .spi = spi };
+			ops[n++].position = top;
+			if (n == BATCH) {
+				flush(ha, ops, n);
+				n = 0;
+			}
+		}
+	}
+	flush(ha, ops, n);
+	return r.bad ? GW_EMALFORMED : GW_OK;
+}
