@@ -2,7 +2,7 @@
 # `make help` lists the targets; `make demo` and `make test` are all that is needed on a fresh Debian 12.
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp fuzz clean install format missing
+.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp bench-xfrm fuzz clean install format missing
 
 # How long `make fuzz` runs, in all. Not exported: to bash this name is its own clock.
 SECONDS ?= 60
@@ -42,13 +42,16 @@ interop: debug ubsan ## all stories against strongSwan: here, and in User Mode L
 uml: ## a shell on a kernel with ESP (User Mode Linux), to play with the rig
 	@tests/uml/run.sh --shell
 
-bench: bench-ike bench-esp ## all measurements, strongSwan beside us
+bench: bench-ike bench-esp bench-xfrm ## all measurements, strongSwan beside us
 
 bench-ike: build ## cost and memory of handshakes
 	@tests/load/bench_ike.sh
 
 bench-esp: build ## throughput of the userspace plane
 	@tests/load/bench_esp.sh
+
+bench-xfrm: build ## tunnels a second of the kernel plane, in User Mode Linux (RIG=host: here)
+	@tests/load/bench_xfrm.sh
 
 fuzz: missing ## fuzz all targets for SECONDS=60 in all
 	@cmake --preset fuzz -Wno-dev --log-level=WARNING && cmake --build --preset fuzz && tools/fuzz.sh $(SECONDS)

@@ -24,7 +24,13 @@ static inline void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-/* Little endian on every machine: the reference's vectors hold, and compilers make one load of it. */
+/* Little endian on every machine: the reference's vectors hold. Written out, compilers make one load of it. */
+static inline uint64_t load_le8(const uint8_t *p)
+{
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+	       (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+}
+
 static inline uint64_t load_le(const uint8_t *p, size_t n)
 {
 	uint64_t v = 0;
@@ -50,7 +56,7 @@ unsigned table_hash(const struct table_seed *s, const void *key, size_t n)
 	size_t left;
 
 	for (left = n; left >= 8; left -= 8, p += 8) {
-		uint64_t m = load_le(p, 8);
+		uint64_t m = load_le8(p);
 
 		v[3] ^= m;
 		sip_round(v);

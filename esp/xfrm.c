@@ -69,6 +69,7 @@ static void pump(struct xfrm_plane *x)
 {
 	size_t ops = 0;
 
+	xfrm_look_at_clock(x);
 	xfrm_take_events(x);
 	while (x->first && ops < XFRM_TURN_OPS) {
 		struct batch *b = x->first;
@@ -107,6 +108,7 @@ static enum gw_err plane_query(struct dataplane *dp, const struct dp_sa_id *id, 
 
 	if (!sa)
 		return GW_ENOTFOUND;
+	xfrm_look_at_clock(x);
 	if (sa->kernel.life == SAD_LIVE)
 		r = xfrm_sa_read(x, sa, NULL);
 	if (r == GW_ENOTFOUND) /* deleted at its fence, or by a stranger: the event that says so is on its way */
@@ -122,6 +124,7 @@ static size_t plane_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_st
 	struct xfrm_plane *x = xfrm_self(dp);
 
 	if (*cookie == 0) {
+		xfrm_look_at_clock(x);
 		xfrm_dump_all(x, x->dump_age_us);
 		if (!outbox_empty(&x->outbox))
 			kick(x);
@@ -347,6 +350,7 @@ struct dataplane *xfrm_plane_create(const struct env *env, const struct xfrm_pla
 	x->env = env;
 	x->nl.fd = x->events.fd = x->witness.fd = x->epoll_fd = x->kick_fd = -1;
 	x->dump_age_us = cfg->dump_age_us > 0 ? cfg->dump_age_us : MILLISECONDS(100);
+	xfrm_look_at_clock(x);
 	x->complain = (struct ratelimit){ .per_second = 1, .burst = 10 };
 	if (xfrm_probe(env, &x->caps, e) != GW_OK || open_sockets(x, e) != GW_OK || make_tables(x, cfg, e) != GW_OK) {
 		plane_destroy(&x->dp);

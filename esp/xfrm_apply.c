@@ -34,17 +34,25 @@ static struct sad_sa *find_sa(struct xfrm_plane *x, const struct dp_sa_id *id)
 	return sa;
 }
 
-/* The policy of a reqid, and the SA that it leads to, are nobody else's for now. */
+/* The policy of a reqid is nobody else's for now. NULL: there is none. */
 static struct xfrm_pol *find_pol(struct xfrm_plane *x, uint32_t reqid)
 {
 	struct xfrm_pol *p = xfrm_pol_find(x, reqid);
-	const struct sad_sa *out = sad_newest_out(x->sad, reqid);
 
-	if ((p && contested(x, xfrm_pol_flight(p))) || (out && contested(x, out->kernel.flight))) {
+	if (p && contested(x, xfrm_pol_flight(p))) {
 		xfrm_flush(x);
 		p = xfrm_pol_find(x, reqid);
 	}
 	return p;
+}
+
+/* Nor is the SA that a policy is going to lead to. */
+static void settle_newest(struct xfrm_plane *x, uint32_t reqid)
+{
+	const struct sad_sa *out = sad_newest_out(x->sad, reqid);
+
+	if (out && contested(x, out->kernel.flight))
+		xfrm_flush(x);
 }
 
 /* What was appended so far is in the kernel. False: something of the current batch has failed. */
@@ -127,9 +135,12 @@ static enum gw_err do_add(struct xfrm_plane *x, const struct dp_op *op, struct x
 		*why = "offload without a device";
 		code = GW_EINVAL;
 	}
-	(void)find_sa(x, &id); /* somebody else's in the same send: settled first */
 	if (code == GW_OK)
 		code = sad_link(x->sad, u->sa);
+	if (code == GW_EEXIST && contested(x, sad_find(x->sad, &id)->kernel.flight)) {
+		xfrm_flush(x); /* it may be about to fail */
+		code = sad_link(x->sad, u->sa);
+	}
 	if (code != GW_OK) {
 		sad_sa_destroy(u->sa);
 		u->sa = NULL;
@@ -177,9 +188,7 @@ static enum gw_err do_remove(struct xfrm_plane *x, const struct dp_op *op, struc
 	u->sa = find_sa(x, &op->id);
 	if (!u->sa)
 		return GW_OK; /* not there: nothing to do, and no reason to fail */
-	newest = op->id.dir == DP_OUT && sad_newest_out(x->sad, u->sa->reqid) == u->sa;
-	if (newest)
-		(void)find_pol(x, u->sa->reqid);
+	newest = op->id.dir == DP_OUT && find_pol(x, u->sa->reqid) && sad_newest_out(x->sad, u->sa->reqid) == u->sa;
 	sad_unlink(x->sad, u->sa);
 	if (newest)
 		xfrm_pol_refresh(x, u->sa->reqid);
@@ -551,6 +560,8 @@ static enum gw_err do_policy(struct xfrm_plane *x, const struct dp_op *op, struc
 
 	if (set)
 		TRY(xfrm_pol_create(&op->policy, &u->pol_in, why));
+	if (set)
+		settle_newest(x, reqid);
 	u->pol_out = find_pol(x, reqid);
 	r = xfrm_pol_exchange(x, u->pol_out, u->pol_in);
 	if (r != GW_OK) {

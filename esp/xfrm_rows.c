@@ -49,6 +49,8 @@ static size_t split_range(const struct range *r, struct prefix out[PREFIXES_MAX]
 	struct addr at = r->lo;
 	size_t n = 0;
 
+	if (range_as_prefix(r, &out[0])) /* almost always */
+		return 1;
 	while (n < PREFIXES_MAX) {
 		struct range covered;
 

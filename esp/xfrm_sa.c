@@ -79,7 +79,7 @@ void xfrm_sa_numbers(const struct xfrm_plane *x, const struct sad_sa *sa, struct
 	/* Outbound packets are in step with numbers, so that the packet limit is the fence. */
 	out->packets = in ? sa->kernel.packets : sa->position;
 	out->bytes = sa->kernel.bytes;
-	out->add_time = (uint64_t)x->env->clock->wall(x->env->clock);
+	out->add_time = (uint64_t)x->wall;
 }
 
 void xfrm_sa_set_numbers(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n)
@@ -96,16 +96,15 @@ void xfrm_sa_set_numbers(struct xfrm_plane *x, struct sad_sa *sa, const struct x
 /* Kernels before 6.2 do not tell when: then it was since we looked last. */
 static void sample_use(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_view *v, bool moved)
 {
-	mtime now = clock_now(x->env->clock);
 	int64_t ago;
 
 	if (v->last_used == 0) {
 		if (moved)
-			sa->last_use = now;
+			sa->last_use = x->now;
 		return;
 	}
-	ago = x->env->clock->wall(x->env->clock) - (int64_t)v->last_used;
-	sa->last_use = mtime_add(now, ago > 0 ? -SECONDS(ago) : 0);
+	ago = x->wall - (int64_t)v->last_used;
+	sa->last_use = mtime_add(x->now, ago > 0 ? -SECONDS(ago) : 0);
 }
 
 void xfrm_sa_sample(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_view *v)
@@ -240,7 +239,7 @@ void xfrm_sa_expired(struct xfrm_plane *x, struct sad_sa *sa)
 	if (sa->kernel.hard != XFRM_NO_LIMIT && sa->position < sa->kernel.hard) {
 		sa->count.packets += sa->kernel.hard > sa->kernel.packets ? sa->kernel.hard - sa->kernel.packets : 0;
 		sa->position = sa->kernel.packets = sa->kernel.hard;
-		sa->last_use = clock_now(x->env->clock);
+		sa->last_use = x->now;
 	}
 	sa->kernel.life = SAD_EXPIRED;
 	sa->kernel.epoch = x->epoch;
@@ -289,7 +288,7 @@ static void note_missing(struct xfrm_plane *x)
 			}
 			sa->kernel.life = SAD_ABSENT;
 			x->stats[XS_VANISHED]++;
-			if (ratelimit_allow(&x->complain, clock_now(x->env->clock), NULL))
+			if (ratelimit_allow(&x->complain, x->now, NULL))
 				log_warn(x->env->log, "kernel data plane: somebody else deleted the state of SPI %08x",
 					 sa->key.spi);
 		}
@@ -298,10 +297,9 @@ static void note_missing(struct xfrm_plane *x)
 
 void xfrm_dump_all(struct xfrm_plane *x, int64_t max_age_us)
 {
-	mtime now = clock_now(x->env->clock);
 	const struct nl_handler h = { .data = on_dumped, .arg = x };
 
-	if (max_age_us > 0 && x->dumps > 0 && mtime_since(x->dumped_at, now) < max_age_us)
+	if (max_age_us > 0 && x->dumps > 0 && mtime_since(x->dumped_at, x->now) < max_age_us)
 		return;
 	xfrm_send(x);
 	x->dumps++;
@@ -309,7 +307,7 @@ void xfrm_dump_all(struct xfrm_plane *x, int64_t max_age_us)
 		x->resync = true; /* the next turn tries again */
 		return;
 	}
-	x->dumped_at = clock_now(x->env->clock);
+	x->dumped_at = x->now;
 	note_missing(x);
 }
 

@@ -67,7 +67,7 @@ static void on_error(void *arg, uint32_t index, int number, const char *text)
 	x->stats[XS_ERRORS]++;
 	if (m->flight)
 		fail_flight(m->flight, m->op, xfrm_error(number), text, number);
-	else if (ratelimit_allow(&x->complain, clock_now(x->env->clock), NULL))
+	else if (ratelimit_allow(&x->complain, x->now, NULL))
 		log_warn(x->env->log, "kernel data plane: %s%s", text[0] ? text : strerror(number), remedy(number));
 }
 

@@ -107,7 +107,9 @@ struct xfrm_plane {
 	uint64_t dumps; /* number of the last whole dump */
 	mtime dumped_at;
 	int64_t dump_age_us;
-	bool resync; /* something was lost */
+	mtime now;    /* of this turn: a clock may cost a system call, and is wanted for each SA */
+	int64_t wall; /* s */
+	bool resync;  /* something was lost */
 
 	struct prefix *guards; /* owned */
 	size_t guard_count;
@@ -133,6 +135,12 @@ static inline struct xfrm_plane *xfrm_self(const struct dataplane *dp)
 static inline bool xfrm_is_open(const struct xfrm_plane *x)
 {
 	return (x->epoch & 1) == 0;
+}
+
+static inline void xfrm_look_at_clock(struct xfrm_plane *x)
+{
+	x->now = clock_now(x->env->clock);
+	x->wall = x->env->clock->wall(x->env->clock);
 }
 
 /* ---- xfrm_send.c ---- */

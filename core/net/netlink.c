@@ -103,6 +103,7 @@ bool nl_end(struct nl_batch *b)
 		return false;
 	}
 	((struct nlmsghdr *)(void *)(b->buf + b->at))->nlmsg_len = (uint32_t)(b->n - b->at);
+	b->last = b->at;
 	b->count++;
 	return true;
 }
@@ -285,7 +286,7 @@ enum gw_err nl_exchange(struct nl_socket *s, struct nl_batch *b, const struct nl
 
 	if (b->count == 0)
 		return GW_OK;
-	((struct nlmsghdr *)(void *)(b->buf + b->at))->nlmsg_flags |= NLM_F_ACK;
+	((struct nlmsghdr *)(void *)(b->buf + b->last))->nlmsg_flags |= NLM_F_ACK;
 	s->seq = b->first_seq + b->count;
 	TRY(send_all(s, b));
 	while (!done) {

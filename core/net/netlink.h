@@ -18,7 +18,7 @@
 struct nl_batch {
 	uint8_t *buf; /* borrowed, aligned for struct nlmsghdr */
 	size_t cap, n;
-	size_t at;	    /* the message under construction, or the last one */
+	size_t at, last;    /* the message under construction; the last whole one */
 	uint32_t first_seq; /* of the first message; each next one has the next number */
 	uint32_t count;
 	bool full; /* sticky until nl_end() */

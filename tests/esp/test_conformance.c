@@ -1,6 +1,6 @@
 /*
  * What esp/dataplane.h promises, put to every plane that runs here: the fake and the userspace plane, and the kernel's
- * where it has one (with KERNEL_PLANE=1 in the environment it must: tests/uml). Cases that need something ask the
+ * where it has one (in User Mode Linux, and with KERNEL_PLANE=1 in the environment, it must). Cases that need something ask the
  * capability flags. Packets are made by a driver: calls on the fake, real ESP through real sockets on the others.
  */
 #include "esp/dataplane.h"
@@ -675,7 +675,7 @@ static int run_kernel(void)
 	if (kernel_available(&e))
 		return run_cases("kernel", add_kernel);
 	fprintf(stderr, "kernel plane: not here: %s\n", e.text);
-	return getenv("KERNEL_PLANE") ? EXIT_FAILURE : EXIT_SUCCESS;
+	return kernel_required() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(void)

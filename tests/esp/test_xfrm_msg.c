@@ -37,7 +37,7 @@ START_TEST(batches)
 		nl_reset(&b, buf, cap, 1);
 		ck_assert(xfrm_put_new_sa(&b, &s, &n));
 		ck_assert(!xfrm_put_new_sa(&b, &s, &n));
-		ck_assert(b.n == one && b.count == 1 && !b.full);
+		ck_assert(b.n == one && b.count == 1 && !b.full && b.last == 0);
 	}
 	nl_reset(&b, buf, sizeof(buf), 1);
 	while (xfrm_put_new_sa(&b, &s, &n))
