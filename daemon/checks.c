@@ -102,9 +102,6 @@ enum gw_err checks_require(const struct settings *s, const struct checks_root *r
 {
 	char path[512];
 
-	if (s->dataplane == DATAPLANE_KERNEL)
-		return err_set(e, GW_EUNSUPPORTED,
-			       "dataplane: kernel is not in this build; use `dataplane: auto` or `userspace`");
 	if (s->dataplane == DATAPLANE_FAKE)
 		return s->allow_fake_plane ? GW_OK
 					   : err_set(e, GW_ECONFIG,

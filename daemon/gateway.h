@@ -47,8 +47,11 @@ struct gateway {
 	struct leases *leases; /* owned */
 	struct dataplane *dp;  /* owned */
 	const char *plane_why; /* why this plane */
+	char plane_text[256];
 	struct loop_fd *plane_watch;
-	bool plane_is_user, plane_is_fake;
+	bool plane_is_user, plane_is_fake, plane_is_kernel;
+	bool anchored; /* kernel plane: the device is ours by anchor_fd */
+	int anchor_fd;
 	char device[16];       /* TUN; "": none */
 	struct prefix *routes; /* owned array: routes that we added */
 	size_t route_count;

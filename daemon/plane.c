@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon/gateway.h"
 #include "daemon/listen.h"
@@ -9,6 +10,7 @@
 #include "esp/fake.h"
 #include "esp/tun.h"
 #include "esp/user.h"
+#include "esp/xfrm.h"
 
 enum { TAKE_LEAST = 32 }; /* datagrams that are taken however busy the turn is */
 
@@ -38,9 +40,8 @@ static enum gw_err open_user(struct gateway *g, struct err *e)
 	if (!g->dp)
 		return e->code;
 	g->plane_is_user = true;
-	g->plane_why = g->settings->dataplane == DATAPLANE_AUTO
-			       ? "auto: the kernel plane is not in this build, the userspace plane works everywhere"
-			       : "configured";
+	if (g->settings->dataplane != DATAPLANE_AUTO)
+		g->plane_why = "configured";
 	(void)snprintf(g->device, sizeof(g->device), "%s", user_plane_tun_name(g->dp));
 	for (size_t i = 0; i < g->socket_count; i++)
 		if (g->sockets[i].natt)
@@ -61,9 +62,73 @@ static enum gw_err open_fake(struct gateway *g, struct err *e)
 	return listen_watch_natt(g, e);
 }
 
+/* Its events are for the turn's end (glue). */
+static void kernel_ready(void *arg, unsigned what)
+{
+	(void)arg;
+	(void)what;
+}
+
+/*
+ * Routes to clients need a device to lead into, though no packet with an SA ever gets there: XFRM takes it before. One
+ * without, were there no guard, would end in this TUN, which nobody reads.
+ */
+static enum gw_err open_anchor(struct gateway *g, struct err *e)
+{
+	TRY(tun_open(g->settings->tun_name ? g->settings->tun_name : "gw%d", &g->anchor_fd, g->device, e));
+	g->anchored = true;
+	if (g->settings->tun_mtu > 0)
+		TRY(tun_set_mtu(g->device, g->settings->tun_mtu, e));
+	return tun_set_up(g->device, true, e);
+}
+
+static enum gw_err open_kernel(struct gateway *g, struct err *e)
+{
+	const struct xfrm_plane_config cfg = { 0 };
+
+	g->dp = xfrm_plane_create(&g->env, &cfg, e);
+	if (!g->dp)
+		return e->code;
+	g->plane_is_kernel = true;
+	g->plane_why = g->settings->dataplane == DATAPLANE_AUTO ? "auto: this kernel has ESP" : "configured";
+	TRY(open_anchor(g, e));
+	for (size_t i = 0; i < g->socket_count; i++) {
+		const struct gateway_socket *s = &g->sockets[i];
+
+		TRY(xfrm_plane_add_socket(g->dp, s->udp.fd, s->udp.local.addr.family, s->natt, e));
+	}
+	g->plane_watch = loop_fd_create(g->loop, xfrm_plane_wake_fd(g->dp), LOOP_READ, kernel_ready, g);
+	if (!g->plane_watch)
+		return err_set(e, GW_ENOMEM, "data plane: out of memory");
+	return listen_watch_natt(g, e); /* the kernel takes ESP out of them, the rest is ours */
+}
+
+/* The kernel's where it works, else ours; the log says which and why. */
+static enum gw_err open_best(struct gateway *g, struct err *e)
+{
+	struct err why = { 0 };
+	struct dp_caps caps;
+
+	if (xfrm_probe(&g->env, &caps, &why) == GW_OK)
+		return open_kernel(g, e);
+	(void)snprintf(g->plane_text, sizeof(g->plane_text), "auto: %s", why.text);
+	g->plane_why = g->plane_text;
+	return open_user(g, e);
+}
+
 enum gw_err plane_open(struct gateway *g, struct err *e)
 {
-	return g->settings->dataplane == DATAPLANE_FAKE ? open_fake(g, e) : open_user(g, e);
+	switch (g->settings->dataplane) {
+	case DATAPLANE_KERNEL:
+		return open_kernel(g, e);
+	case DATAPLANE_FAKE:
+		return open_fake(g, e);
+	case DATAPLANE_USERSPACE:
+		return open_user(g, e);
+	case DATAPLANE_AUTO:
+		break;
+	}
+	return open_best(g, e);
 }
 
 static bool among(const struct prefix *list, size_t n, const struct prefix *p)
@@ -82,6 +147,15 @@ static void unroute(struct gateway *g, const struct prefix *p)
 		log_warn(&g->log, "%s", e.text);
 }
 
+/* Before there is a route: nothing goes out in clear. */
+static void guard(struct gateway *g, const struct prefix *prefixes, size_t n)
+{
+	struct err e = { 0 };
+
+	if (g->plane_is_kernel && xfrm_plane_set_guards(g->dp, prefixes, n, &e) != GW_OK)
+		log_error(&g->log, "%s", e.text);
+}
+
 void plane_route(struct gateway *g, const struct settings *s)
 {
 	struct prefix *wanted = NULL;
@@ -93,6 +167,7 @@ void plane_route(struct gateway *g, const struct settings *s)
 		log_error(&g->log, "routes: out of memory");
 		return;
 	}
+	guard(g, wanted, n);
 	for (size_t i = 0; i < g->route_count; i++)
 		if (!among(wanted, n, &g->routes[i]))
 			unroute(g, &g->routes[i]);
@@ -125,4 +200,7 @@ void plane_close(struct gateway *g)
 	if (g->dp)
 		g->dp->ops->destroy(g->dp);
 	g->dp = NULL;
+	if (g->anchored)
+		(void)close(g->anchor_fd);
+	g->anchored = false;
 }
