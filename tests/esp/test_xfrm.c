@@ -4,6 +4,9 @@
  */
 #include "esp/xfrm.h"
 
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+
 #include "esp/packet.h"
 #include "esp/xfrm_link.h"
 #include "esp/xfrm_state.h"
@@ -645,6 +648,74 @@ START_TEST(revived_at_the_fence)
 }
 END_TEST
 
+/* A TUN that takes packets to be segmented by the system. */
+static int segmenting_device(const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR };
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	struct err e = { 0 };
+
+	memcpy(ifr.ifr_name, name, strlen(name));
+	ck_assert_int_eq(ioctl(fd, TUNSETIFF, &ifr), 0);
+	ck_assert_msg(tun_set_mtu(name, 9000, &e) == GW_OK, "%s", e.text);
+	ck_assert_msg(tun_set_up(name, true, &e) == GW_OK, "%s", e.text);
+	return fd;
+}
+
+/* One TCP packet of ten segments comes from inside: each has a number of its own, and the fence stops among them. */
+START_TEST(segmentation_stops_at_the_fence)
+{
+	enum { MSS = 100, SEGMENTS = 10, LEN = 40 + MSS * SEGMENTS };
+	struct dp_sa out = sa_here(DP_OUT, 0xb001);
+	struct dp_op ops[] = { op_add(&out), op_policy(REQID, &ours, &theirs) };
+	struct virtio_net_hdr vnet = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				       .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+				       .hdr_len = 40,
+				       .gso_size = MSS,
+				       .csum_start = 20,
+				       .csum_offset = 16 };
+	int fd = socket_at("127.0.0.1", 4501), big = segmenting_device("big");
+	struct dp_sa_id id = id_of(&out);
+	uint8_t buf[sizeof(vnet) + LEN] = { 0 }, *ip = buf + sizeof(vnet), *tcp = ip + 20;
+	struct dp_sa_state state;
+	uint16_t pseudo;
+
+	out.fence = 4;
+	ops[0] = op_add(&out);
+	ck_assert_int_eq(plane_do_all(&plane, ops, 2), GW_OK);
+	setting("ipv4/conf/big/rp_filter", "0");
+	setting("ipv4/conf/all/rp_filter", "0");
+	memcpy(buf, &vnet, sizeof(vnet));
+	ip[0] = 0x45;
+	put_u16(ip + 2, LEN);
+	ip[8] = 64;
+	ip[9] = 6;
+	memcpy(ip + 12, addr_of("192.168.1.5").b, 4);
+	memcpy(ip + 16, addr_of("10.1.1.1").b, 4);
+	put_u16(ip + 10, sum_of(ip, 20));
+	put_u16(tcp, 1000);
+	put_u16(tcp + 2, 2000);
+	tcp[12] = 0x50;
+	tcp[13] = 0x10; /* ACK */
+	/* The sum of the pseudo header, as a device that leaves the rest to us gets it. */
+	pseudo = (uint16_t)~sum_of(
+		(const uint8_t[]){ 192, 168, 1, 5, 10, 1, 1, 1, 0, 6, (LEN - 20) >> 8, (LEN - 20) & 0xff }, 12);
+	put_u16(tcp + 16, pseudo);
+	ck_assert_int_eq(write(big, buf, sizeof(buf)), (ssize_t)sizeof(buf));
+	for (uint32_t seq = 1; seq <= 4; seq++)
+		ck_assert_uint_eq(next_seq(fd), seq);
+	ck_assert_uint_eq(next_seq(fd), 0);
+	ck_assert_int_eq(plane.dp->ops->query(plane.dp, &id, &state), GW_OK);
+	ck_assert_uint_eq(state.position, 4);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_FENCE, &out, 100)), GW_OK);
+	ck_assert_int_eq(write(big, buf, sizeof(buf)), (ssize_t)sizeof(buf));
+	for (uint32_t seq = 5; seq <= 14; seq++)
+		ck_assert_uint_eq(next_seq(fd), seq);
+	(void)close(big);
+	(void)close(fd);
+}
+END_TEST
+
 START_TEST(no_number_beyond_32_bits)
 {
 	struct dp_sa out = sa_here(DP_OUT, 0xb001);
@@ -908,6 +979,7 @@ static void add(TCase *t)
 	tcase_add_test(t, moves_to_another_address);
 	tcase_add_test(t, lost_events_are_made_good);
 	tcase_add_test(t, revived_at_the_fence);
+	tcase_add_test(t, segmentation_stops_at_the_fence);
 	tcase_add_test(t, no_number_beyond_32_bits);
 	tcase_add_test(t, the_newest_of_equals);
 	tcase_add_test(t, ports_and_protocols);
