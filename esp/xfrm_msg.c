@@ -3,10 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <sys/socket.h>
 
-#include "esp/replay.h"
+#include "esp/xfrm_wire.h"
 
 enum {
 	SIGN = 0x6777,
@@ -72,28 +70,6 @@ uint32_t xfrm_window(uint32_t packets, bool esn)
 
 /* ---- values ---- */
 
-static uint16_t family_of(const struct addr *a)
-{
-	return a->family == 6 ? AF_INET6 : AF_INET;
-}
-
-static xfrm_address_t to_kernel(const struct addr *a)
-{
-	xfrm_address_t x;
-
-	memset(&x, 0, sizeof(x));
-	memcpy(&x, a->b, addr_len(a));
-	return x;
-}
-
-static struct addr from_kernel(const xfrm_address_t *x, uint16_t family)
-{
-	struct addr a = { .family = family == AF_INET6 ? 6 : 4 };
-
-	memcpy(a.b, x, addr_len(&a));
-	return a;
-}
-
 static const struct addr *source_of(const struct xfrm_state_id *id)
 {
 	return id->dir == DP_IN ? &id->remote : &id->local;
@@ -109,14 +85,6 @@ struct xfrm_state_id xfrm_state_id_of(const struct xfrm_state *s)
 	return (struct xfrm_state_id){
 		s->dir, s->spi, s->local.addr, s->remote.addr, s->extra.mark, s->extra.mark_mask
 	};
-}
-
-static void put_mark(struct nl_batch *b, uint32_t mark, uint32_t mask)
-{
-	struct xfrm_mark m = { mark, mask };
-
-	if (mark != 0 || mask != 0)
-		nl_put(b, XFRMA_MARK, &m, sizeof(m));
 }
 
 /* ---- algorithms ---- */
@@ -263,7 +231,7 @@ static void put_extra(struct nl_batch *b, const struct xfrm_state *s)
 	const struct dp_extra *x = &s->extra;
 	struct xfrm_user_offload offload = { .ifindex = (int)x->offload_ifindex };
 
-	put_mark(b, x->mark, x->mark_mask);
+	wire_put_mark(b, x->mark, x->mark_mask);
 	if (x->if_id != 0)
 		nl_put_u32(b, XFRMA_IF_ID, x->if_id);
 	if (x->output_mark != 0 || x->output_mask != 0) {
@@ -284,15 +252,15 @@ static struct xfrm_usersa_info info_of(const struct xfrm_state *s)
 
 	memset(&i, 0, sizeof(i)); /* padding too: these bytes are compared by tests */
 	i.sel.user = s->sign;
-	i.id.daddr = to_kernel(destination_of(&id));
+	i.id.daddr = wire_addr(destination_of(&id));
 	i.id.spi = htonl(s->spi);
 	i.id.proto = IPPROTO_ESP;
-	i.saddr = to_kernel(source_of(&id));
+	i.saddr = wire_addr(source_of(&id));
 	i.lft.soft_byte_limit = i.lft.hard_byte_limit = XFRM_NO_LIMIT;
 	i.lft.soft_packet_limit = s->soft;
 	i.lft.hard_packet_limit = s->hard;
 	i.reqid = s->reqid;
-	i.family = family_of(&s->remote.addr);
+	i.family = wire_family(&s->remote.addr);
 	i.mode = s->mode == DP_TUNNEL ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
 	/* Tunnels take both inner families; transport mode has only its own. */
 	if (s->mode == DP_TUNNEL)
@@ -346,9 +314,9 @@ static struct xfrm_usersa_id usersa_id(const struct xfrm_state_id *id)
 	struct xfrm_usersa_id u;
 
 	memset(&u, 0, sizeof(u));
-	u.daddr = to_kernel(to);
+	u.daddr = wire_addr(to);
 	u.spi = htonl(id->spi);
-	u.family = family_of(to);
+	u.family = wire_family(to);
 	u.proto = IPPROTO_ESP;
 	return u;
 }
@@ -358,7 +326,7 @@ static bool put_by_id(struct nl_batch *b, uint16_t type, const struct xfrm_state
 	struct xfrm_usersa_id u = usersa_id(id);
 
 	nl_begin(b, type, 0, &u, sizeof(u));
-	put_mark(b, id->mark, id->mark_mask);
+	wire_put_mark(b, id->mark, id->mark_mask);
 	return nl_end(b);
 }
 
@@ -385,7 +353,7 @@ static struct xfrm_aevent_id aevent_id(const struct xfrm_state_id *id, uint32_t 
 
 	memset(&a, 0, sizeof(a));
 	a.sa_id = usersa_id(id);
-	a.saddr = to_kernel(source_of(id));
+	a.saddr = wire_addr(source_of(id));
 	a.flags = flags;
 	a.reqid = reqid;
 	return a;
@@ -398,7 +366,7 @@ bool xfrm_put_new_ae(struct nl_batch *b, const struct xfrm_state_id *id, bool es
 
 	(void)esn; /* the same attribute for both: every state of ours has a bitmap */
 	nl_begin(b, XFRM_MSG_NEWAE, NLM_F_REPLACE, &a, sizeof(a));
-	put_mark(b, id->mark, id->mark_mask);
+	wire_put_mark(b, id->mark, id->mark_mask);
 	put_replay(b, id->dir, n);
 	put_lifetime(b, n);
 	return nl_end(b);
@@ -409,7 +377,7 @@ bool xfrm_put_get_ae(struct nl_batch *b, const struct xfrm_state_id *id, uint32_
 	struct xfrm_aevent_id a = aevent_id(id, reqid, 0);
 
 	nl_begin(b, XFRM_MSG_GETAE, 0, &a, sizeof(a));
-	put_mark(b, id->mark, id->mark_mask);
+	wire_put_mark(b, id->mark, id->mark_mask);
 	return nl_end(b);
 }
 
@@ -423,20 +391,12 @@ bool xfrm_put_flush_sa(struct nl_batch *b)
 
 /* ---- states: reading ---- */
 
-static bool copy_head(struct bytes from, void *to, size_t n)
-{
-	if (from.n < n)
-		return false;
-	memcpy(to, from.p, n);
-	return true;
-}
-
 static void get_replay(struct bytes v, struct xfrm_view *out)
 {
 	struct xfrm_replay_state_esn r;
 	size_t words;
 
-	if (!copy_head(v, &r, sizeof(r)))
+	if (!wire_read(v, &r, sizeof(r)))
 		return;
 	words = (v.n - sizeof(r)) / sizeof(uint32_t);
 	if (words > r.bmp_len)
@@ -456,7 +416,7 @@ static void get_algorithm(uint16_t type, struct bytes v, struct xfrm_view *out)
 	size_t head = type == XFRMA_ALG_AEAD ? sizeof(struct xfrm_algo_aead) : sizeof(struct xfrm_algo);
 	struct xfrm_algo a;
 
-	if (!copy_head(v, &a, sizeof(a)) || v.n < head || !memchr(v.p, 0, sizeof(a.alg_name)))
+	if (!wire_read(v, &a, sizeof(a)) || v.n < head || !memchr(v.p, 0, sizeof(a.alg_name)))
 		return;
 	out->algorithm = (const char *)v.p;
 	if (a.alg_key_len / 8 <= v.n - head)
@@ -480,32 +440,32 @@ static void get_attributes(struct bytes rest, struct xfrm_view *out)
 			get_algorithm(type, v, out);
 			break;
 		case XFRMA_ENCAP:
-			if (!copy_head(v, &encap, sizeof(encap)))
+			if (!wire_read(v, &encap, sizeof(encap)))
 				break;
 			out->udp_encap = true;
 			out->local_port = ntohs(out->id.dir == DP_IN ? encap.encap_dport : encap.encap_sport);
 			out->remote_port = ntohs(out->id.dir == DP_IN ? encap.encap_sport : encap.encap_dport);
 			break;
 		case XFRMA_MARK:
-			if (!copy_head(v, &mark, sizeof(mark)))
+			if (!wire_read(v, &mark, sizeof(mark)))
 				break;
 			out->id.mark = mark.v;
 			out->id.mark_mask = mark.m;
 			break;
 		case XFRMA_LASTUSED:
-			(void)copy_head(v, &out->last_used, sizeof(out->last_used));
+			(void)wire_read(v, &out->last_used, sizeof(out->last_used));
 			break;
 		case XFRMA_SA_EXTRA_FLAGS:
-			(void)copy_head(v, &out->extra_flags, sizeof(out->extra_flags));
+			(void)wire_read(v, &out->extra_flags, sizeof(out->extra_flags));
 			break;
 		case XFRMA_IF_ID:
-			(void)copy_head(v, &out->if_id, sizeof(out->if_id));
+			(void)wire_read(v, &out->if_id, sizeof(out->if_id));
 			break;
 		case XFRMA_SET_MARK:
-			(void)copy_head(v, &out->output_mark, sizeof(out->output_mark));
+			(void)wire_read(v, &out->output_mark, sizeof(out->output_mark));
 			break;
 		case XFRMA_SET_MARK_MASK:
-			(void)copy_head(v, &out->output_mask, sizeof(out->output_mask));
+			(void)wire_read(v, &out->output_mask, sizeof(out->output_mask));
 			break;
 		default:
 			break;
@@ -523,15 +483,15 @@ static bool find_info(const struct nlmsghdr *nlh, struct xfrm_usersa_info *info,
 	case XFRM_MSG_NEWSA:
 	case XFRM_MSG_UPDSA:
 		*rest = nl_attrs(nlh, sizeof(*info));
-		return copy_head(at, info, sizeof(*info));
+		return wire_read(at, info, sizeof(*info));
 	case XFRM_MSG_EXPIRE:
 		*rest = nl_attrs(nlh, sizeof(struct xfrm_user_expire));
-		return copy_head(at, info, sizeof(*info));
+		return wire_read(at, info, sizeof(*info));
 	case XFRM_MSG_DELSA:
 		*rest = at = nl_attrs(nlh, sizeof(struct xfrm_usersa_id));
 		while (nl_attr_next(&at, &type, &v))
 			if (type == XFRMA_SA)
-				return copy_head(v, info, sizeof(*info));
+				return wire_read(v, info, sizeof(*info));
 		return false;
 	default:
 		return false;
@@ -548,8 +508,8 @@ bool xfrm_get_state(const struct nlmsghdr *nlh, struct xfrm_view *out)
 		return false;
 	memset(out, 0, sizeof(*out));
 	out->user = i.sel.user;
-	src = from_kernel(&i.saddr, i.family);
-	dst = from_kernel(&i.id.daddr, i.family);
+	src = wire_addr_read(&i.saddr, i.family);
+	dst = wire_addr_read(&i.id.daddr, i.family);
 	out->id.dir = i.sel.user >> 16 == SIGN && (i.sel.user & 0xff) == XFRM_KIND_IN ? DP_IN : DP_OUT;
 	out->id.spi = ntohl(i.id.spi);
 	out->id.local = out->id.dir == DP_IN ? dst : src;
@@ -576,18 +536,18 @@ bool xfrm_expire_is_hard(const struct nlmsghdr *nlh)
 {
 	struct xfrm_user_expire x;
 
-	return nlh->nlmsg_type == XFRM_MSG_EXPIRE && copy_head(nl_attrs(nlh, 0), &x, sizeof(x)) && x.hard != 0;
+	return nlh->nlmsg_type == XFRM_MSG_EXPIRE && wire_read(nl_attrs(nlh, 0), &x, sizeof(x)) && x.hard != 0;
 }
 
 bool xfrm_get_mapping(const struct nlmsghdr *nlh, struct xfrm_mapping *out)
 {
 	struct xfrm_user_mapping m;
 
-	if (nlh->nlmsg_type != XFRM_MSG_MAPPING || !copy_head(nl_attrs(nlh, 0), &m, sizeof(m)))
+	if (nlh->nlmsg_type != XFRM_MSG_MAPPING || !wire_read(nl_attrs(nlh, 0), &m, sizeof(m)))
 		return false;
 	out->spi = ntohl(m.id.spi);
-	out->was = (struct endpoint){ from_kernel(&m.old_saddr, m.id.family), ntohs(m.old_sport) };
-	out->is = (struct endpoint){ from_kernel(&m.new_saddr, m.id.family), ntohs(m.new_sport) };
+	out->was = (struct endpoint){ wire_addr_read(&m.old_saddr, m.id.family), ntohs(m.old_sport) };
+	out->is = (struct endpoint){ wire_addr_read(&m.new_saddr, m.id.family), ntohs(m.new_sport) };
 	return true;
 }
 
@@ -599,203 +559,15 @@ bool xfrm_get_aevent(const struct nlmsghdr *nlh, uint32_t *spi, struct addr *des
 	struct bytes rest, value;
 	uint16_t type;
 
-	if (nlh->nlmsg_type != XFRM_MSG_NEWAE || !copy_head(nl_attrs(nlh, 0), &a, sizeof(a)))
+	if (nlh->nlmsg_type != XFRM_MSG_NEWAE || !wire_read(nl_attrs(nlh, 0), &a, sizeof(a)))
 		return false;
 	rest = nl_attrs(nlh, sizeof(a));
 	while (nl_attr_next(&rest, &type, &value))
 		if (type == XFRMA_REPLAY_ESN_VAL)
 			get_replay(value, &v);
 	*spi = ntohl(a.sa_id.spi);
-	*destination = from_kernel(&a.sa_id.daddr, a.sa_id.family);
+	*destination = wire_addr_read(&a.sa_id.daddr, a.sa_id.family);
 	*out_position = v.out_position;
 	*in_position = v.in_position;
 	return true;
-}
-
-/* ---- policies ---- */
-
-static struct xfrm_selector selector_in_kernel(const struct xfrm_policy *p)
-{
-	const struct xfrm_row *r = &p->row;
-	bool out = p->dir == XFRM_POLICY_OUT;
-	const struct prefix *src = out ? &r->ours : &r->theirs, *dst = out ? &r->theirs : &r->ours;
-	struct xfrm_selector s;
-
-	memset(&s, 0, sizeof(s));
-	s.saddr = to_kernel(&src->addr);
-	s.daddr = to_kernel(&dst->addr);
-	s.prefixlen_s = src->len;
-	s.prefixlen_d = dst->len;
-	s.sport = htons(out ? r->our_port : r->their_port);
-	s.sport_mask = htons(out ? r->our_mask : r->their_mask);
-	s.dport = htons(out ? r->their_port : r->our_port);
-	s.dport_mask = htons(out ? r->their_mask : r->our_mask);
-	/* RFC 4301 4.4.1.1: ICMP's type and code are no ports of either side; the kernel has the type as source. */
-	if (r->proto == IPPROTO_ICMP || r->proto == IPPROTO_ICMPV6) {
-		s.sport = htons(r->our_port);
-		s.sport_mask = htons(r->our_mask);
-		s.dport = htons(r->their_port);
-		s.dport_mask = htons(r->their_mask);
-	}
-	s.family = family_of(src->addr.family ? &src->addr : &dst->addr);
-	s.proto = r->proto;
-	s.user = p->sign;
-	return s;
-}
-
-static void put_template(struct nl_batch *b, const struct xfrm_policy *p)
-{
-	bool out = p->dir == XFRM_POLICY_OUT;
-	struct xfrm_user_tmpl t;
-
-	memset(&t, 0, sizeof(t));
-	t.id.spi = htonl(p->spi);
-	t.id.proto = IPPROTO_ESP;
-	t.id.daddr = to_kernel(out ? &p->remote : &p->local);
-	t.saddr = to_kernel(out ? &p->local : &p->remote);
-	t.family = p->remote.family ? family_of(&p->remote) : selector_in_kernel(p).family;
-	t.reqid = p->reqid;
-	t.mode = p->mode == DP_TUNNEL ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
-	t.aalgos = t.ealgos = t.calgos = UINT32_MAX;
-	nl_put(b, XFRMA_TMPL, &t, sizeof(t));
-}
-
-bool xfrm_put_policy(struct nl_batch *b, const struct xfrm_policy *p)
-{
-	struct xfrm_userpolicy_info i;
-
-	memset(&i, 0, sizeof(i));
-	i.sel = selector_in_kernel(p);
-	i.lft.soft_byte_limit = i.lft.hard_byte_limit = XFRM_NO_LIMIT;
-	i.lft.soft_packet_limit = i.lft.hard_packet_limit = XFRM_NO_LIMIT;
-	i.priority = p->priority;
-	i.dir = p->dir;
-	i.action = p->block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
-	nl_begin(b, XFRM_MSG_UPDPOLICY, 0, &i, sizeof(i));
-	if (p->has_template && !p->block)
-		put_template(b, p);
-	put_mark(b, p->mark, p->mark_mask);
-	if (p->if_id != 0)
-		nl_put_u32(b, XFRMA_IF_ID, p->if_id);
-	return nl_end(b);
-}
-
-bool xfrm_put_del_policy(struct nl_batch *b, const struct xfrm_policy *p)
-{
-	struct xfrm_userpolicy_id id;
-
-	memset(&id, 0, sizeof(id));
-	id.sel = selector_in_kernel(p);
-	id.dir = p->dir;
-	nl_begin(b, XFRM_MSG_DELPOLICY, 0, &id, sizeof(id));
-	put_mark(b, p->mark, p->mark_mask);
-	if (p->if_id != 0)
-		nl_put_u32(b, XFRMA_IF_ID, p->if_id);
-	return nl_end(b);
-}
-
-bool xfrm_put_dump_policy(struct nl_batch *b)
-{
-	nl_begin(b, XFRM_MSG_GETPOLICY, NLM_F_DUMP, NULL, 0);
-	return nl_end(b);
-}
-
-bool xfrm_put_flush_policy(struct nl_batch *b)
-{
-	nl_begin(b, XFRM_MSG_FLUSHPOLICY, 0, NULL, 0);
-	return nl_end(b);
-}
-
-static void get_row(const struct xfrm_selector *s, bool out, struct xfrm_row *r)
-{
-	struct prefix src = { from_kernel(&s->saddr, s->family), s->prefixlen_s };
-	struct prefix dst = { from_kernel(&s->daddr, s->family), s->prefixlen_d };
-	bool icmp = s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6, source_is_ours = out || icmp;
-
-	*r = (struct xfrm_row){ .ours = out ? src : dst, .theirs = out ? dst : src, .proto = s->proto };
-	r->our_port = ntohs(source_is_ours ? s->sport : s->dport);
-	r->our_mask = ntohs(source_is_ours ? s->sport_mask : s->dport_mask);
-	r->their_port = ntohs(source_is_ours ? s->dport : s->sport);
-	r->their_mask = ntohs(source_is_ours ? s->dport_mask : s->sport_mask);
-}
-
-bool xfrm_get_policy(const struct nlmsghdr *nlh, struct xfrm_policy *out)
-{
-	struct xfrm_userpolicy_info i;
-	struct xfrm_user_tmpl t;
-	struct xfrm_mark mark;
-	struct bytes rest, v;
-	uint16_t type;
-
-	if (nlh->nlmsg_type != XFRM_MSG_NEWPOLICY || !copy_head(nl_attrs(nlh, 0), &i, sizeof(i)))
-		return false;
-	memset(out, 0, sizeof(*out));
-	out->dir = i.dir;
-	out->priority = i.priority;
-	out->sign = i.sel.user;
-	out->block = i.action == XFRM_POLICY_BLOCK;
-	get_row(&i.sel, i.dir == XFRM_POLICY_OUT, &out->row);
-	rest = nl_attrs(nlh, sizeof(i));
-	while (nl_attr_next(&rest, &type, &v)) {
-		if (type == XFRMA_TMPL && copy_head(v, &t, sizeof(t))) {
-			bool forth = i.dir == XFRM_POLICY_OUT;
-
-			out->has_template = true;
-			out->mode = t.mode == XFRM_MODE_TUNNEL ? DP_TUNNEL : DP_TRANSPORT;
-			out->reqid = t.reqid;
-			out->spi = ntohl(t.id.spi);
-			out->local = from_kernel(forth ? &t.saddr : &t.id.daddr, t.family);
-			out->remote = from_kernel(forth ? &t.id.daddr : &t.saddr, t.family);
-		} else if (type == XFRMA_MARK && copy_head(v, &mark, sizeof(mark))) {
-			out->mark = mark.v;
-			out->mark_mask = mark.m;
-		} else if (type == XFRMA_IF_ID) {
-			(void)copy_head(v, &out->if_id, sizeof(out->if_id));
-		}
-	}
-	return true;
-}
-
-/* ---- thresholds ---- */
-
-bool xfrm_put_thresholds(struct nl_batch *b, const struct xfrm_thresholds *t)
-{
-	const uint32_t flags = 0;
-	struct xfrmu_spdhthresh v4 = { t->ours4, t->theirs4 }, v6 = { t->ours6, t->theirs6 };
-
-	nl_begin(b, XFRM_MSG_NEWSPDINFO, 0, &flags, sizeof(flags));
-	nl_put(b, XFRMA_SPD_IPV4_HTHRESH, &v4, sizeof(v4));
-	nl_put(b, XFRMA_SPD_IPV6_HTHRESH, &v6, sizeof(v6));
-	return nl_end(b);
-}
-
-bool xfrm_put_get_thresholds(struct nl_batch *b)
-{
-	const uint32_t flags = UINT32_MAX;
-
-	nl_begin(b, XFRM_MSG_GETSPDINFO, 0, &flags, sizeof(flags));
-	return nl_end(b);
-}
-
-bool xfrm_get_thresholds(const struct nlmsghdr *nlh, struct xfrm_thresholds *out)
-{
-	struct bytes rest = nl_attrs(nlh, sizeof(uint32_t)), v;
-	struct xfrmu_spdhthresh t;
-	unsigned found = 0;
-	uint16_t type;
-
-	if (nlh->nlmsg_type != XFRM_MSG_NEWSPDINFO)
-		return false;
-	while (nl_attr_next(&rest, &type, &v)) {
-		if (type == XFRMA_SPD_IPV4_HTHRESH && copy_head(v, &t, sizeof(t))) {
-			out->ours4 = t.lbits;
-			out->theirs4 = t.rbits;
-			found |= 1;
-		} else if (type == XFRMA_SPD_IPV6_HTHRESH && copy_head(v, &t, sizeof(t))) {
-			out->ours6 = t.lbits;
-			out->theirs6 = t.rbits;
-			found |= 2;
-		}
-	}
-	return found == 3;
 }

@@ -168,7 +168,7 @@ void xfrm_flush(struct xfrm_plane *x);
 /* One exchange apart from flights. x->tx must be empty before it is filled: xfrm_send() first. */
 MUST_USE enum gw_err xfrm_ask(struct xfrm_plane *x, const struct nl_handler *h);
 
-/* ---- xfrm_apply.c: operations ---- */
+/* ---- xfrm_apply.c: batches ---- */
 
 void xfrm_run(struct xfrm_plane *x, struct batch *b);
 /* Told or undone; the flight is gone, its batch in the outbox. */
