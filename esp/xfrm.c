@@ -254,9 +254,11 @@ static void plane_destroy(struct dataplane *dp)
 		batch_destroy(b);
 	}
 	if (x->nl.fd >= 0 && x->sent) {
+		/*
+		 * The hash thresholds stay: they start a rebuild in the kernel's background, and 6.1 crashes when the
+		 * network namespace, and who runs in a container often takes it along, is gone before that has run.
+		 */
 		(void)xfrm_sweep(x);
-		if (x->thresholds_known && xfrm_put_thresholds(&x->tx, &x->thresholds))
-			(void)!xfrm_ask(x, NULL);
 	}
 	for (size_t i = 0; i < x->socket_count; i++)
 		if (x->sockets[i].natt)
@@ -333,8 +335,15 @@ static void set_thresholds(struct xfrm_plane *x, const struct xfrm_plane_config 
 	struct xfrm_thresholds t = { .theirs4 = cfg->hash_from4 ? cfg->hash_from4 : 32,
 				     .theirs6 = cfg->hash_from6 ? cfg->hash_from6 : 128 };
 
-	if (!xfrm_put_get_thresholds(&x->tx) || xfrm_ask(x, &h) != GW_OK || !x->thresholds_known ||
-	    !xfrm_put_thresholds(&x->tx, &t) || xfrm_ask(x, NULL) != GW_OK)
+	if (!xfrm_put_get_thresholds(&x->tx) || xfrm_ask(x, &h) != GW_OK || !x->thresholds_known) {
+		log_info(x->env->log, "kernel data plane: the policy hash is not known: many tunnels may be slow");
+		return;
+	}
+	/* Only when it must be: see plane_destroy. */
+	if (x->thresholds.ours4 == t.ours4 && x->thresholds.theirs4 == t.theirs4 && x->thresholds.ours6 == t.ours6 &&
+	    x->thresholds.theirs6 == t.theirs6)
+		return;
+	if (!xfrm_put_thresholds(&x->tx, &t) || xfrm_ask(x, NULL) != GW_OK)
 		log_info(x->env->log, "kernel data plane: the policy hash stays as it is: many tunnels will be slow");
 }
 
@@ -356,7 +365,8 @@ struct dataplane *xfrm_plane_create(const struct env *env, const struct xfrm_pla
 		plane_destroy(&x->dp);
 		return NULL;
 	}
-	set_thresholds(x, cfg);
+	if (!cfg->keep_thresholds)
+		set_thresholds(x, cfg);
 	if (!cfg->keep_leftovers) {
 		x->stats[XS_LEFTOVERS] = xfrm_sweep(x);
 		if (x->stats[XS_LEFTOVERS] > 0)

@@ -21,9 +21,10 @@
 #include "esp/dataplane.h"
 
 struct xfrm_plane_config {
-	bool keep_leftovers; /* tests: do not remove what a predecessor left */
-	size_t batch_size;   /* octets of a send; 0: 64 kB */
-	int64_t dump_age_us; /* a dump younger than this is not repeated; 0: 100 ms */
+	bool keep_leftovers;  /* tests: do not remove what a predecessor left */
+	bool keep_thresholds; /* tests: leave the policy hash alone; namespaces that go at once do not survive it */
+	size_t batch_size;    /* octets of a send; 0: 64 kB */
+	int64_t dump_age_us;  /* a dump younger than this is not repeated; 0: 100 ms */
 	/* Prefix lengths of their side from which a policy is found by hash; 0: 32 and 128 (single addresses) */
 	uint8_t hash_from4, hash_from6;
 };
