@@ -265,7 +265,7 @@ static void hear(struct heartbeat *h, size_t i)
 
 		if (got < 0)
 			return;
-		if (!endpoint_from_sockaddr(&from, (struct sockaddr *)&ss) || !endpoint_equal(&from, &p->remote))
+		if (!endpoint_from_sockaddr(&from, (struct sockaddr *)&ss) || !addr_equal(&from.addr, &p->remote.addr))
 			r = HEARTBEAT_ADDRESS;
 		else if (got > HEARTBEAT_MAX)
 			r = HEARTBEAT_MALFORMED;

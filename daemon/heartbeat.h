@@ -43,7 +43,7 @@ struct heartbeat_config {
 
 enum heartbeat_refusal {
 	HEARTBEAT_MALFORMED,
-	HEARTBEAT_ADDRESS,  /* not from the peer's address and port */
+	HEARTBEAT_ADDRESS,  /* not from the peer's address; the port may be its parent's */
 	HEARTBEAT_STRANGER, /* another cluster, node or path */
 	HEARTBEAT_SECRET,
 	HEARTBEAT_REPLAY,

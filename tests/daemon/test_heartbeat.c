@@ -319,6 +319,7 @@ static struct heartbeat_msg hear(const struct scene *s)
 START_TEST(what_does_not_count)
 {
 	struct heartbeat_msg m = { .node = 1, .incarnation = 5, .boot = 77, .sequence = 1, .cluster = "c" }, bad;
+	struct sockaddr_in elsewhere = { .sin_family = AF_INET };
 	uint8_t buf[HEARTBEAT_MAX], old[HEARTBEAT_MAX];
 	struct scene s;
 	size_t n;
@@ -364,6 +365,8 @@ START_TEST(what_does_not_count)
 	REFUSED(&s, HEARTBEAT_MALFORMED, throw(&s, s.raw, buf, n - 1));
 	REFUSED(&s, HEARTBEAT_MALFORMED, throw(&s, s.raw, "", 0));
 	other = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_eq(inet_pton(AF_INET, "127.0.0.7", &elsewhere.sin_addr), 1);
+	ck_assert_int_eq(bind(other, (struct sockaddr *)&elsewhere, sizeof(elsewhere)), 0);
 	REFUSED(&s, HEARTBEAT_ADDRESS, throw(&s, other, buf, n));
 	(void)close(other);
 	/* None of it spoilt the real one. */
