@@ -168,7 +168,7 @@ static void record_apply(struct step *s, struct node *me, unsigned key, unsigned
 	me->fence = u8(number + s->b->block);
 	if (me->fence > NUMBER_MAX)
 		me->fence = NUMBER_MAX;
-	me->offer = 0;
+	me->offer = me->read = 0;
 }
 
 static void ack_send(struct step *s, unsigned n, unsigned key, unsigned number)

@@ -85,6 +85,7 @@ bool role_loses(const struct step *s, unsigned n, unsigned term, bool traffic)
 static void report_send(struct step *s, unsigned n, unsigned query)
 {
 	struct node *me = &s->m->n[n];
+	bool forgets = broken(s->b, RULE_REPORT_AGAIN) && me->state == KEY_STALE;
 	unsigned kind = me->state == KEY_NONE	     ? REPORT_NONE
 			: me->offer		     ? REPORT_EXACT
 			: me->state == KEY_CONFIRMED ? REPORT_CONFIRMED
@@ -94,11 +95,13 @@ static void report_send(struct step *s, unsigned n, unsigned query)
 		  (struct msg){ .type = MSG_REPORT,
 				.kind = kind,
 				.key = me->key,
-				.number = me->position,
+				.number = forgets && me->read ? 0 : me->position,
 				.flag = me->fresh,
 				.owned = max_of(me->owned, me->term),
 				.reserve = me->reserve,
 				.query = query });
+	if (forgets)
+		me->read = 1;
 	me->offer = 0; /* said once: from now on somebody else may have it */
 }
 

@@ -11,6 +11,8 @@ static const struct rule_text rules[RULE_COUNT] = {
 	[RULE_REPORT_THEN_RAISE] = { "report-then-raise", "ceilings are raised before the other node has reported" },
 	[RULE_SHUT_THEN_REPORT] = { "shut-then-report", "the loser reports its numbers, then shuts its data plane" },
 	[RULE_OLD_TERM_REFUSED] = { "old-term-refused", "a former owner takes records of a term below its own" },
+	[RULE_REPORT_AGAIN] = { "report-again",
+				"a former owner reports its numbers once, whether or not that arrived" },
 	[RULE_STALE_SILENT] = { "stale-silent", "an SA left from an earlier reign is used at its old position" },
 	[RULE_HANDOVER_FINAL] = { "handover-final", "a switchover that is not answered is taken back" },
 	[RULE_RECREATE_AT_FENCE] = { "recreate-at-fence", "a live SA is re-created at a position read before" },
