@@ -94,10 +94,14 @@ started=$(now_ms)
 demo_config | gatewayd_start gateway || die 'gatewayd did not start'
 result 'gatewayd start' $(($(now_ms) - started)) ms
 
-for link in outside:out inside:lan; do
-	rig_start "tcpdump-${link%:*}" gateway tcpdump -n -U -B 65536 -i "${link#*:}" -w "$RIG/${link%:*}.pcap"
-	wait_for 10 'tcpdump' grep -q 'listening on' "$RIG/log/tcpdump-${link%:*}"
-done
+# capture NAME NAMESPACE INTERFACE. Outside at the router: at the gateway a kernel that decrypts shows the inner packets
+# as well, on the device that their ESP came in by.
+capture() {
+	rig_start "tcpdump-$1" "$2" tcpdump -n -U -B 65536 -i "$3" -w "$RIG/$1.pcap"
+	wait_for 10 'tcpdump' grep -q 'listening on' "$RIG/log/tcpdump-$1"
+}
+capture outside router out
+capture inside gateway lan
 
 step "a real client: $(client_name)"
 client_start
@@ -151,7 +155,7 @@ if [[ $DATAPLANE == kernel ]]; then
 	result 'packets carried by the kernel' "$carried" packets '>= 100' "$(goal "$carried" '>= 100')"
 fi
 
-step 'what was on the road, by the capture at the gateway'
+step 'what was on the road, by the capture at the router'
 sleep 0.2
 rig_stop tcpdump-outside INT || true
 rig_stop tcpdump-inside INT || true
@@ -194,7 +198,7 @@ if [[ -n ${KEEP:-} && ${KEEP:-} != 0 ]]; then
 		    $ctl stats
 		    ip netns exec $RIG_ID-client ping $LAN_V4
 		    ip netns exec $RIG_ID-client curl http://$LAN_V4/ | head -c 100
-		    ip netns exec $RIG_ID-gateway tcpdump -n -i out
+		    ip netns exec $RIG_ID-router tcpdump -n -i out
 		    SWANCTL_DIR=$RIG/client/swanctl swanctl --terminate --ike road --uri unix://$RIG/client/run/charon.vici
 		    SWANCTL_DIR=$RIG/client/swanctl swanctl --initiate --child lan --uri unix://$RIG/client/run/charon.vici
 		    less $RIG/log/gatewayd-gateway $RIG/client/run/charon.log
