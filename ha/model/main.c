@@ -97,7 +97,7 @@ static struct bounds bounds_of(enum rule rule, uint8_t faults, uint8_t orders)
 	return (struct bounds){ .broken = UINT32_C(1) << rule,
 				.keys = 1,
 				.block = 1,
-				.numbers = rule == RULE_LEAVE_KEEPS_TERM ? 2 : 4,
+				.numbers = rule == RULE_LEAVE_KEEPS_TERM ? 2 : 3,
 				.queue = 2,
 				.faults = faults,
 				.orders = orders,
@@ -157,7 +157,6 @@ static unsigned suite_nonces(bool deep)
 			continue;
 		b.nonces_only = true;
 		b.settle = false;
-		b.numbers = 3;
 		if (!must_fail && !deep)
 			b.orders = 0;
 		(void)snprintf(name, sizeof(name), "nonces without %s", rule_text(unsound[i].rule)->name);
