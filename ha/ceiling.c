@@ -18,7 +18,7 @@
 #define REKEY_AT_ESN (UINT64_C(1) << 34)
 #define JUMP_MAX (UINT64_C(1) << 30)
 
-enum { FLAG_ESN = 1 };
+enum { FLAG_ESN = 1, FLAG_BURNT = 2 };
 enum { BLOCK_SECONDS = 60, ALONE_BLOCKS = 4, TIGHT_EACH = 16, TIGHT_MS = 100, PLANE_KEY = sizeof(struct ha_plane_id) };
 
 static uint64_t key_of(uint32_t reqid, uint32_t spi)
@@ -129,12 +129,12 @@ void ha_ceilings_clear(struct ha *ha)
 	ha_windows_clear(ha);
 }
 
-/* What was true under another owner is not under us. */
+/* What was asked for under another owner is not under us; but what another node was told holds until it is unsaid. */
 static struct ha_ceiling *mine(struct ha *ha, struct ha_ceiling *c)
 {
 	if (c && c->reign != ha->ceil.reign) {
 		c->reign = ha->ceil.reign;
-		c->asked = c->shared = 0;
+		c->asked = 0;
 		c->wants = c->rekey_asked = false;
 		c->from = c->base;
 		c->since = ha_now(ha);
@@ -196,15 +196,19 @@ void ha_ceilings_tick(struct ha *ha)
 
 static void arm(struct ha *ha, struct ha_ceiling *c, uint64_t fence)
 {
-	struct dp_op op = { .kind = DP_SA_FENCE };
+	struct dp_op ops[2] = { { .kind = DP_SA_POSITION }, { .kind = DP_SA_FENCE } };
+	size_t n = c->gap ? 2 : 1;
 
-	op.id = c->id;
-	op.position = fence;
+	ops[0].id = ops[1].id = c->id;
+	ops[0].position = c->gap;
+	ops[1].position = fence;
 	c->token = HA_TOKEN | HA_TOKEN_OWNER | ++ha->token;
-	if (ha_operate(ha, c->token, &op, 1) == GW_OK)
-		c->fence = fence;
-	else
-		c->wants = true;
+	if (ha_operate(ha, c->token, ops + ARRAY_LEN(ops) - n, n) != GW_OK) {
+		c->wants = ha->ceil.any_wants = true;
+		return;
+	}
+	c->fence = fence;
+	c->gap = 0;
 }
 
 static uint64_t next_block(struct ha *ha, struct ha_ceiling *c, uint64_t position)
@@ -231,10 +235,19 @@ static void want_more(struct ha *ha, struct ha_ceiling *c, uint64_t position)
 
 	if (!c->installed)
 		return;
+	if (c->blind || c->burnt) {
+		tighten(ha, c);
+		return;
+	}
+	/* Should we crash now, we could not say that we ever owned: then one block is all that we may have used. */
+	if (!ha->roles.marked) {
+		c->wants = ha->ceil.any_wants = true;
+		return;
+	}
 	if (c->fence >= (c->esn ? REKEY_AT_ESN : REKEY_AT_32))
 		tighten(ha, c);
-	next = limit(c, c->fence + next_block(ha, c, position));
-	if (next <= c->fence)
+	next = limit(c, (c->gap > c->fence ? c->gap : c->fence) + next_block(ha, c, position));
+	if (next <= c->fence || next <= c->gap)
 		return;
 	c->wants = false;
 	if (ha_streams(ha)) {
@@ -250,7 +263,7 @@ static void want_more(struct ha *ha, struct ha_ceiling *c, uint64_t position)
 		arm(ha, c, next);
 	} else {
 		/* DESIGN.md §4, alone: a standby that is only cut off may begin right above our fence. */
-		c->wants = true;
+		c->wants = ha->ceil.any_wants = true;
 		tighten(ha, c);
 	}
 }
@@ -270,7 +283,7 @@ void ha_ceilings_acked(struct ha *ha)
 			ha->ceil.asking_tail = &ha->ceil.asking;
 		c->asking = false;
 		/* Refused: nobody holds the SA there, but what it says it does not have it may have had. */
-		if (e && e->refused)
+		if ((e && e->refused) || c->burnt)
 			tighten(ha, c);
 		else if (c->asked > c->fence && c->shared >= c->asked)
 			arm(ha, c, c->asked);
@@ -300,10 +313,21 @@ void ha_ceilings_reign(struct ha *ha)
 	ha_windows_restart(ha);
 }
 
+void ha_ceilings_tell(struct ha *ha)
+{
+	struct ha_ceiling *c, *tmp;
+
+	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
+		ha_dirty(ha, HA_OBJ_CEILING, c->key, false);
+}
+
 void ha_ceilings_followed(struct ha *ha)
 {
 	struct ha_ceiling *c, *tmp;
 
+	if (!ha->ceil.any_wants)
+		return;
+	ha->ceil.any_wants = false;
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
 		if (mine(ha, c)->wants)
 			want_more(ha, c, c->fence);
@@ -318,9 +342,47 @@ void ha_ceilings_blind(struct ha *ha)
 {
 	struct ha_ceiling *c, *tmp;
 
+	if (!ha->ceil.any_blind)
+		return;
+	ha->ceil.any_blind = false;
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
 		if (mine(ha, c)->blind)
 			tighten(ha, c);
+}
+
+void ha_ceilings_stale(struct ha *ha)
+{
+	struct ha_ceiling *c, *tmp;
+
+	/* Another owner goes on above what we report; our own range is over. The plane is shut: this is behind the cut.
+	 */
+	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
+		struct dp_op op = { .kind = DP_SA_FENCE };
+
+		c->blind = ha->ceil.any_blind = true;
+		if (!c->installed)
+			continue;
+		op.id = c->id;
+		if (ha_operate(ha, HA_TOKEN | HA_TOKEN_OWNER | ++ha->token, &op, 1) != GW_OK)
+			log_error(ha->env->log, "out of memory: a fence is not lowered");
+	}
+}
+
+/*
+ * A standby makes its ownership durable after its promotion, and raises no fence before: without that mark it has used
+ * its first block at most, the one above what we have granted.
+ */
+void ha_ceilings_skip(struct ha *ha)
+{
+	struct ha_ceiling *c, *tmp;
+
+	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
+		if (mine(ha, c)->shared == 0)
+			continue;
+		if (c->shared_fence > c->gap)
+			c->gap = c->shared_fence;
+		c->shared = c->shared_fence = 0;
+	}
 }
 
 void ha_ceilings_lift(struct ha *ha)
@@ -329,7 +391,7 @@ void ha_ceilings_lift(struct ha *ha)
 
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
 		(void)mine(ha, c);
-		c->shared = 0;
+		c->shared = c->shared_fence = 0;
 		if (c->wants)
 			want_more(ha, c, c->fence);
 	}
@@ -340,8 +402,10 @@ void ha_ceilings_doubt(struct ha *ha)
 	struct ha_ceiling *c, *tmp;
 
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
-		if (mine(ha, c)->shared > 0)
+		if (mine(ha, c)->shared > 0) {
+			c->burnt = true;
 			tighten(ha, c);
+		}
 }
 
 /* ---- to and from the other node ---- */
@@ -354,15 +418,18 @@ enum gw_err ha_ceiling_encode(struct ha *ha, uint64_t key, struct writer *w)
 	if (!c)
 		return GW_ENOTFOUND;
 	ceiling = c->asked > c->fence ? c->asked : c->fence;
+	ceiling = c->gap > ceiling ? c->gap : ceiling;
 	if (ceiling > c->shared)
 		c->shared = ceiling;
+	if (limit(c, ceiling + c->block) > c->shared_fence)
+		c->shared_fence = limit(c, ceiling + c->block);
 	/* A receiver with ESN loses the count beyond 2^32: what never sends must not jump for ever. */
 	if (ceiling - c->known >= JUMP_MAX)
 		tighten(ha, c);
 	wr_u64(w, ceiling);
 	wr_u64(w, c->block);
 	wr_u64(w, c->known);
-	wr_u8(w, c->esn ? FLAG_ESN : 0);
+	wr_u8(w, (uint8_t)((c->esn ? FLAG_ESN : 0) | (c->burnt || c->blind ? FLAG_BURNT : 0)));
 	return w->bad ? GW_ELIMIT : GW_OK;
 }
 
@@ -401,8 +468,12 @@ enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted, struct b
 		c->block = BLOCK_MAX_ESN;
 	c->known = known;
 	c->base = base;
-	c->fence = limit(c, base > DP_NO_FENCE - c->block ? base : base + c->block);
-	c->blind = false;
+	c->shared = c->shared_fence = c->gap = 0;
+	c->burnt = false;
+	/* Of what nobody knows where it stands we may not use a number either. */
+	c->blind = (flags & FLAG_BURNT) != 0;
+	ha->ceil.any_blind |= c->blind;
+	c->fence = c->blind ? base : limit(c, base > DP_NO_FENCE - c->block ? base : base + c->block);
 	if (c->installed)
 		stand_at(ha, c);
 	return GW_OK;
@@ -441,7 +512,7 @@ static void heal(struct ha *ha, struct ha_ceiling *c, uint64_t number)
 	struct dp_op ops[2] = { { .kind = DP_SA_FENCE }, { .kind = DP_SA_POSITION } };
 	uint64_t fence = limit(c, number + (c->block ? c->block : block_min(ha)));
 
-	if (number <= c->base || !c->installed)
+	if (number <= c->base || !c->installed || c->blind)
 		return; /* ours began above all of that */
 	ops[0].id = ops[1].id = c->id;
 	ops[0].position = fence > c->fence ? fence : c->fence;
@@ -520,7 +591,7 @@ static void add_as_standby(struct ha *ha, struct dp_sa *sa, const struct dp_sa_i
 	} else {
 		sa->fence = sa->start;
 		if (c) {
-			c->blind = true;
+			c->blind = ha->ceil.any_blind = true;
 			c->esn = sa->esn;
 		}
 	}

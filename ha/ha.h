@@ -122,7 +122,10 @@ MUST_USE enum gw_err ha_promote(struct ha *ha, const char *why, struct err *e);
 MUST_USE enum gw_err ha_demote(struct ha *ha, const char *why, struct err *e);
 /* Hands over to a synced standby: barrier, stop, hand over. */
 MUST_USE enum gw_err ha_switchover(struct ha *ha, const char *why, struct err *e);
-/* An active node: the peer is known to be off and to speak no more. */
+/*
+ * An active node: the operator says that the peer is off and speaks no more. SAs that it has numbers of are rekeyed, so
+ * that nothing goes wrong should it not be so.
+ */
 void ha_peer_fenced(struct ha *ha);
 /* A standby that ends in order: numbers are the active's alone. Write what ha_link_bytes() gives, then close. */
 void ha_leave(struct ha *ha);
@@ -132,7 +135,7 @@ void ha_leave(struct ha *ha);
 enum ha_event_kind {
 	HA_EV_DATAPLANE, /* submit ops under token; no ha_prepare() */
 	HA_EV_PERSIST,	 /* make `durable` so, then ha_persisted(durable.reserve) */
-	HA_EV_CLAIM,	 /* add and announce the virtual addresses */
+	HA_EV_CLAIM,	 /* add and announce the virtual addresses; again, when another node had announced them */
 	HA_EV_RELEASE,	 /* take them away */
 	HA_EV_OPEN,	 /* open the data plane */
 	HA_EV_SHUT,

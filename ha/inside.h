@@ -101,14 +101,17 @@ struct ha_ceiling {
 	bool wants; /* owner: more numbers, which nobody can grant */
 	bool asking, tight;
 	bool rekey_asked;
-	bool blind;	 /* the owner never told us of it: nothing may leave */
-	uint32_t reign;	 /* in which the fields below were true */
-	uint64_t base;	 /* standby: granted, our position. Owner: where our numbers began */
-	uint64_t fence;	 /* in our plane, at most: nothing above was used */
-	uint64_t asked;	 /* owner: the next one, being granted; 0: none */
-	uint64_t token;	 /* owner: of the batch that added it or set its fence last */
-	uint64_t shared; /* owner: another node may begin above this; 0: nobody */
-	uint64_t known;	 /* the last number that is known to have been sent */
+	bool blind; /* nobody has confirmed where we stand: nothing may leave, it is rekeyed when we own */
+	bool burnt; /* owner: another node has used numbers that it cannot name: rekeyed, and nobody is granted more */
+	uint32_t reign;	       /* in which the fields below were true */
+	uint64_t base;	       /* standby: granted, our position. Owner: where our numbers began */
+	uint64_t fence;	       /* in our plane, at most: nothing above was used */
+	uint64_t asked;	       /* owner: the next one, being granted; 0: none */
+	uint64_t token;	       /* owner: of the batch that added it or set its fence last */
+	uint64_t shared;       /* owner: another node may begin above this; 0: nobody */
+	uint64_t shared_fence; /* and go up to this, before it has said so anywhere */
+	uint64_t gap;	       /* owner: numbers up to this are skipped before more are used */
+	uint64_t known;	       /* the last number that is known to have been sent */
 	uint64_t block;
 	uint64_t from; /* position at `since`, when a block was asked for last: for the rate */
 	mtime since;
@@ -125,6 +128,7 @@ struct ha_ceilings {
 	struct ha_ceiling *by_key, *by_plane;
 	struct ha_ceiling *asking, **asking_tail; /* sent, not granted */
 	struct ha_ceiling *tight;		  /* need a rekey */
+	bool any_blind, any_wants;
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
 	uint64_t dump_cookie;
@@ -143,6 +147,8 @@ enum ha_step {
 struct ha_roles {
 	enum ha_role role;
 	enum ha_step step;
+	uint32_t heard; /* the highest term that anybody owned, as far as we know */
+	uint32_t above; /* owner: a term that another one had; ours has to be higher */
 	uint32_t term, reserve, owned, persisting;
 	uint32_t peer_incarnation;
 	struct watch_view view;
@@ -151,8 +157,10 @@ struct ha_roles {
 	mtime started, listening, changed, again;
 	mtime slept_at;
 	bool asleep;
+	bool rival;	   /* another one is, or was, active as well */
 	bool traffic;	   /* a client has spoken since the promotion */
 	bool traffic_said; /* as our peer knows it */
+	bool marked;	   /* that we own is on disk: before that no fence is raised */
 	bool reigned;	   /* what we hold was ours: our peer is told how far we may have come */
 	bool behind;	   /* the owner before us had said what we do not know */
 	bool fenced;	   /* numbers beyond the ceilings were used, by order of the operator */
@@ -166,6 +174,8 @@ struct ha_peer {
 	uint32_t incarnation, term, owned;
 	struct ha_position at;
 	bool config_differs, following, left;
+	bool waits; /* has said FOLLOW, and we are not ready */
+	struct ha_position wants;
 };
 
 struct ha_pending_event {
@@ -259,9 +269,12 @@ MUST_USE enum gw_err ha_ceiling_encode(struct ha *ha, uint64_t key, struct write
 MUST_USE enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted, struct bytes state);
 void ha_ceilings_acked(struct ha *ha);
 void ha_ceilings_reign(struct ha *ha);	  /* another owner */
+void ha_ceilings_stale(struct ha *ha);	  /* we own no more: unless confirmed, nothing of it is used again */
+void ha_ceilings_skip(struct ha *ha);	  /* the follower has lost its memory, and had not said that it owned */
+void ha_ceilings_tell(struct ha *ha);	  /* all of them, in the next turn */
 void ha_ceilings_followed(struct ha *ha); /* somebody is there who can grant more */
 bool ha_ceilings_used(const struct ha *ha);
-void ha_ceilings_blind(struct ha *ha);	   /* rekeys what the owner before us never told */
+void ha_ceilings_blind(struct ha *ha);	   /* rekeys what nobody confirmed */
 void ha_ceilings_lift(struct ha *ha);	   /* nobody else has keys any more */
 void ha_ceilings_doubt(struct ha *ha);	   /* numbers that nobody can name were used: rekey what was shared */
 void ha_ceilings_positions(struct ha *ha); /* follower: says what it may have used */
@@ -284,6 +297,8 @@ mtime ha_roles_due(const struct ha *ha);
 void ha_roles_met(struct ha *ha); /* the peer's HELLO or ROLE is there */
 void ha_roles_acked(struct ha *ha);
 void ha_roles_handed(struct ha *ha);
+bool ha_roles_ready(const struct ha *ha); /* owner: our term is the highest */
+void ha_link_ready(struct ha *ha);	  /* link.c: it is now */
 void ha_roles_peer_left(struct ha *ha);
 
 #endif

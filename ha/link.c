@@ -30,7 +30,7 @@ static void say_hello(struct ha *ha)
 		.software = bytes_str(ha->cfg.software ? ha->cfg.software : ""),
 		.index = ha->env->node.index,
 		.incarnation = ha->env->node.incarnation,
-		.term = r->term,
+		.term = r->heard,
 		.owned_term = r->owned,
 		.role = (uint8_t)r->role,
 		.flags = (uint8_t)((r->traffic ? HA_HELLO_TRAFFIC : 0) | (r->fenced ? HA_HELLO_FENCED : 0)),
@@ -55,7 +55,7 @@ void ha_say_role(struct ha *ha, enum ha_frame_type type)
 	ha->roles.traffic_said = ha->roles.traffic;
 	ha_frame_begin(&f, &ha->tx, type);
 	ha_field_u8(&f, HA_TAG_ROLE, (uint8_t)ha->roles.role);
-	ha_field_u32(&f, HA_TAG_TERM, ha->roles.term);
+	ha_field_u32(&f, HA_TAG_TERM, ha->roles.heard);
 	ha_field_u8(&f, HA_TAG_FLAGS, ha->roles.traffic ? HA_HELLO_TRAFFIC : 0);
 	if (ha_frame_end(&f) != GW_OK)
 		ha_link_break(ha, "out of memory");
@@ -202,7 +202,7 @@ static enum gw_err on_role(struct ha *ha, struct bytes fields)
 	if (s.role != HA_STANDBY && s.role != HA_ACTIVE)
 		return GW_EMALFORMED;
 	if (p->role != s.role)
-		p->following = false; /* an owner's stream, or a follower's, begins anew */
+		p->following = p->waits = false; /* an owner's stream, or a follower's, begins anew */
 	if (ha_is_owner(ha) && s.role == HA_STANDBY && p->role == HA_ACTIVE)
 		p->at.turn = 1; /* it was owner a moment ago, and knows what it used */
 	p->role = s.role;
@@ -231,6 +231,23 @@ static enum gw_err on_ack(struct ha *ha, struct bytes fields)
 	return GW_OK;
 }
 
+static enum gw_err begin_stream(struct ha *ha, const struct ha_position *at)
+{
+	TRY(ha_resync_begin(ha, at));
+	ha->ceil.any_wants = true;
+	ha_ceilings_followed(ha);
+	return GW_OK;
+}
+
+void ha_link_ready(struct ha *ha)
+{
+	if (!ha->link || !ha->peer.waits)
+		return;
+	ha->peer.waits = false;
+	if (begin_stream(ha, &ha->peer.wants) != GW_OK)
+		ha_link_break(ha, "out of memory");
+}
+
 static enum gw_err on_follow(struct ha *ha, struct bytes fields)
 {
 	struct small s;
@@ -238,9 +255,12 @@ static enum gw_err on_follow(struct ha *ha, struct bytes fields)
 	TRY(read_small(ha, fields, &s));
 	if (!ha_is_owner(ha))
 		return GW_OK; /* said to who was owner a moment ago */
-	TRY(ha_resync_begin(ha, &s.at));
-	ha_ceilings_followed(ha);
-	return GW_OK;
+	if (!ha_roles_ready(ha)) {
+		ha->peer.waits = true;
+		ha->peer.wants = s.at;
+		return GW_OK;
+	}
+	return begin_stream(ha, &s.at);
 }
 
 static enum gw_err on_handover(struct ha *ha, struct bytes fields)

@@ -78,7 +78,7 @@ struct ha_hello {
 	struct bytes cluster, node, software; /* names, at most HA_NAME_MAX */
 	uint8_t index;
 	uint32_t incarnation;
-	uint32_t term;	     /* highest that I know of */
+	uint32_t term;	     /* the highest that I know to have had an owner */
 	uint32_t owned_term; /* the last in which I was owner, by my durable state; 0: never */
 	uint8_t role, flags;
 	uint64_t config_hash;

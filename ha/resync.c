@@ -55,6 +55,9 @@ enum gw_err ha_resync_begin(struct ha *ha, const struct ha_position *at)
 	ha->out.slow = false;
 	ha_windows_restart(ha);
 	ha_objects_walk(&ha->objects, full ? 0 : at->turn);
+	/* Of a reign before ours: where it stands then, nobody has confirmed. */
+	if (!full && !ha_epoch_equal(&at->epoch, &ha->epoch))
+		ha_ceilings_tell(ha);
 	ha_frame_begin(&f, &ha->tx, HA_RESYNC);
 	ha_field_u8(&f, HA_TAG_FULL, full);
 	ha_position_write(&f, HA_TAG_POSITION, &target);
@@ -147,6 +150,9 @@ enum gw_err ha_resync_started(struct ha *ha, struct bytes fields)
 	}
 	if (r.bad || at.epoch.term == 0)
 		return GW_EMALFORMED;
+	/* What an owner of an earlier term knows of sequence numbers is not all that was used. */
+	if (at.epoch.term < ha->roles.owned)
+		return GW_ESTATE;
 	ha_inbox_forget(&ha->in);
 	ha->epoch = at.epoch;
 	ha->in.applied = ha->in.installed = at.turn;

@@ -24,11 +24,16 @@ static void persist(struct ha *ha, uint32_t reserve)
 	ev->durable = (struct ha_durable){ reserve, r->owned, r->peer_incarnation };
 }
 
-/* One that is above all that we have heard of. */
+enum { TERM_NODES = 16 };
+
+/* One that is above all that we have heard of. The lower four bits are the node: no term has two owners. */
 static void keep_reserve(struct ha *ha)
 {
-	if (ha->roles.reserve <= ha->roles.term)
-		persist(ha, ha->roles.term + 1);
+	struct ha_roles *r = &ha->roles;
+	uint32_t most = r->above > r->term ? r->above : r->term;
+
+	if (r->reserve <= most)
+		persist(ha, (most / TERM_NODES + 1) * TERM_NODES + (ha->env->node.index & (TERM_NODES - 1)));
 }
 
 void ha_roles_init(struct ha *ha, const struct ha_durable *d)
@@ -39,7 +44,7 @@ void ha_roles_init(struct ha *ha, const struct ha_durable *d)
 	r->started = r->listening = r->changed = ha_now(ha);
 	/* The reserve of our last start may have been used by it: never again. */
 	r->term = d->reserve > d->owned ? d->reserve : d->owned;
-	r->owned = d->owned;
+	r->owned = r->heard = d->owned;
 	r->peer_incarnation = d->incarnation;
 	(void)snprintf(r->reason, sizeof(r->reason), "started");
 	keep_reserve(ha);
@@ -58,7 +63,8 @@ static void take_over_state(struct ha *ha)
 	struct ha_roles *r = &ha->roles;
 	const struct ha_entry *newest = ha->objects.lists[0].last;
 
-	r->behind = !ha->sync.whole || (r->view.beat.role == HA_ACTIVE && r->view.beat.exposed > ha->in.applied);
+	r->behind = ha->objects.live > 0 &&
+		    (!ha->sync.whole || (r->view.beat.role == HA_ACTIVE && r->view.beat.exposed > ha->in.applied));
 	ha->parent = (struct ha_position){ 0 };
 	if (ha->sync.whole && ha->epoch.term > 0)
 		ha->parent = (struct ha_position){ ha->epoch, ha->in.applied };
@@ -83,7 +89,6 @@ static void promote(struct ha *ha, const char *why)
 {
 	struct ha_roles *r = &ha->roles;
 	struct ha_event *ev;
-	bool partial = !ha->sync.whole && ha->objects.live > 0;
 
 	if (r->role == HA_ACTIVE)
 		return;
@@ -94,9 +99,11 @@ static void promote(struct ha *ha, const char *why)
 		return;
 	}
 	r->step = STEP_NONE;
-	r->term = r->owned = r->reserve;
+	r->term = r->owned = r->heard = r->reserve;
+	r->above = 0;
+	r->marked = false;
 	r->role = HA_ACTIVE;
-	r->traffic = r->traffic_said = r->fenced = false;
+	r->traffic = r->traffic_said = r->fenced = r->rival = false;
 	r->reigned = true;
 	take_over_state(ha);
 	log_notice(ha->env->log, "active, term %u: %s%s", r->term, why,
@@ -107,10 +114,31 @@ static void promote(struct ha *ha, const char *why)
 	if (ev)
 		ev->behind = r->behind;
 	keep_reserve(ha);
-	if (partial)
-		ha_ceilings_blind(ha);
+	ha_ceilings_blind(ha);
 	ha_say_role(ha, HA_ROLE);
 	ha_settle_roles(ha);
+}
+
+/* Another one has had a higher term than ours, and we stay: we go on in one above that. */
+static void rise(struct ha *ha)
+{
+	struct ha_roles *r = &ha->roles;
+
+	if (r->above <= r->term)
+		return;
+	if (r->reserve <= r->above) {
+		keep_reserve(ha);
+		return;
+	}
+	r->term = r->owned = r->heard = r->reserve;
+	r->above = 0;
+	r->marked = false;
+	ha->epoch.term = r->term;
+	ha->parent = (struct ha_position){ 0 };
+	ha->objects.forgotten = ha->turn;
+	keep_reserve(ha);
+	ha_say_role(ha, HA_ROLE);
+	ha_link_ready(ha);
 }
 
 void ha_persisted(struct ha *ha, uint32_t reserve)
@@ -119,6 +147,12 @@ void ha_persisted(struct ha *ha, uint32_t reserve)
 
 	if (reserve > r->reserve)
 		r->reserve = reserve;
+	if (ha_is_owner(ha) && r->above > r->term && r->reserve > r->above) {
+		rise(ha);
+	} else if (ha_is_owner(ha) && r->reserve > r->term && !r->marked) {
+		r->marked = true; /* it was written with `owned` as it is now */
+		ha_ceilings_followed(ha);
+	}
 	if (r->step != STEP_PERSISTING)
 		return;
 	if (r->reserve > r->term)
@@ -149,6 +183,7 @@ static void demote(struct ha *ha, const char *why, bool clean)
 	ha->sync.walking = false;
 	ha->peer.following = false;
 	ha_ceilings_reign(ha);
+	ha_ceilings_stale(ha);
 	log_notice(ha->env->log, "standby: %s", why);
 	(void)ha_report(ha, HA_EV_RELEASE, "%s", why);
 	(void)ha_report(ha, HA_EV_SHUT, "%s", why);
@@ -247,6 +282,8 @@ static bool we_stay(uint32_t our_term, bool our_traffic, uint8_t our_index, uint
 
 static void learn_term(struct ha *ha, uint32_t term)
 {
+	if (term > ha->roles.heard)
+		ha->roles.heard = term;
 	if (!ha_is_owner(ha) && term > ha->roles.term)
 		ha->roles.term = term;
 	keep_reserve(ha);
@@ -262,6 +299,8 @@ void ha_roles_met(struct ha *ha)
 	if (ha_is_owner(ha) && p->role == HA_ACTIVE &&
 	    !we_stay(r->term, r->traffic_said, ha->env->node.index, p->term, p->flags & HA_HELLO_TRAFFIC, p->index))
 		demote(ha, "two were active: the other one stays", false);
+	if (ha_is_owner(ha) && p->role == HA_ACTIVE)
+		r->rival = true;
 	if (ha_is_owner(ha) && p->role == HA_STANDBY) {
 		bool empty = p->at.turn == 0;
 
@@ -269,13 +308,18 @@ void ha_roles_met(struct ha *ha)
 		if (empty && p->owned >= r->owned)
 			ha_ceilings_doubt(ha);
 		else if (empty)
-			ha_ceilings_lift(ha);
-		if (p->term > r->term || p->owned >= r->term) {
-			r->term = p->term > p->owned ? p->term : p->owned;
-			keep_reserve(ha);
+			ha_ceilings_skip(ha);
+		if (p->term > r->term || p->owned > r->term) {
+			r->above = p->term > p->owned ? p->term : p->owned;
+			rise(ha);
 		}
 	}
 	learn_term(ha, p->term);
+}
+
+bool ha_roles_ready(const struct ha *ha)
+{
+	return ha->roles.above <= ha->roles.term;
 }
 
 void ha_roles_peer_left(struct ha *ha)
@@ -290,7 +334,8 @@ void ha_peer_fenced(struct ha *ha)
 	if (!ha_is_owner(ha))
 		return;
 	ha->roles.fenced = true;
-	ha_ceilings_lift(ha);
+	/* Should it speak all the same, new keys are what it does not have. */
+	ha_ceilings_doubt(ha);
 }
 
 /* ---- sleep ---- */
@@ -321,6 +366,19 @@ static bool heard_since(const struct watch_view *v, mtime since)
 	return false;
 }
 
+/* Where another one was active, the neighbours believe its announcement: ours goes out again when it is no more. */
+static void announce_again(struct ha *ha, bool rival_now)
+{
+	struct ha_roles *r = &ha->roles;
+
+	if (rival_now) {
+		r->rival = true;
+	} else if (r->rival) {
+		r->rival = false;
+		(void)ha_report(ha, HA_EV_CLAIM, "the other node is active no more");
+	}
+}
+
 static mtime wake_up(struct ha *ha, mtime now)
 {
 	struct ha_roles *r = &ha->roles;
@@ -333,6 +391,8 @@ static mtime wake_up(struct ha *ha, mtime now)
 	/* Heard: whether it is active now was looked at before this. */
 	r->asleep = false;
 	(void)ha_report(ha, HA_EV_OPEN, "nobody else is active");
+	r->rival = true; /* somebody may have been, meanwhile */
+	announce_again(ha, false);
 	ha_outbox_release(ha);
 	return MTIME_NEVER;
 }
@@ -366,6 +426,8 @@ static mtime judge_active(struct ha *ha, const struct watch_result *w, mtime now
 		       false);
 		return MTIME_NEVER;
 	}
+	if (!r->asleep)
+		announce_again(ha, fresh(ha, w) && b->role == HA_ACTIVE);
 	if (!r->view.service_up && w->verdict == PEER_ALIVE && b->service_up && r->step == STEP_NONE && !r->asleep)
 		(void)!ha_switchover(ha, "a service interface is down here", &e);
 	return mtime_min(wake_up(ha, now), w->again);

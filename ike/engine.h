@@ -92,6 +92,7 @@ struct ike {
 	bool closing;
 	bool passive, cookies_dirty;
 	uint32_t era; /* counts activations */
+	uint32_t doubt_era; /* in which SAs taken over are rekeyed soon */
 	uint64_t counters[CNT_COUNT];
 	struct ratelimit stranger_log, stranger_reply;
 	struct ike_msg msg;  /* of the message in hand */

@@ -84,6 +84,11 @@ void ike_apply(struct ike *ike, struct ike_change *changes, size_t n);
  */
 void ike_set_passive(struct ike *ike, bool passive);
 bool ike_is_passive(const struct ike *ike);
+/*
+ * After becoming active behind what the node before us had told its peers: every SA is rekeyed within two minutes, CHILD
+ * SAs first, so that what only one side has is found out. One whose peer has gone on without us ends by that.
+ */
+void ike_doubt_all(struct ike *ike);
 
 /* The object IKE_OBJ_COOKIE (key 0): the secrets of cookies, so that one node accepts what the other gave out. */
 MUST_USE enum gw_err ike_encode_cookies(const struct ike *ike, struct writer *out);

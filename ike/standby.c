@@ -203,6 +203,16 @@ static mtime later(struct ike *ike, mtime when, mtime now, int64_t min_us)
 	return mtime_add(now, min_us + spread(ike, SECONDS(SPREAD_SECONDS)));
 }
 
+static void doubt(struct ike_sa *sa, mtime now)
+{
+	struct ike *ike = sa->ike;
+
+	for (struct child_sa *c = sa->children; c; c = c->next)
+		c->rekey_at = mtime_min(c->rekey_at, mtime_add(now, spread(ike, SECONDS(SPREAD_SECONDS))));
+	sa->rekey_at =
+		mtime_min(sa->rekey_at, mtime_add(now, SECONDS(SPREAD_SECONDS) + spread(ike, SECONDS(SPREAD_SECONDS))));
+}
+
 void sa_resume_timers(struct ike_sa *sa, mtime now)
 {
 	struct ike *ike = sa->ike;
@@ -228,6 +238,8 @@ void sa_resume_timers(struct ike_sa *sa, mtime now)
 			c->life_at = later(ike, c->life_at, now, SECONDS(2 * SPREAD_SECONDS));
 	}
 	sa->rekey_at = later(ike, sa->rekey_at, now, SECONDS(SPREAD_SECONDS));
+	if (ike->doubt_era == ike->era && sa->adopted && sa->state == IKE_UP)
+		doubt(sa, now);
 	if (sa->state == IKE_UP)
 		sa->life_at = later(ike, sa->life_at, now, SECONDS(3 * SPREAD_SECONDS));
 	sa_reschedule(sa);
@@ -275,6 +287,19 @@ void ike_set_passive(struct ike *ike, bool passive)
 bool ike_is_passive(const struct ike *ike)
 {
 	return ike->passive;
+}
+
+void ike_doubt_all(struct ike *ike)
+{
+	mtime now = ike_now(ike);
+
+	ike->doubt_era = ike->era;
+	for (size_t i = 0; i < ike->list_len; i++) {
+		struct ike_sa *sa = ike->list[i];
+
+		if (sa && sa->adopted && sa->state == IKE_UP && sa->era != ike->era)
+			due_set(&ike->due, sa, now);
+	}
 }
 
 /* ---- cookies ---- */

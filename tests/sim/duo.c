@@ -324,6 +324,8 @@ static void do_event(struct duo *d, struct duo_node *n, const struct ha_event *e
 	case HA_EV_ACTIVE:
 		ike_set_passive(n->g.ike, false);
 		n->behind += ev->behind;
+		if (ev->behind)
+			ike_doubt_all(n->g.ike);
 		for (uint64_t b = 0; b < LEASE_BUCKETS; b++)
 			ha_dirty(n->ha, HA_OBJ_LEASES, b, false);
 		break;
