@@ -44,7 +44,16 @@ gateway_start() {
 	EOT
 }
 
-gateway_stop() { gatewayd_stop gateway; }
+gateway_stop() { gatewayd_stop gateway && gateway_left_nothing; }
+
+# In the kernel.
+gateway_left_nothing() {
+	local left
+	left=$(on gateway ip xfrm state && on gateway ip xfrm policy)
+	[[ -z $left ]] || warn "gatewayd left in the kernel: $left"
+	[[ -z $left ]]
+}
+gateway_kill() { gatewayd_kill gateway; }
 gateway_ctl() { gatewayd_ctl gateway "$@"; }
 gateway_log() { gatewayd_log gateway; }
 

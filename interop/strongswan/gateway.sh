@@ -61,6 +61,7 @@ gateway_start() {
 }
 
 gateway_stop() { charon_stop gateway; }
+gateway_kill() { charon_kill gateway; }
 gateway_log() { charon_log gateway; }
 
 gateway_rekey() {
