@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	RX_SIZE = 64 << 10,	  /* dumps come in datagrams of up to 32 kB */
@@ -15,65 +14,70 @@ enum {
 
 /* ---- building ---- */
 
-static size_t align4(size_t n)
-{
-	return (n + 3) & ~(size_t)3;
-}
-
 void nl_reset(struct nl_batch *b, void *buf, size_t cap, uint32_t first_seq)
 {
 	*b = (struct nl_batch){ .buf = buf, .cap = cap, .first_seq = first_seq };
 }
 
-static void *grow(struct nl_batch *b, size_t n)
+/* libmnl's macros for these are of type int. */
+enum { HEADER = sizeof(struct nlmsghdr), ATTR = sizeof(struct nlattr) };
+
+static size_t align4(size_t n)
+{
+	return (n + 3) & ~(size_t)3;
+}
+
+/* libmnl trusts its caller to have the room: whether there is some is asked here, before each of its calls. */
+static bool fits(struct nl_batch *b, size_t n)
 {
 	size_t padded = align4(n);
-	uint8_t *at;
 
 	if (b->full || padded > b->cap - b->n) {
 		b->full = true;
-		return NULL;
+		return false;
 	}
-	at = b->buf + b->n;
-	memset(at, 0, padded);
 	b->n += padded;
-	return at;
+	return true;
+}
+
+static struct nlmsghdr *present(const struct nl_batch *b)
+{
+	return (struct nlmsghdr *)(void *)(b->buf + b->at);
 }
 
 void nl_begin(struct nl_batch *b, uint16_t type, uint16_t flags, const void *head, size_t n)
 {
 	struct nlmsghdr *nlh;
-	void *payload;
 
 	b->at = b->n;
-	nlh = grow(b, sizeof(*nlh));
-	payload = grow(b, n);
-	if (!nlh || !payload)
+	if (!fits(b, HEADER + n))
 		return;
+	nlh = mnl_nlmsg_put_header(b->buf + b->at);
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST);
 	nlh->nlmsg_seq = b->first_seq + b->count;
 	if (n > 0)
-		memcpy(payload, head, n);
+		memcpy(mnl_nlmsg_put_extra_header(nlh, n), head, n);
 }
 
 void *nl_room(struct nl_batch *b, uint16_t type, size_t n)
 {
-	struct nlattr *a = grow(b, sizeof(*a) + n);
+	struct nlattr *a;
 
-	if (!a)
+	if (!fits(b, ATTR + n))
 		return NULL;
+	a = mnl_nlmsg_get_payload_tail(present(b));
+	memset(a, 0, align4(ATTR + n));
 	a->nla_type = type;
-	a->nla_len = (uint16_t)(sizeof(*a) + n);
-	return a + 1;
+	a->nla_len = (uint16_t)(ATTR + n);
+	present(b)->nlmsg_len += (uint32_t)align4(a->nla_len);
+	return mnl_attr_get_payload(a);
 }
 
 void nl_put(struct nl_batch *b, uint16_t type, const void *data, size_t n)
 {
-	void *to = nl_room(b, type, n);
-
-	if (to && n > 0)
-		memcpy(to, data, n);
+	if (fits(b, ATTR + n))
+		mnl_attr_put(present(b), type, n, data);
 }
 
 void nl_put_u32(struct nl_batch *b, uint16_t type, uint32_t v)
@@ -85,6 +89,7 @@ size_t nl_nest(struct nl_batch *b, uint16_t type)
 {
 	size_t at = b->n;
 
+	/* Not mnl_attr_nest_start(): XFRM and rtnetlink know no NLA_F_NESTED where they take nests from us. */
 	(void)nl_room(b, type, 0);
 	return at;
 }
@@ -92,7 +97,7 @@ size_t nl_nest(struct nl_batch *b, uint16_t type)
 void nl_nest_end(struct nl_batch *b, size_t nest)
 {
 	if (!b->full)
-		((struct nlattr *)(void *)(b->buf + nest))->nla_len = (uint16_t)(b->n - nest);
+		mnl_attr_nest_end(present(b), (struct nlattr *)(void *)(b->buf + nest));
 }
 
 bool nl_end(struct nl_batch *b)
@@ -102,7 +107,6 @@ bool nl_end(struct nl_batch *b)
 		b->full = false;
 		return false;
 	}
-	((struct nlmsghdr *)(void *)(b->buf + b->at))->nlmsg_len = (uint32_t)(b->n - b->at);
 	b->last = b->at;
 	b->count++;
 	return true;
@@ -112,24 +116,21 @@ bool nl_end(struct nl_batch *b)
 
 bool nl_attr_next(struct bytes *rest, uint16_t *type, struct bytes *value)
 {
-	struct nlattr a;
+	const struct nlattr *a = (const void *)rest->p;
 	size_t step;
 
-	if (rest->n < sizeof(a))
+	if (rest->n > INT32_MAX || !mnl_attr_ok(a, (int)rest->n))
 		return false;
-	memcpy(&a, rest->p, sizeof(a));
-	if (a.nla_len < sizeof(a) || a.nla_len > rest->n)
-		return false;
-	*type = (uint16_t)(a.nla_type & (uint16_t)NLA_TYPE_MASK);
-	*value = bytes_of(rest->p + sizeof(a), a.nla_len - sizeof(a));
-	step = align4(a.nla_len);
+	*type = mnl_attr_get_type(a);
+	*value = bytes_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+	step = align4(mnl_attr_get_len(a));
 	*rest = step < rest->n ? bytes_of(rest->p + step, rest->n - step) : (struct bytes){ 0 };
 	return true;
 }
 
 struct bytes nl_attrs(const struct nlmsghdr *nlh, size_t head)
 {
-	size_t skip = sizeof(*nlh) + align4(head);
+	size_t skip = HEADER + align4(head);
 
 	if (nlh->nlmsg_len < skip)
 		return (struct bytes){ 0 };
@@ -149,19 +150,19 @@ static void set_buffer(int fd, int force, int plain)
 
 enum gw_err nl_open(int protocol, struct nl_socket *out, struct err *e)
 {
-	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
-	const int on = 1;
+	int on = 1;
 
-	*out = (struct nl_socket){ .fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol) };
-	if (out->fd < 0)
+	*out = (struct nl_socket){ .fd = -1, .mnl = mnl_socket_open2(protocol, SOCK_NONBLOCK | SOCK_CLOEXEC) };
+	if (!out->mnl)
 		return err_set(e, errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT ? GW_EUNSUPPORTED : GW_EIO,
 			       "netlink socket: %s", strerror(errno));
+	out->fd = mnl_socket_get_fd(out->mnl);
 	set_buffer(out->fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(out->fd, SO_SNDBUFFORCE, SO_SNDBUF);
-	(void)setsockopt(out->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
-	(void)setsockopt(out->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	(void)mnl_socket_setsockopt(out->mnl, NETLINK_EXT_ACK, &on, sizeof(on));
+	(void)mnl_socket_setsockopt(out->mnl, NETLINK_CAP_ACK, &on, sizeof(on));
 	out->rx = malloc(RX_SIZE);
-	if (!out->rx || bind(out->fd, (struct sockaddr *)&any, sizeof(any)) != 0) {
+	if (!out->rx || mnl_socket_bind(out->mnl, 0, MNL_SOCKET_AUTOPID) != 0) {
 		enum gw_err code = err_set(e, out->rx ? GW_EIO : GW_ENOMEM, "netlink socket: %s",
 					   strerror(out->rx ? errno : ENOMEM));
 
@@ -173,31 +174,30 @@ enum gw_err nl_open(int protocol, struct nl_socket *out, struct err *e)
 
 void nl_close(struct nl_socket *s)
 {
-	if (s->fd >= 0)
-		(void)close(s->fd);
+	if (s->mnl)
+		(void)mnl_socket_close(s->mnl);
 	free(s->rx);
 	*s = (struct nl_socket){ .fd = -1 };
 }
 
 enum gw_err nl_join(struct nl_socket *s, unsigned group, struct err *e)
 {
-	if (setsockopt(s->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
+	if (mnl_socket_setsockopt(s->mnl, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
 		return GW_OK;
 	return err_set(e, errno == EPERM ? GW_EPERM : GW_EIO, "netlink group %u: %s", group, strerror(errno));
 }
 
 void nl_leave(struct nl_socket *s, unsigned group)
 {
-	(void)setsockopt(s->fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
+	(void)mnl_socket_setsockopt(s->mnl, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
 }
 
 static enum gw_err send_all(struct nl_socket *s, const struct nl_batch *b)
 {
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	ssize_t n = -1;
 
 	for (int i = 0; i < SEND_TRIES; i++) {
-		n = sendto(s->fd, b->buf, b->n, MSG_NOSIGNAL, (struct sockaddr *)&kernel, sizeof(kernel));
+		n = mnl_socket_sendto(s->mnl, b->buf, b->n);
 		if (n >= 0 || (errno != EINTR && errno != ENOBUFS && errno != EAGAIN))
 			break;
 	}
@@ -212,7 +212,7 @@ static ssize_t receive(struct nl_socket *s)
 	ssize_t n;
 
 	do
-		n = recv(s->fd, s->rx, RX_SIZE, MSG_DONTWAIT);
+		n = mnl_socket_recvfrom(s->mnl, s->rx, RX_SIZE);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;
@@ -226,12 +226,12 @@ static ssize_t receive(struct nl_socket *s)
 static const struct nlmsghdr *next_message(struct bytes *rest)
 {
 	const struct nlmsghdr *nlh = (const void *)rest->p;
-	size_t step;
+	int left = (int)rest->n; /* at most RX_SIZE */
 
-	if (rest->n < sizeof(*nlh) || nlh->nlmsg_len < sizeof(*nlh) || nlh->nlmsg_len > rest->n)
+	if (!mnl_nlmsg_ok(nlh, left))
 		return NULL;
-	step = align4(nlh->nlmsg_len);
-	*rest = step < rest->n ? bytes_of(rest->p + step, rest->n - step) : (struct bytes){ 0 };
+	(void)mnl_nlmsg_next(nlh, &left);
+	*rest = left > 0 ? bytes_of(rest->p + (rest->n - (size_t)left), (size_t)left) : (struct bytes){ 0 };
 	return nlh;
 }
 

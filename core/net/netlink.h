@@ -1,6 +1,6 @@
 /*
- * Netlink: batches of requests built into a caller's buffer by pure functions, a non-blocking socket, and answers
- * matched to requests by sequence number.
+ * Netlink by libmnl: batches of requests built into a caller's buffer by pure functions, a non-blocking socket, and
+ * answers matched to requests by sequence number.
  *
  * The kernel works a request off inside the send call and has queued its answer when that returns, so an exchange never
  * waits for anybody. Only errors are answered: the last message of a batch alone asks for an acknowledgement, and its
@@ -9,7 +9,7 @@
 #ifndef CORE_NET_NETLINK_H
 #define CORE_NET_NETLINK_H
 
-#include <linux/netlink.h>
+#include <libmnl/libmnl.h>
 
 #include "core/err.h"
 
@@ -48,7 +48,8 @@ struct bytes nl_attrs(const struct nlmsghdr *nlh, size_t head);
 /* ---- socket ---- */
 
 struct nl_socket {
-	int fd; /* -1: none */
+	struct mnl_socket *mnl; /* owned; NULL: none */
+	int fd;			/* of it, to be watched; -1: none */
 	uint32_t seq;
 	uint64_t overruns; /* how often the kernel had no room for what it had to tell us */
 	uint8_t *rx;	   /* owned */
