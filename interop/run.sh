@@ -20,20 +20,28 @@ CASE_SECONDS=${CASE_SECONDS:-60}
 
 # One story, in a process of its own: a line on the terminal, and one in the results.
 tell() {
-	local name=$1 begin ms status=0 why
+	local name=$1 begin ms status=0 why again=''
 	begin=$(now_ms)
 	timeout -k 10 "$CASE_SECONDS" "interop/cases/$name.sh" >"$OUT/log/$name.out" 2>&1 </dev/null || status=$?
+	# Real time and real peers on a machine that may be busy: a second try counts, and is told.
+	if ((status != 0)); then
+		again=" (second try; first: $(tail -n 1 "$OUT/log/$name.out"))"
+		mv "$OUT/log/$name.out" "$OUT/log/$name.first.out"
+		status=0
+		timeout -k 10 "$CASE_SECONDS" "interop/cases/$name.sh" >"$OUT/log/$name.out" 2>&1 </dev/null || status=$?
+	fi
 	ms=$(($(now_ms) - begin))
 	why=$(tail -n 1 "$OUT/log/$name.out")
 	((status == 124 || status == 137)) && why="did not end within $CASE_SECONDS s"
 	if ((status == 0)); then
-		printf '  ok      %-26s %5d ms\n' "$name" "$ms"
+		printf '  ok      %-26s %5d ms%s\n' "$name" "$ms" "$again"
 	else
 		printf '  FAILED  %-26s %5d ms  %s\n' "$name" "$ms" "${why:-status $status}"
 	fi
 	jq -cn --arg case "$name" --arg client "$CLIENT_NAME" --arg gateway "$GATEWAY" --arg plane "$GATEWAY_PLANE" --arg rig "$rig" \
-		--argjson ms "$ms" --argjson status "$status" --arg why "${why:-status $status}" '{case: $case, plane: $plane, rig: $rig,
+		--argjson ms "$ms" --argjson status "$status" --arg why "${why:-status $status}" --arg again "$again" '{case: $case, plane: $plane, rig: $rig,
 		client: $client, gateway: $gateway, passed: ($status == 0), seconds: ($ms / 1000)} +
+		if $again == "" then {} else {second_try: true} end +
 		if $status == 0 then {} else {why: $why} end' >"$OUT/part/$name"
 }
 

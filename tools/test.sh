@@ -56,7 +56,7 @@ closing() {
 unit_tests() {
 	local begin junit=$OUT/junit.xml good bad
 	begin=$(now_ms)
-	ctest --test-dir build/debug -j2 --timeout 120 --output-on-failure --output-junit "$PWD/$junit" >"$OUT/ctest.log" 2>&1 || true
+	ctest --test-dir build/debug -j2 --timeout 120 --repeat until-pass:2 --output-on-failure --output-junit "$PWD/$junit" >"$OUT/ctest.log" 2>&1 || true
 	if [[ ! -s $junit ]]; then
 		tail -n 20 "$OUT/ctest.log"
 		count 'tests' 0 1 $(($(now_ms) - begin))

@@ -237,33 +237,59 @@ START_TEST(neighbours)
 }
 END_TEST
 
-/* 20,000 hosts among a few wide policies: as many look-ups take no time that grows with the number. */
-START_TEST(many_hosts)
+enum { LOOK_UPS = 20000 };
+
+/* Quickest of three: what 20,000 look-ups among the first `hosts` hosts of 10.0.0.0 take. */
+static int64_t look_ups(uint32_t hosts)
 {
-	enum { N = 20000 };
+	struct addr base = addr_of("10.0.0.0");
+	int64_t best = INT64_MAX;
+
+	for (int round = 0; round < 3; round++) {
+		mtime before = clock_now(clock_system());
+		int64_t took;
+		bool right = true;
+
+		for (uint32_t i = 0; i < LOOK_UPS; i++) {
+			struct inner in = { .proto = 17, .has_ports = true, .src = base };
+
+			right &= addr_add(&base, i % hosts, &in.dst) && spd_out(spd, &in)->reqid == i % hosts + 1;
+		}
+		ck_assert(right);
+		took = mtime_since(before, clock_now(clock_system()));
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+static void add_hosts(uint32_t from, uint32_t to)
+{
 	struct addr base = addr_of("10.0.0.0");
 	struct selector world = any("0.0.0.0/0");
-	mtime before, after;
 
-	(void)set(N + 1, any("0.0.0.0/0"), any("10.0.0.0/8"));
-	(void)set(N + 2, any("0.0.0.0/0"), any("0.0.0.0/0"));
-	for (uint32_t i = 0; i < N; i++) {
+	for (uint32_t i = from; i < to; i++) {
 		struct range r;
 
 		ck_assert(addr_add(&base, i, &r.lo));
 		r.hi = r.lo;
 		(void)set(i + 1, world, selector_of(&r));
 	}
-	before = clock_now(clock_system());
-	for (uint32_t i = 0; i < N; i++) {
-		struct inner in = { .proto = 17, .has_ports = true, .src = base };
+}
 
-		ck_assert(addr_add(&base, i, &in.dst));
-		ck_assert_uint_eq(spd_out(spd, &in)->reqid, i + 1);
-	}
-	after = clock_now(clock_system());
-	/* A linear search would take seconds; the bound is wide because machines and sanitizers are slow. */
-	ck_assert_int_lt(mtime_since(before, after), SECONDS(3));
+/* 20,000 hosts among a few wide policies: a look-up takes no time that grows with the number. */
+START_TEST(many_hosts)
+{
+	enum { FEW = 500, N = 20000 };
+	int64_t few, many;
+
+	(void)set(N + 1, any("0.0.0.0/0"), any("10.0.0.0/8"));
+	(void)set(N + 2, any("0.0.0.0/0"), any("0.0.0.0/0"));
+	add_hosts(0, FEW);
+	few = look_ups(FEW);
+	add_hosts(FEW, N);
+	many = look_ups(N);
+	/* A linear search would take 40 times as long; what grows a little is the misses of caches. */
+	ck_assert_int_lt(many, few * 15);
 	ck_assert_uint_eq(out("1.1.1.1", "10.200.0.1", 6, 1, 2), N + 1);
 	ck_assert_uint_eq(out("1.1.1.1", "11.200.0.1", 6, 1, 2), N + 2);
 }
