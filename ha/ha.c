@@ -180,7 +180,8 @@ struct watch_beat ha_beat(const struct ha *ha)
 				    .exposed = ha->out.exposed,
 				    .synced = ha_is_owner(ha) || (ha->sync.whole && ha->in.applied > 0),
 				    .service_up = !r->seen_view || r->view.service_up,
-				    .asleep = r->asleep };
+				    .asleep = r->asleep,
+				    .traffic = r->traffic };
 }
 
 static const char *weakness(const struct ha *ha)

@@ -47,8 +47,9 @@ struct ha_outbox {
 	} stamps[HA_STAMPS]; /* ring: when unacknowledged turns were sent */
 	unsigned stamp_first, stamp_count;
 	int64_t srtt_us;
-	bool slow;     /* acknowledgements are: held datagrams leave */
-	mtime fast_at; /* since when they are fast again; MTIME_NEVER: they are not */
+	int64_t least_us; /* quickest acknowledgement of this stream: the link itself; 0: none yet */
+	bool slow;	  /* acknowledgements are: held datagrams leave */
+	mtime fast_at;	  /* since when they are fast again; MTIME_NEVER: they are not */
 };
 
 /* ---- inbox ---- */
@@ -80,6 +81,7 @@ struct ha_resync {
 	bool walking; /* owner: chunks are to come */
 	uint64_t target;
 	uint64_t chunk, chunk_acked, end_chunk; /* owner */
+	mtime end_at;				/* when END was written */
 	bool full;				/* follower: until END */
 	bool whole;				/* what we hold is all that there was at our position */
 	uint32_t round;				/* follower: number of the full resync */
@@ -233,8 +235,9 @@ void ha_settle_roles(struct ha *ha); /* after a change of either role */
 void ha_outbox_init(struct ha_outbox *o);
 void ha_outbox_clear(struct ha *ha);
 void ha_outbox_acked(struct ha *ha, uint64_t turn);
-void ha_outbox_release(struct ha *ha); /* what may leave now */
-void ha_outbox_stop(struct ha *ha);    /* owner no more: what waits is dropped */
+void ha_outbox_release(struct ha *ha);		    /* what may leave now */
+void ha_outbox_stop(struct ha *ha);		    /* owner no more: what waits is dropped */
+void ha_outbox_measured(struct ha *ha, int64_t us); /* a round trip */
 bool ha_protected(const struct ha *ha);
 mtime ha_outbox_due(const struct ha *ha);
 void ha_outbox_tick(struct ha *ha);

@@ -215,7 +215,8 @@ uint64_t ha_end_turn(struct ha *ha)
 
 static int64_t timeout_us(const struct ha *ha)
 {
-	int64_t us = TIMEOUT_RTTS * ha->out.srtt_us;
+	/* A standby that gets slower does not stretch its time; a link that is long does. */
+	int64_t us = TIMEOUT_RTTS * (ha->out.srtt_us > ha->out.least_us ? ha->out.srtt_us : ha->out.least_us);
 
 	if (ha->cfg.ack_timeout_us > 0)
 		return ha->cfg.ack_timeout_us;
@@ -232,11 +233,17 @@ bool ha_may_send(const struct ha *ha, uint64_t turn)
 	return ha_is_owner(ha) && !ha->roles.asleep && (ha->out.acked >= turn || !ha_protected(ha));
 }
 
+void ha_outbox_measured(struct ha *ha, int64_t us)
+{
+	if (ha->out.least_us == 0 || us < ha->out.least_us)
+		ha->out.least_us = us > 0 ? us : 1;
+}
+
 static void take_latency(struct ha *ha, int64_t us, mtime now)
 {
 	struct ha_outbox *o = &ha->out;
 
-	/* Slowness itself must not stretch the time that is called slow. */
+	ha_outbox_measured(ha, us);
 	if (!o->slow)
 		o->srtt_us += (us - o->srtt_us) >> (o->srtt_us ? RTT_SHIFT : 0);
 	if (us >= timeout_us(ha) / 2)
@@ -307,6 +314,15 @@ void ha_outbox_release(struct ha *ha)
 	}
 }
 
+/* Only who was spoken to answers. The flags of an IKE message (RFC 7296 3.1). */
+static bool is_answer(struct bytes message)
+{
+	struct reader r = rd_of(message);
+
+	rd_skip(&r, 19);
+	return (rd_u8(&r) & 0x20) != 0;
+}
+
 void ha_send(struct ha *ha, const struct ike_output *out)
 {
 	struct ha_outbox *o = &ha->out;
@@ -321,7 +337,7 @@ void ha_send(struct ha *ha, const struct ike_output *out)
 	memcpy(h->data, out->datagram.data.p, out->datagram.data.n);
 	h->out.datagram.data.p = h->data;
 	h->need = h->out.turn = out->effect == IKE_EFFECT_NONE ? 0 : ha->turn + any_dirty(o);
-	ha->roles.traffic = true;
+	ha->roles.traffic |= is_answer(out->datagram.data);
 	if (h->need == 0 && !ha->roles.asleep) {
 		queue_put(&o->ready, h);
 		return;

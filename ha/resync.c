@@ -53,6 +53,7 @@ enum gw_err ha_resync_begin(struct ha *ha, const struct ha_position *at)
 	ha->out.acked = 0;
 	ha->out.stamp_count = 0;
 	ha->out.slow = false;
+	ha->out.srtt_us = ha->out.least_us = 0;
 	ha_windows_restart(ha);
 	ha_objects_walk(&ha->objects, full ? 0 : at->turn);
 	/* Of a reign before ours: where it stands then, nobody has confirmed. */
@@ -70,6 +71,7 @@ static void write_end(struct ha *ha)
 
 	ha->sync.walking = false;
 	ha->sync.end_chunk = ++ha->sync.chunk;
+	ha->sync.end_at = ha_now(ha);
 	ha_frame_begin(&f, &ha->tx, HA_END);
 	ha_field_u64(&f, HA_TAG_CHUNK, ha->sync.chunk);
 	if (ha_frame_end(&f) != GW_OK)
@@ -123,6 +125,7 @@ void ha_resync_chunk_acked(struct ha *ha, uint64_t chunk)
 	if (s->walking || chunk != s->end_chunk || s->state != HA_SYNC_CATCHING)
 		return;
 	s->state = HA_SYNC_DONE;
+	ha_outbox_measured(ha, mtime_since(s->end_at, ha_now(ha)));
 	s->digest_at = mtime_add(ha_now(ha), ha->cfg.digest_us > 0 ? ha->cfg.digest_us : DIGEST_US);
 	if (ha->out.acked < s->target)
 		ha_outbox_acked(ha, s->target);

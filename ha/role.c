@@ -418,8 +418,11 @@ static mtime judge_active(struct ha *ha, const struct watch_result *w, mtime now
 	const struct watch_beat *b = &r->view.beat;
 	struct err e;
 
-	if (fresh(ha, w) && b->role == HA_ACTIVE && (r->asleep || !(ha->link && ha->peer.hello)) &&
-	    !we_stay(r->term, false, ha->env->node.index, b->term, false, b->index)) {
+	/* One whose loop hangs owns no more: it finds out when it wakes up. Flags only rise, so one of the two stays.
+	 */
+	if (fresh(ha, w) && b->role == HA_ACTIVE && (r->asleep || w->verdict == PEER_ALIVE) &&
+	    (r->asleep || !(ha->link && ha->peer.hello)) &&
+	    !we_stay(r->term, r->traffic, ha->env->node.index, b->term, b->traffic, b->index)) {
 		demote(ha,
 		       r->asleep ? "this node slept, and the other one is active"
 				 : "two were active: the other one has the higher term",

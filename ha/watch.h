@@ -26,6 +26,7 @@ struct watch_beat {
 	uint64_t turn;	  /* it holds */
 	uint64_t exposed; /* active: what left without acknowledgement; a standby below it is behind */
 	bool synced, leaving, service_up, asleep;
+	bool traffic; /* active: clients have spoken to it since its promotion */
 };
 
 struct watch_path {

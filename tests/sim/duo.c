@@ -304,6 +304,8 @@ static void do_event(struct duo *d, struct duo_node *n, const struct ha_event *e
 		ck_assert_int_eq(dp_submit(n->g.plane, ev->token, ev->ops, ev->op_count), GW_OK);
 		break;
 	case HA_EV_PERSIST:
+		if (d->forgetful && ha_role_of(n->ha) == HA_ACTIVE)
+			break;
 		n->durable = ev->durable;
 		ha_persisted(n->ha, ev->durable.reserve);
 		break;

@@ -64,6 +64,7 @@ struct duo {
 	uint64_t lives, refused, rekeys_asked, sent_packets, closed_links;
 	struct witness witness;
 	struct duo_used *used; /* owned */
+	bool forgetful;	       /* what an active node wants on disk never gets there */
 	bool split;	       /* two owners are expected */
 };
 
