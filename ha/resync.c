@@ -329,8 +329,10 @@ static void repair_bucket(struct ha *ha, struct bucket_list *l)
 		struct bytes id = bytes_of(r.at, 9);
 		uint8_t kind = rd_u8(&r);
 		uint64_t key = rd_u64(&r), version = rd_u64(&r);
-		const struct ha_entry *e = ha_objects_find(&ha->objects, kind, key);
+		struct ha_entry *e = ha_objects_find(&ha->objects, kind, key);
 
+		if (e && e->version != version)
+			ha_objects_set(&ha->objects, e, 0, false); /* ours is none: whatever comes is younger */
 		if (!e || e->version != version)
 			ask(ha, HA_ASK_OBJECT, HA_TAG_VERSIONS, id);
 	}

@@ -1,0 +1,240 @@
+/* Who becomes active, and who does not. */
+#include "tests/ha/pair.h"
+
+static struct pair p;
+
+static struct watch_view view(const struct pair_node *peer, bool alive)
+{
+	struct watch_view v = { .service_up = true };
+
+	v.paths[0] = (struct watch_path){ .used = true, .link_up = true };
+	if (alive) {
+		v.paths[0].heard = p.time.now;
+		v.beat = ha_beat(peer->ha);
+	}
+	return v;
+}
+
+static void look(int i, const struct watch_view *v)
+{
+	ha_observe(p.n[i].ha, v);
+	ha_tick(p.n[i].ha);
+	pair_events(&p.n[i]);
+}
+
+static void beats(int times)
+{
+	for (int t = 0; t < times; t++) {
+		p.time.now.us += MILLISECONDS(50);
+		for (int i = 0; i < 2; i++) {
+			struct watch_view v = view(&p.n[1 - i], true);
+
+			look(i, &v);
+		}
+	}
+}
+
+START_TEST(one_of_two)
+{
+	pair_init(&p);
+	beats(10);
+	/* Each listens first. */
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	beats(20);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	/* No preemption: it stays so. */
+	beats(100);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(a_dead_peer_is_replaced_after_three_misses)
+{
+	struct watch_view v;
+
+	pair_init(&p);
+	beats(40);
+	v = view(&p.n[0], true);
+	p.time.now.us += MILLISECONDS(149);
+	look(1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	ck_assert_int_eq(ha_due(p.n[1].ha).us, p.time.now.us + MILLISECONDS(1));
+	p.time.now.us += MILLISECONDS(1);
+	ha_tick(p.n[1].ha);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(an_isolated_one_stays)
+{
+	struct watch_view v;
+
+	pair_init(&p);
+	beats(40);
+	v = view(&p.n[0], true);
+	v.paths[0].link_up = false;
+	p.time.now.us += SECONDS(10);
+	look(1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	v.paths[0].link_up = true;
+	v.service_up = false;
+	look(1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	v.service_up = true;
+	look(1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(without_a_term_on_disk_nobody_is_promoted)
+{
+	struct ha_event ev;
+	struct err e;
+	uint32_t asked = 0;
+	bool active = false;
+
+	pair_init(&p);
+	ha_destroy(p.n[1].ha);
+	pair_node_start(&p, 1, &(struct ha_config){ .cluster = "test" }, &(struct ha_durable){ 33, 16, 0 });
+	/* The reserve of the start before is not used again. */
+	ck_assert_uint_eq(p.n[1].ha->roles.reserve, 49);
+	ck_assert_uint_eq(p.n[1].ha->roles.owned, 16);
+	p.n[1].ha->roles.reserve = 0;
+	p.n[1].ha->roles.persisting = 0;
+	p.n[1].keep_events = true;
+	ck_assert_int_eq(ha_promote(p.n[1].ha, "test", &e), GW_OK);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	while (ha_take_event(p.n[1].ha, &ev)) {
+		active |= ev.kind == HA_EV_ACTIVE || ev.kind == HA_EV_CLAIM;
+		asked = ev.kind == HA_EV_PERSIST ? ev.durable.reserve : asked;
+	}
+	ck_assert(!active);
+	ck_assert_uint_eq(asked, 49);
+	ha_persisted(p.n[1].ha, asked);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+/* The steps of a takeover, and those of the way back, in their order. */
+START_TEST(steps)
+{
+	static const enum ha_event_kind up[] = { HA_EV_CLAIM, HA_EV_OPEN, HA_EV_ACTIVE, HA_EV_PERSIST };
+	static const enum ha_event_kind down[] = { HA_EV_RELEASE, HA_EV_SHUT, HA_EV_PASSIVE };
+	struct ha_event ev;
+	struct err e;
+
+	pair_init(&p);
+	p.n[0].keep_events = true;
+	ck_assert_int_eq(ha_promote(p.n[0].ha, "test", &e), GW_OK);
+	for (size_t i = 0; i < ARRAY_LEN(up); i++) {
+		ck_assert(ha_take_event(p.n[0].ha, &ev));
+		ck_assert_int_eq(ev.kind, up[i]);
+	}
+	ck_assert_uint_eq(ev.durable.owned, 16);
+	ck_assert_uint_eq(ev.durable.reserve, 32);
+	ck_assert(!ha_take_event(p.n[0].ha, &ev));
+	ck_assert_int_eq(ha_promote(p.n[0].ha, "test", &e), GW_ESTATE);
+	ck_assert_int_eq(ha_demote(p.n[0].ha, "test", &e), GW_OK);
+	for (size_t i = 0; i < ARRAY_LEN(down); i++) {
+		ck_assert(ha_take_event(p.n[0].ha, &ev));
+		ck_assert_int_eq(ev.kind, down[i]);
+	}
+	ck_assert_int_eq(ha_switchover(p.n[0].ha, "test", &e), GW_ESTATE);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(a_node_that_slept_is_silent)
+{
+	struct watch_view v;
+
+	pair_init(&p);
+	beats(40);
+	ha_slept(p.n[0].ha, MILLISECONDS(70));
+	pair_send(&p.n[0], "reply", IKE_EFFECT_NONE);
+	ck_assert_uint_eq(pair_sent(&p.n[0]), 1); /* not long enough to be replaced */
+	ha_slept(p.n[0].ha, MILLISECONDS(80));
+	pair_send(&p.n[0], "reply", IKE_EFFECT_NONE);
+	ck_assert_uint_eq(pair_sent(&p.n[0]), 0);
+	/* It hears a standby: it may go on. */
+	beats(1);
+	ck_assert_uint_eq(pair_sent(&p.n[0]), 1);
+	/* It hears a new owner: it is none any more, and what it had to say is dropped. */
+	ha_slept(p.n[0].ha, SECONDS(10));
+	pair_send(&p.n[0], "reply", IKE_EFFECT_NONE);
+	pair_promote(&p.n[1]);
+	beats(1);
+	ck_assert_uint_eq(pair_sent(&p.n[0]), 0);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	/* Nobody is there: after one detection time. */
+	ha_slept(p.n[1].ha, SECONDS(10));
+	v = view(&p.n[0], false);
+	look(1, &v);
+	pair_send(&p.n[1], "reply", IKE_EFFECT_NONE);
+	p.time.now.us += MILLISECONDS(149);
+	look(1, &v);
+	ck_assert_uint_eq(pair_sent(&p.n[1]), 0);
+	p.time.now.us += MILLISECONDS(1);
+	look(1, &v);
+	ck_assert_uint_eq(pair_sent(&p.n[1]), 1);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(of_two_owners_one_stays)
+{
+	for (int traffic = 0; traffic < 4; traffic++)
+		for (int linked = 0; linked < 2; linked++) {
+			int stays = traffic == 1 ? 0 : 1; /* the one with clients, else the higher term */
+
+			pair_init(&p);
+			pair_promote(&p.n[0]);
+			pair_promote(&p.n[1]);
+			p.n[0].ha->roles.traffic = (traffic & 1) != 0;
+			p.n[1].ha->roles.traffic = (traffic & 2) != 0;
+			if (linked) {
+				pair_link(&p);
+				pair_talk(&p);
+			}
+			beats(2);
+			ck_assert_int_eq(ha_role_of(p.n[stays].ha), HA_ACTIVE);
+			ck_assert_int_eq(ha_role_of(p.n[1 - stays].ha), HA_STANDBY);
+			if (linked) {
+				pair_talk(&p);
+				ck_assert_uint_eq(p.n[1 - stays].synced, 1);
+				/* Whoever stays has a term above all that there were. */
+				ck_assert_uint_gt(p.n[stays].ha->roles.term, p.n[1 - stays].ha->roles.owned);
+			}
+			pair_clear(&p);
+		}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("role");
+	TCase *t = tcase_create("role");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, one_of_two);
+	tcase_add_test(t, a_dead_peer_is_replaced_after_three_misses);
+	tcase_add_test(t, an_isolated_one_stays);
+	tcase_add_test(t, without_a_term_on_disk_nobody_is_promoted);
+	tcase_add_test(t, steps);
+	tcase_add_test(t, a_node_that_slept_is_silent);
+	tcase_add_test(t, of_two_owners_one_stays);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
