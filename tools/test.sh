@@ -57,6 +57,8 @@ unit_tests() {
 	local begin junit=$OUT/junit.xml good bad
 	begin=$(now_ms)
 	ctest --test-dir build/debug -j2 --timeout 120 --repeat until-pass:2 --output-on-failure --output-junit "$PWD/$junit" >"$OUT/ctest.log" 2>&1 || true
+	# Real-time tests get a second try on a machine that may be busy: told, not hidden.
+	sed -n 's/.*Test *#[0-9]*: \([a-z0-9_-]*\) .*\*\*\*\(Failed\|Timeout\).*/  first try of \1 failed/p' "$OUT/ctest.log"
 	if [[ ! -s $junit ]]; then
 		tail -n 20 "$OUT/ctest.log"
 		count 'tests' 0 1 $(($(now_ms) - begin))
