@@ -292,6 +292,13 @@ const struct conn_cfg *settings_conn(const struct settings *s, const char *name)
 /* notify type for an error of the choice */
 uint16_t error_notify(enum gw_err code);
 
+/* ---- cp.c: inner addresses and what goes with them (RFC 7296 2.19) ---- */
+
+/* Leases for what the peer's CFG_REQUEST asks for; *reply: it wants an answer. GW_EADDRESS: it got none at all. */
+MUST_USE enum gw_err cp_lease(struct ike_sa *sa, const struct ike_msg *m, bool *reply);
+/* The CFG_REPLY, by the leases of the SA. */
+void cp_answer(const struct ike_sa *sa, struct msg_writer *m);
+
 /* ---- collide.c: pure ---- */
 
 /* RFC 7296 2.8.1: true when the exchange with nonces (a1, a2) loses against (b1, b2): it has the lowest of the four. */
