@@ -40,6 +40,15 @@ enum schema_flags {
 	SCHEMA_ZERO_OK = 8,  /* a duration: 0, off or never besides min..max */
 };
 
+/* What a change of the key does at a reload, the worse the later. Keys say it; those below a section inherit it. */
+enum schema_reload {
+	RELOAD_NOTHING, /* of a key: as what it stands in; outermost RELOAD_NEW_SAS */
+	RELOAD_NOW,	/* in force at once, no SA is touched */
+	RELOAD_NEW_SAS, /* SAs that stand keep what they were made under */
+	RELOAD_SAS_GO,	/* SAs that stand by it end */
+	RELOAD_RESTART, /* set once, at the start */
+};
+
 struct schema_word {
 	const char *name; /* NULL ends a list */
 	int value;
@@ -57,6 +66,7 @@ struct schema_key {
 	const char *fallback;	   /* default as text, items apart by spaces; NULL: none */
 	const char *fallback_text; /* default as people read it, where it is not `fallback` */
 	const char *help;
+	enum schema_reload reload;
 	const struct schema *sub;
 };
 
