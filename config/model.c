@@ -4,6 +4,22 @@
 
 #include <stdlib.h>
 
+const char *conn_auth_text(uint32_t auth, char *buf, size_t n)
+{
+	static const char *const names[] = { "psk", "cert", "eap-mschapv2", "eap-tls" };
+	struct writer w = wr_of(buf, n - 1);
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!(auth & UINT32_C(1) << i))
+			continue;
+		if (w.n > 0)
+			wr_bytes(&w, bytes_str(", "));
+		wr_bytes(&w, bytes_str(names[i]));
+	}
+	buf[w.n] = '\0';
+	return buf;
+}
+
 static void child_clear(struct child_cfg *c)
 {
 	free(c->name);

@@ -63,6 +63,18 @@ struct child_cfg {
 /* What is below today's bar and has been allowed for a connection. */
 enum conn_compat { COMPAT_WEAK_DH = 1 /* MODP-1024 and MODP-1536 in proposals */ };
 
+/* Ways to authenticate; of the peer several are allowed side by side (or-ed). */
+enum conn_auth {
+	CONN_AUTH_PSK = 1,
+	CONN_AUTH_CERT = 2,
+	CONN_AUTH_EAP_MSCHAPV2 = 4,
+	CONN_AUTH_EAP_TLS = 8,
+	CONN_AUTH_EAP = CONN_AUTH_EAP_MSCHAPV2 | CONN_AUTH_EAP_TLS,
+	CONN_AUTH_ANY = CONN_AUTH_PSK | CONN_AUTH_CERT | CONN_AUTH_EAP,
+};
+/* "psk, eap-tls" */
+const char *conn_auth_text(uint32_t auth, char *buf, size_t n);
+
 struct conn_cfg {
 	char *name;
 	struct range *local_addrs; /* none: any */
@@ -72,7 +84,9 @@ struct conn_cfg {
 	struct id_cfg local_id;   /* ID_NONE: the address that the client came to */
 	struct id_cfg *remote_ids; /* none: any */
 	size_t remote_id_count;
-	struct secret psk;
+	uint32_t local_auth;  /* one of enum conn_auth: PSK or CERT */
+	uint32_t remote_auth; /* enum conn_auth, or-ed */
+	struct secret psk;    /* empty unless either side uses it */
 	struct proposal_cfg *proposals; /* IKE */
 	size_t proposal_count;
 	const struct pool_cfg **pools; /* in order; at most one address of each family is given */

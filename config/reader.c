@@ -116,10 +116,14 @@ static void default_list(struct load *l, const struct schema_key *k, struct mark
 
 	for (const char *s = k->fallback; *s; s++)
 		count += *s == ' ';
-	if (text)
-		items = room(l, k, base, count, size);
-	else
+	if (!text) {
 		out_of_memory(l);
+	} else if (k->type == SCHEMA_FLAGS) { /* or-ed into one number */
+		items = (char *)base + k->offset;
+		size = 0;
+	} else {
+		items = room(l, k, base, count, size);
+	}
 	if (items)
 		for (char *item = strtok_r(text, " ", &save); item; item = strtok_r(NULL, " ", &save), items += size)
 			(void)value_type_of(k->type)->parse(l, k, where, item, items, base);

@@ -43,6 +43,16 @@ static const struct schema_word compat_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct schema_word local_auth_words[] = {
+	{ "psk", CONN_AUTH_PSK },
+	{ NULL, 0 },
+};
+
+static const struct schema_word remote_auth_words[] = {
+	{ "psk", CONN_AUTH_PSK },
+	{ NULL, 0 },
+};
+
 static const struct schema_key listen_keys[] = {
 	{ .name = "addresses",
 	  .type = SCHEMA_ADDRESS,
@@ -291,6 +301,12 @@ static const struct schema_key local_keys[] = {
 	  AT(conn_cfg, local_id),
 	  .fallback_text = "the address that the client came to",
 	  .help = "Who we say we are." },
+	{ .name = "auth",
+	  .type = SCHEMA_WORD,
+	  AT(conn_cfg, local_auth),
+	  .words = local_auth_words,
+	  .fallback = "psk",
+	  .help = "How we prove it." },
 };
 static const struct schema local_schema = { KEYS(local_keys) };
 
@@ -302,6 +318,14 @@ static const struct schema_key remote_keys[] = {
 	  .nothing = "any",
 	  .fallback_text = "any",
 	  .help = "Who the client may be; `*` stands for any run of characters." },
+	{ .name = "auth",
+	  .type = SCHEMA_FLAGS,
+	  .flags = SCHEMA_LIST,
+	  AT(conn_cfg, remote_auth),
+	  .words = remote_auth_words,
+	  .max = 4,
+	  .fallback = "psk",
+	  .help = "How the client may prove it; several are allowed side by side." },
 };
 static const struct schema remote_schema = { KEYS(remote_keys) };
 

@@ -20,7 +20,7 @@
 	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) \
 	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
 	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) \
-	X(auth_failed_psk) X(auth_failed_identity) X(auth_failed_method) X(refused_proposal) X(refused_selectors) \
+	X(auth_failed_psk) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_eap) X(refused_proposal) X(refused_selectors) \
 	X(refused_address) X(refused_temporarily) X(install_failed) \
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
 	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
@@ -241,7 +241,7 @@ const struct ike_rule *rules_all(size_t *count);
 /* ---- steps ---- */
 
 void x_init_request(struct ike *ike, const struct ike_header *h, const struct datagram *dg);
-ike_step x_auth_request, x_create_request, x_create_response, x_info_request, x_info_response, x_refuse_busy;
+ike_step x_auth_request, x_auth_round, x_create_request, x_create_response, x_info_request, x_info_response, x_refuse_busy;
 /* The plane has answered for the CHILD SA of sa->peer_x / of our_x / of a held-back outbound SA. */
 void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
 void x_child_is_up(struct ike_sa *sa, struct child_sa *c); /* installed and told to the peer; NULL is fine */

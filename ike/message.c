@@ -132,6 +132,8 @@ enum gw_err msg_parse(struct ike_msg *m, uint8_t first, struct bytes chain, stru
 	uint8_t type = first;
 
 	msg_reset(m);
+	m->first = first;
+	m->chain = chain;
 	for (size_t count = 0; type != PL_NONE; count++) {
 		uint8_t next = rd_u8(&r);
 		bool critical = (rd_u8(&r) & 0x80) != 0;

@@ -37,6 +37,8 @@ struct ike_msg {
 	struct bytes vendors[IKE_MAX_VENDORS];
 	size_t vendor_count;
 	uint8_t unknown_critical; /* type of a critical payload that we do not know; 0: none (2.5) */
+	uint8_t first;            /* what was parsed: type of the first payload, and the chain */
+	struct bytes chain;
 	bool encrypted;           /* an SK or SKF payload came last; its inside is not parsed by msg_parse of the outside */
 };
 

@@ -73,7 +73,7 @@ static void follow_requests(struct ike_sa *sa, uint32_t id)
 {
 	struct window *w = &sa->window;
 
-	if (!sa->adopted || sa->peer_x || sa->state == IKE_HALF_OPEN || id <= w->recv_next)
+	if (!sa->adopted || sa->peer_x || sa->half || id <= w->recv_next)
 		return;
 	sa_log(sa, LOG_LVL_DEBUG, "the peer's requests go on at %u, not %u", id, w->recv_next);
 	w->recv_next = id;
@@ -113,8 +113,8 @@ static void follow_peer(struct ike_sa *sa, const struct datagram *dg)
 	 * 2.23: the address of an authenticated new message is where the peer is now, if a NAT at its side may have
 	 * moved it; and always before the SA is up (the float to the NAT-T port).
 	 */
-	if (sa->state == IKE_HALF_OPEN || sa->peer_nat) {
-		if (sa->state != IKE_HALF_OPEN) {
+	if (sa->half || sa->peer_nat) {
+		if (!sa->half) {
 			sa_move(sa, &dg->to, &dg->from, dg->natt);
 		} else {
 			sa->local = dg->to;
@@ -130,7 +130,7 @@ static void refuse_message(struct ike_sa *sa, const struct ike_header *h, const 
 {
 	enum gw_err sent = send_error(sa, h->exchange, notify, data, dg);
 
-	if (fatal || sent != GW_OK || sa->state == IKE_HALF_OPEN)
+	if (fatal || sent != GW_OK || sa->half)
 		sa_close(sa, "the peer's message does not parse", sent == GW_OK);
 }
 
@@ -201,7 +201,7 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 
 	if (!sa)
 		return;
-	if (sa->state == IKE_HALF_OPEN && sa->half && derive_keys(sa) != GW_OK) {
+	if (sa->half && derive_keys(sa) != GW_OK) {
 		count_up(ike, drop_malformed);
 		ike_log_stranger(ike, &dg->from, "its KE payload gives no shared secret");
 		sa_close(sa, "bad key exchange value", false);

@@ -10,7 +10,7 @@
 const char *ike_state_name(enum ike_state s)
 {
 	static const char *const names[] = { "HALF_OPEN", "ESTABLISHED", "REKEYED", "DELETING",
-					     "LINGERING", "DEAD",	 "NEW" };
+					     "LINGERING", "DEAD",	 "NEW",	    "EAP" };
 
 	return (size_t)s < ARRAY_LEN(names) ? names[s] : "?";
 }
@@ -189,6 +189,9 @@ void sa_drop_half(struct ike_sa *sa)
 	secret_clear(&h->init_request);
 	secret_clear(&h->init_response);
 	secret_clear(&h->peer_ke);
+	secret_clear(&h->auth_chain);
+	secret_clear(&h->our_id);
+	secret_clear(&h->msk);
 	dh_destroy(h->dh);
 	free(h);
 	sa->half = NULL;

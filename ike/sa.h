@@ -20,7 +20,7 @@ struct ike_sa;
 struct exchange;
 struct peer;
 
-enum ike_state {
+enum ike_state { /* records carry the numbers */
 	IKE_HALF_OPEN, /* IKE_SA_INIT answered */
 	IKE_UP,
 	IKE_REKEYED,  /* replaced by a rekey; waits for its DELETE */
@@ -28,6 +28,7 @@ enum ike_state {
 	IKE_LINGERING, /* over (refused, or deleted by the peer): only repeats its last response for a while */
 	IKE_DEAD,      /* freed at the end of the turn; nothing refers to it but the down event */
 	IKE_NEW,       /* being made; none is ever seen in it */
+	IKE_EAP, /* from IKE_HALF_OPEN: the first IKE_AUTH answered, rounds of EAP; sa->half is there in both */
 };
 
 enum child_state {
@@ -75,6 +76,11 @@ struct half_open {
 	struct secret init_request, init_response; /* whole messages, for AUTH */
 	struct secret peer_ke;
 	struct dh_key *dh;
+	/* While IKE_AUTH takes several rounds, or waits. sa->conn is set, but nobody is authenticated. */
+	struct secret auth_chain; /* what is needed of the first IKE_AUTH; see auth_keep() */
+	uint8_t auth_first;	  /* type of the first payload in it */
+	struct secret our_id;	  /* body of the IDr that we sent */
+	struct secret msk;	  /* of EAP (RFC 7296 2.16); empty: none yet */
 	mtime expires;
 	struct half_open_key {
 		struct addr from;

@@ -37,6 +37,10 @@ enum state_field {
 	ST_HALF_DH, /* group 2, length of private key 4, private key, public value */
 	ST_HALF_TIMES, /* expires in 8 */
 	ST_HALF_KEY,   /* address, spi_i 8 */
+	ST_HALF_AUTH,  /* first payload 1, chain: of the first IKE_AUTH */
+	ST_HALF_CONN,  /* name */
+	ST_HALF_OUR_ID,
+	ST_HALF_MSK,
 	/* of our outstanding exchange */
 	ST_X_CORE = 48, /* kind 1, group 2, new_spi 8, old_spi 4, waiting spi 4 */
 	ST_X_NI,

@@ -68,6 +68,38 @@ static bool exchange_fits(const struct sa_record *s)
 	return s->x_kind == X_REKEY_CHILD && (s->x_waiting ? waiting : s->request.n > 0);
 }
 
+static const struct conn_cfg *find_conn(const struct ike *ike, struct bytes name, struct err *e)
+{
+	for (size_t i = 0; i < ike->settings->conn_count; i++) {
+		if (text_is(name, ike->settings->conns[i].name))
+			return &ike->settings->conns[i];
+	}
+	(void)err_set(e, GW_ECONFIG, "connection %.*s is not configured here", (int)(name.n < 60 ? name.n : 60),
+		      (const char *)name.p);
+	return NULL;
+}
+
+/* Between rounds of EAP there is a connection, what was asked for at first, and who we said we are. */
+static enum gw_err check_rounds(const struct ike *ike, struct sa_record *s, struct err *e)
+{
+	static const uint32_t once = PL_BIT(PL_IDI);
+	struct ike_msg *m;
+	bool right;
+
+	if (s->state != IKE_EAP)
+		return GW_OK;
+	s->half_found = find_conn(ike, s->half_conn, e);
+	if (!s->half_found)
+		return GW_ECONFIG;
+	m = malloc(sizeof(*m));
+	if (!m)
+		return err_set(e, GW_ENOMEM, "out of memory");
+	right = s->keys.n > 0 && msg_parse(m, s->half_auth_first, s->half_auth, NULL) == GW_OK &&
+		(m->present & once) == once && !m->encrypted;
+	free(m);
+	return right ? GW_OK : err_set(e, GW_EMALFORMED, "an SA amid EAP lacks something");
+}
+
 static bool half_fits(const struct sa_record *s)
 {
 	return s->half_ni.n && s->half_nr.n && s->half_request.n && s->half_response.n && s->child_count == 0 &&
@@ -94,31 +126,28 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 {
 	struct chosen chosen = { .encr = s->encr, .prf = s->prf, .integ = s->integ, .dh = s->dh };
 	const struct prf_alg *prf = prf_find(s->prf.id);
-	bool half = s->state == IKE_HALF_OPEN;
+	bool half = s->state == IKE_HALF_OPEN || s->state == IKE_EAP;
 
-	if (!s->has_core || s->state >= IKE_DEAD || addr_len(&s->remote.addr) == 0 || addr_len(&s->local.addr) == 0 ||
-	    s->half != half || s->crossing.n > IKE_NONCE_OURS || !is_packed(s->response) || !is_packed(s->request))
+	if (!s->has_core || (s->state >= IKE_DEAD && s->state != IKE_EAP) || addr_len(&s->remote.addr) == 0 ||
+	    addr_len(&s->local.addr) == 0 || s->half != half || s->crossing.n > IKE_NONCE_OURS ||
+	    !is_packed(s->response) || !is_packed(s->request))
 		return err_set(e, GW_EMALFORMED, "the record contradicts itself");
 	if (chosen_suite(&chosen, &s->suite) != GW_OK || !prf || !dh_find(s->dh.id))
 		return err_set(e, GW_EUNSUPPORTED, "an algorithm is unknown here");
-	if (s->keys.n != ike_keys_len(prf, &s->suite) &&
-	    s->keys.n != (half ? 0 : ike_keys_len_up(prf, &s->suite)))
+	if (s->keys.n != ike_keys_len(prf, &s->suite) && s->keys.n != (half ? 0 : ike_keys_len_up(prf, &s->suite)))
 		return err_set(e, GW_EMALFORMED, "keys of a wrong size");
 	if (half)
-		return half_fits(s) ? GW_OK : err_set(e, GW_EMALFORMED, "a half-open SA lacks something");
+		return half_fits(s) ? check_rounds(ike, s, e)
+				    : err_set(e, GW_EMALFORMED, "a half-open SA lacks something");
 	if (s->state == IKE_LINGERING)
 		return s->child_count == 0 && !s->x ? GW_OK : err_set(e, GW_EMALFORMED, "over, but not at rest");
 	if (s->x && !exchange_fits(s))
 		return err_set(e, GW_EMALFORMED, "an exchange that cannot end");
 	if (s->state == IKE_DELETING && !(s->request.n > 0 && s->request_kind == REQ_DELETE_IKE))
 		return err_set(e, GW_EMALFORMED, "being deleted, without a request");
-	for (size_t i = 0; i < ike->settings->conn_count; i++) {
-		if (text_is(s->conn, ike->settings->conns[i].name))
-			s->found = &ike->settings->conns[i];
-	}
+	s->found = find_conn(ike, s->conn, e);
 	if (!s->found)
-		return err_set(e, GW_ECONFIG, "connection %.*s is not configured here",
-			       (int)(s->conn.n < 60 ? s->conn.n : 60), (const char *)s->conn.p);
+		return GW_ECONFIG;
 	if (s->peer.n == 0)
 		return err_set(e, GW_EMALFORMED, "nobody is authenticated");
 	for (size_t i = 0; i < s->child_count; i++)
@@ -179,6 +208,11 @@ static enum gw_err make_half(struct ike_sa *sa, const struct sa_record *s, mtime
 	TRY(secret_copy(&h->init_response, s->half_response));
 	TRY(secret_copy(&h->peer_ke, s->half_ke));
 	TRY(make_dh(sa->ike, s->half_dh, &h->dh));
+	sa->conn = s->half_found;
+	h->auth_first = s->half_auth_first;
+	TRY(secret_copy(&h->auth_chain, s->half_auth));
+	TRY(secret_copy(&h->our_id, s->half_our_id));
+	TRY(secret_copy(&h->msk, s->half_msk));
 	return half_join(sa);
 }
 

@@ -64,6 +64,22 @@ static enum gw_err put_dh(struct writer *w, uint16_t tag, const struct dh_key *d
 	return GW_OK;
 }
 
+/* Between rounds of EAP. While IKE_AUTH waits, nobody outside has seen anything of it. */
+static void put_rounds(struct writer *w, const struct half_open *h)
+{
+	size_t mark;
+
+	if (h->sa->state != IKE_EAP)
+		return;
+	mark = field_begin(w, ST_HALF_AUTH);
+	wr_u8(w, h->auth_first);
+	wr_bytes(w, secret_bytes(&h->auth_chain));
+	field_end(w, mark);
+	field(w, ST_HALF_CONN, bytes_str(h->sa->conn->name));
+	field(w, ST_HALF_OUR_ID, secret_bytes(&h->our_id));
+	field(w, ST_HALF_MSK, secret_bytes(&h->msk));
+}
+
 static enum gw_err put_half(struct writer *w, const struct half_open *h, mtime now)
 {
 	size_t mark = field_begin(w, ST_HALF), inner;
@@ -81,6 +97,7 @@ static enum gw_err put_half(struct writer *w, const struct half_open *h, mtime n
 	put_addr(w, &h->key.from);
 	wr_u64(w, h->key.spi_i);
 	field_end(w, inner);
+	put_rounds(w, h);
 	field_end(w, mark);
 	return GW_OK;
 }
@@ -229,7 +246,7 @@ enum gw_err ike_encode(const struct ike *ike, uint64_t key, struct writer *w)
 	if (sa->half)
 		TRY(put_half(w, sa->half, now));
 	/* While IKE_AUTH waits for the data plane, nobody outside has seen anything of it. */
-	if (sa->state != IKE_HALF_OPEN && sa->peer)
+	if (!sa->half && sa->peer)
 		put_session(w, sa);
 	if (sa->our_x)
 		TRY(put_exchange(w, sa->our_x));

@@ -155,6 +155,19 @@ static enum gw_err read_half(struct reader r, struct sa_record *s, struct err *e
 			s->half_key.from = get_addr(&v);
 			s->half_key.spi_i = rd_u64(&v);
 			break;
+		case ST_HALF_AUTH:
+			s->half_auth_first = rd_u8(&v);
+			s->half_auth = rd_rest(&v);
+			break;
+		case ST_HALF_CONN:
+			s->half_conn = rd_rest(&v);
+			break;
+		case ST_HALF_OUR_ID:
+			s->half_our_id = rd_rest(&v);
+			break;
+		case ST_HALF_MSK:
+			s->half_msk = rd_rest(&v);
+			break;
 		default:
 			if (unknown_is_fatal(tag, e))
 				return GW_EUNSUPPORTED;

@@ -34,6 +34,8 @@ struct sa_record {
 	size_t lease_count;
 	bool half, has_core;
 	struct bytes half_ni, half_nr, half_request, half_response, half_ke, half_dh, x_dh, x_ni, x_nr;
+	uint8_t half_auth_first;
+	struct bytes half_auth, half_conn, half_our_id, half_msk;
 	int64_t half_expires;
 	struct half_open_key half_key;
 	bool x;
@@ -44,7 +46,7 @@ struct sa_record {
 	struct child_record children[IKE_CHILD_MAX];
 	size_t child_count;
 	/* found */
-	const struct conn_cfg *found;
+	const struct conn_cfg *found, *half_found;
 	struct cipher_suite suite;
 };
 

@@ -1,89 +1,18 @@
-/* IKE_AUTH as responder, by shared key (RFC 7296 1.2, 2.15, 2.19), with the first CHILD SA. */
+/*
+ * IKE_AUTH as responder (RFC 7296 1.2, 2.16, 2.19): one round, or several with EAP, and the first CHILD SA at the end.
+ *
+ *   x_auth_request  the first message -> auth_first() -> accepted, EAP, waiting for something from outside, refused
+ *   x_auth_round    what comes after our first answer: EAP, then AUTH by its key
+ *   x_auth_resume   what was waited for is there
+ *   accept          who was authenticated; inner addresses; the CHILD SA, which the data plane installs
+ *   x_auth_finish   the last answer
+ *
+ * While a request is being answered sa->peer_x is set. Who proves what by which means is in auth.c.
+ */
 #include <stdlib.h>
 
-#include "ike/auth_psk.h"
-#include "ike/engine.h"
+#include "ike/auth.h"
 #include "ike/id.h"
-
-/* Our identity towards the peer, as an ID payload body. */
-struct our_id {
-	uint8_t kind;
-	struct bytes data;
-	uint8_t body[4 + IKE_MAX_ID];
-	size_t body_len;
-};
-
-static enum gw_err our_identity(const struct ike_sa *sa, const struct conn_cfg *conn, struct our_id *out)
-{
-	if (conn->local_id.kind != ID_NONE) {
-		out->kind = (uint8_t)conn->local_id.kind;
-		out->data = conn->local_id.data;
-	} else {
-		out->kind = sa->local.addr.family == 6 ? ID_IPV6 : ID_IPV4;
-		out->data = addr_bytes(&sa->local.addr);
-	}
-	if (out->data.n > IKE_MAX_ID)
-		return GW_ELIMIT;
-	memset(out->body, 0, 4);
-	out->body[0] = out->kind;
-	memcpy(out->body + 4, out->data.p, out->data.n);
-	out->body_len = 4 + out->data.n;
-	return GW_OK;
-}
-
-static bool psk_fits(const struct ike_sa *sa, const struct conn_cfg *conn, const struct ike_msg *m)
-{
-	const struct half_open *h = sa->half;
-	uint8_t want[IKE_PRF_MAX];
-	bool same;
-
-	if (conn->psk.n == 0 ||
-	    auth_psk(sa->ike->env->crypto, sa->keys.prf, secret_bytes(&conn->psk), secret_bytes(&h->init_request),
-		     secret_bytes(&h->nr), ike_keys_pi(&sa->keys), m->idi.body, want) != GW_OK)
-		return false;
-	same = secret_equal(bytes_of(want, sa->keys.prf->len), m->auth.data);
-	secret_wipe(want, sizeof(want));
-	return same;
-}
-
-/* The best connection for the identities; among equals the one whose key fits. NULL: refused, and said why. */
-static const struct conn_cfg *authenticate(struct ike_sa *sa, const struct ike_msg *m)
-{
-	const struct settings *s = sa->settings;
-	const struct id_payload *idr = msg_has(m, PL_IDR) ? &m->idr : NULL;
-	char who[ID_TEXT], why[400], from[ENDPOINT_TEXT];
-	int best = 0;
-
-	id_text(m->idi.kind, m->idi.data, who);
-	endpoint_text(&sa->remote, from);
-	for (size_t i = 0; i < s->conn_count; i++) {
-		int rank = conn_rank(&s->conns[i], sa, &m->idi, idr);
-
-		if (rank > best)
-			best = rank;
-	}
-	if (best == 0) {
-		count_up(sa->ike, auth_failed_identity);
-		sa_log(sa, LOG_LVL_INFO, "refused %s from %s: %s", who, from,
-		       conn_explain(sa, &m->idi, idr, why, sizeof(why)));
-		return NULL;
-	}
-	if (!msg_has(m, PL_AUTH) || m->auth.method != AUTH_PSK) {
-		count_up(sa->ike, auth_failed_method);
-		sa_log(sa, LOG_LVL_INFO, "refused %s from %s: it wants to authenticate by %s; configured: shared key",
-		       who, from, msg_has(m, PL_AUTH) ? auth_method_name(m->auth.method) : "EAP");
-		return NULL;
-	}
-	for (size_t i = 0; i < s->conn_count; i++) {
-		const struct conn_cfg *c = &s->conns[i];
-
-		if (conn_rank(c, sa, &m->idi, idr) == best && psk_fits(sa, c, m))
-			return c;
-	}
-	count_up(sa->ike, auth_failed_psk);
-	sa_log(sa, LOG_LVL_INFO, "refused %s from %s: wrong shared key (psk)", who, from);
-	return NULL;
-}
 
 /* Everything older of this identity goes, without a word: the peer has told that it knows nothing of it (2.4). */
 static void initial_contact(struct ike_sa *sa)
@@ -132,10 +61,8 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 {
 	struct exchange *x = sa->peer_x;
 	struct datagram to = { .from = x->from, .to = x->to, .natt = x->natt };
-	const struct half_open *h = sa->half;
-	struct our_id id;
 	struct msg_writer m;
-	uint8_t auth[IKE_PRF_MAX], spi[4];
+	uint8_t spi[4];
 	struct transform t[5];
 	size_t mark, n;
 	enum gw_err code;
@@ -145,20 +72,13 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 		child_close(c, "not installed");
 		c = NULL;
 	}
-	code = our_identity(sa, sa->conn, &id);
-	if (code == GW_OK)
-		code = auth_psk(sa->ike->env->crypto, sa->keys.prf, secret_bytes(&sa->conn->psk),
-				secret_bytes(&h->init_response), secret_bytes(&h->ni), ike_keys_pr(&sa->keys),
-				bytes_of(id.body, id.body_len), auth);
+	chain_start(sa->ike, &m);
+	code = sa->half->msk.n > 0 ? auth_write_msk(sa, &m) : auth_write_ours(sa, &m);
 	if (code != GW_OK) {
 		count_up(sa->ike, drop_internal);
 		sa_close(sa, "cannot authenticate ourselves", false);
 		return;
 	}
-	chain_start(sa->ike, &m);
-	id_write(&m, PL_IDR, id.kind, id.data);
-	auth_write(&m, AUTH_PSK, bytes_of(auth, sa->keys.prf->len));
-	secret_wipe(auth, sizeof(auth));
 	if (x->cp && x->child_error != N_INTERNAL_ADDRESS_FAILURE)
 		cp_answer(sa, &m);
 	if (c) {
@@ -198,38 +118,35 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	}
 }
 
-static enum gw_err refuse(struct ike_sa *sa, const struct datagram *dg)
+static enum gw_err refuse(struct ike_sa *sa)
 {
+	const struct exchange *x = sa->peer_x;
+	struct datagram to = { .from = x->from, .to = x->to, .natt = x->natt };
+
 	/* 2.21.2: told under our keys, without saying which part was wrong. */
-	TRY(send_error(sa, IKE_AUTH, N_AUTHENTICATION_FAILED, (struct bytes){ 0 }, dg));
+	TRY(send_error(sa, IKE_AUTH, N_AUTHENTICATION_FAILED, (struct bytes){ 0 }, &to));
 	sa_close(sa, "authentication failed", true);
 	return GW_OK;
 }
 
-enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+static void note_peer(struct ike_sa *sa, const struct ike_msg *m)
 {
-	struct exchange *x;
-	enum gw_err code;
-
-	count_up(sa->ike, auth_requests);
-	sa->conn = authenticate(sa, m);
-	if (!sa->conn)
-		return refuse(sa, dg);
-	TRY(peer_join(sa->ike, sa, sa->conn->name, m->idi.kind, m->idi.data));
 	if (msg_notify(m, N_IKEV2_MESSAGE_ID_SYNC_SUPPORTED))
 		sa->peer_flags |= PEER_MSGID_SYNC;
 	if (msg_notify(m, N_MOBIKE_SUPPORTED))
 		sa->peer_flags |= PEER_MOBIKE;
 	if (msg_notify(m, N_INITIAL_CONTACT))
 		initial_contact(sa);
-	x = calloc(1, sizeof(*x));
-	if (!x)
-		return GW_ENOMEM;
-	sa->peer_x = x;
-	*x = (struct exchange){
-		.kind = X_AUTH, .message_id = m->h.id, .from = dg->from, .to = dg->to, .natt = dg->natt
-	};
-	sa->half->expires = MTIME_NEVER; /* the data plane answers, or the whole daemon is in trouble */
+}
+
+/* The peer is who it says: `m` is its first message. */
+static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
+{
+	struct exchange *x = sa->peer_x;
+	enum gw_err code;
+
+	TRY(peer_join(sa->ike, sa, sa->conn->name, m->idi.kind, m->idi.data));
+	note_peer(sa, m);
 	code = cp_lease(sa, m, &x->cp);
 	if (code == GW_EADDRESS) {
 		count_up(sa->ike, refused_address);
@@ -250,4 +167,58 @@ enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const str
 	if (x->child_error)
 		x_auth_finish(sa, NULL, GW_OK);
 	return GW_OK;
+}
+
+/* `m` is the peer's first message. */
+static enum gw_err go_on(struct ike_sa *sa, enum auth_verdict verdict, const struct ike_msg *m)
+{
+	switch (verdict) {
+	case AUTH_ACCEPTED:
+		return accept_peer(sa, m);
+	case AUTH_WAITING:
+		return auth_keep(sa, m);
+	default:
+		return refuse(sa);
+	}
+}
+
+static enum gw_err begin_round(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return GW_ENOMEM;
+	count_up(sa->ike, auth_requests);
+	sa->peer_x = x;
+	*x = (struct exchange){
+		.kind = X_AUTH, .message_id = m->h.id, .from = dg->from, .to = dg->to, .natt = dg->natt
+	};
+	sa->half->expires = MTIME_NEVER; /* whoever is waited for answers, or the whole daemon is in trouble */
+	return GW_OK;
+}
+
+enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+{
+	TRY(begin_round(sa, m, dg));
+	return go_on(sa, auth_first(sa, m), m);
+}
+
+enum gw_err x_auth_round(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+{
+	struct ike_msg *first = &sa->ike->msg; /* in it is `m`, too: read before the first message is recalled */
+	enum auth_verdict verdict;
+
+	TRY(begin_round(sa, m, dg));
+	verdict = auth_after_eap(sa, first);
+	return go_on(sa, verdict, first);
+}
+
+void x_auth_resume(struct ike_sa *sa, enum auth_verdict verdict)
+{
+	struct ike_msg *first = &sa->ike->msg;
+
+	if (!sa->peer_x || !sa->half)
+		return;
+	if (auth_recall(sa, first) != GW_OK || go_on(sa, verdict, first) != GW_OK)
+		sa_close(sa, "internal trouble", false);
 }
