@@ -253,5 +253,6 @@ void check_settings(struct load *l, const struct yaml_node *root)
 	check_dataplane(l, root);
 	check_ike(l, root);
 	check_pools(l, root);
+	check_users(l, root);
 	check_conns(l, root);
 }

@@ -83,7 +83,14 @@ void settings_unref(struct settings *s)
 		free(s->pools[i].name);
 		free(s->pools[i].dns);
 	}
+	for (size_t i = 0; i < s->user_count; i++) {
+		free(s->users[i].name);
+		secret_clear(&s->users[i].password);
+		secret_clear(&s->users[i].nt_hash);
+	}
 	ha_clear(&s->ha);
+	free(s->users);
+	free(s->user_slots);
 	free(s->conns);
 	free(s->pools);
 	free(s->listen);

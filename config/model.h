@@ -46,6 +46,13 @@ struct pool_cfg {
 	int64_t lease_time_us; /* how long an identity's address is kept for it after it left */
 };
 
+/* Somebody who authenticates by name and password (EAP). Found by settings_user() of config/users.h. */
+struct user_cfg {
+	char *name;		/* UTF-8, as the client tells it */
+	struct secret password; /* empty once loaded: what is needed of it is its hash */
+	struct secret nt_hash;	/* 16 octets; empty: no password, so none is right */
+};
+
 struct child_cfg {
 	char *name;
 	struct selector *local; /* what clients may reach */
@@ -202,6 +209,10 @@ struct settings {
 	struct ha_cfg ha;
 	struct pool_cfg *pools;
 	size_t pool_count;
+	struct user_cfg *users;
+	size_t user_count;
+	uint32_t *user_slots; /* hash table over users; see config/users.c */
+	size_t user_slot_count;
 	struct conn_cfg *conns;
 	size_t conn_count;
 };

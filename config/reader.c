@@ -149,8 +149,19 @@ static void read_default(struct load *l, const struct schema_key *k, const struc
 static void check_name(struct load *l, const struct schema_key *k, const struct yaml_node *n)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t len = strlen(n->key);
 
-	if (*n->key == 0 || strlen(n->key) > 63 || n->key[strspn(n->key, allowed)] != 0)
+	if (k->flags & SCHEMA_ANY_NAMES) {
+		bool printable = true;
+
+		for (const char *s = n->key; *s; s++)
+			printable = printable && (unsigned char)*s >= 0x20 && *s != 0x7f;
+		if (len < 1 || len > 253 || !printable)
+			report_error(l->report, n->key_at, "names in `%s` are 1 to 253 octets of printable text",
+				     k->name);
+		return;
+	}
+	if (len < 1 || len > 63 || n->key[strspn(n->key, allowed)] != 0)
 		report_error(l->report, n->key_at,
 			     "names in `%s` are 1 to 63 letters, digits, dots, dashes and underscores", k->name);
 }

@@ -52,6 +52,8 @@ const char *source_getenv(const struct config_sources *src, const char *name);
 
 /* check.c: lifetimes that depend on others, and rules across keys. `root` may be NULL. */
 void check_settings(struct load *l, const struct yaml_node *root);
+/* users.c: passwords become hashes, and names a hash table. */
+void check_users(struct load *l, const struct yaml_node *root);
 /* check_ha.c: who is who in `ha:`, and its rules. */
 void check_ha(struct load *l, const struct yaml_node *root);
 

@@ -238,6 +238,21 @@ static const struct schema_key pool_keys[] = {
 };
 static const struct schema pool_schema = { .size = sizeof(struct pool_cfg), KEYS(pool_keys) };
 
+static const struct schema_key user_keys[] = {
+	{ .name = "password",
+	  .type = SCHEMA_SECRET,
+	  AT(user_cfg, password),
+	  .fallback_text = "none",
+	  .help = "Password of the user: text, {file: path} or {env: NAME}." },
+	{ .name = "nt_hash",
+	  .type = SCHEMA_SECRET,
+	  AT(user_cfg, nt_hash),
+	  .fallback_text = "that of `password`",
+	  .help = "NT hash of the password instead of it, 32 hex digits. Who has it can log in as well as with the "
+		  "password." },
+};
+static const struct schema user_schema = { .size = sizeof(struct user_cfg), KEYS(user_keys) };
+
 static const struct schema_key child_keys[] = {
 	{ .name = "local",
 	  .type = SCHEMA_SELECTOR,
@@ -488,6 +503,14 @@ static const struct schema_key root_keys[] = {
 	  .max = 1024,
 	  .sub = &pool_schema,
 	  .help = "Inner addresses for clients, by name." },
+	{ .name = "users",
+	  .type = SCHEMA_NAMED,
+	  .flags = SCHEMA_ANY_NAMES,
+	  AT(settings, users),
+	  .count_offset = offsetof(struct settings, user_count),
+	  .max = 100000,
+	  .sub = &user_schema,
+	  .help = "Who may log in with a password (remote.auth: eap-mschapv2), by name." },
 	{ .name = "connections",
 	  .type = SCHEMA_NAMED,
 	  AT(settings, conns),

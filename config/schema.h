@@ -38,6 +38,7 @@ enum schema_flags {
 	SCHEMA_LIST = 2,     /* a list; a single value stands for a list of one */
 	SCHEMA_EMPTY_OK = 4, /* [] may be written */
 	SCHEMA_ZERO_OK = 8,  /* a duration: 0, off or never besides min..max */
+	SCHEMA_ANY_NAMES = 16, /* SCHEMA_NAMED: names of people, not of things: any printable text */
 };
 
 /* What a change of the key does at a reload, the worse the later. Keys say it; those below a section inherit it. */

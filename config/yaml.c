@@ -130,8 +130,66 @@ static void build_list(struct build *b, struct yaml_node *list, unsigned depth)
 	}
 }
 
+/* ---- keys of one map: hashed, since a file may have ten thousand users ---- */
+
+struct key_set {
+	const struct yaml_node **slots; /* owned; open addressing, at most half full */
+	size_t cap, count;
+};
+
+static size_t hash_key(const char *key)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (; *key; key++)
+		h = (h ^ (uint8_t)*key) * UINT64_C(0x100000001b3);
+	return (size_t)(h ^ h >> 32);
+}
+
+/* The slot of the member of that name, or the free one that it would get. The set has room. */
+static const struct yaml_node **key_slot(const struct key_set *set, const char *key)
+{
+	size_t at = hash_key(key) & (set->cap - 1);
+
+	while (set->slots[at] && strcmp(set->slots[at]->key, key) != 0)
+		at = (at + 1) & (set->cap - 1);
+	return &set->slots[at];
+}
+
+static const struct yaml_node *key_find(const struct key_set *set, const char *key)
+{
+	return set->cap > 0 ? *key_slot(set, key) : NULL;
+}
+
+static bool key_grow(struct key_set *set)
+{
+	struct key_set bigger = { .cap = set->cap ? set->cap * 2 : 16, .count = set->count };
+
+	if (set->count < set->cap / 2)
+		return true;
+	bigger.slots = calloc(bigger.cap, sizeof(const struct yaml_node *));
+	if (!bigger.slots)
+		return false;
+	for (size_t i = 0; i < set->cap; i++)
+		if (set->slots[i])
+			*key_slot(&bigger, set->slots[i]->key) = set->slots[i];
+	free(set->slots);
+	*set = bigger;
+	return true;
+}
+
+static void key_add(struct build *b, struct key_set *set, const struct yaml_node *n)
+{
+	if (!key_grow(set)) {
+		stop(b, n->key_at, "out of memory");
+		return;
+	}
+	*key_slot(set, n->key) = n;
+	set->count++;
+}
+
 /* The key that `e` is, or NULL after an error; *skip: the member cannot be kept, but its value is still read over. */
-static char *build_key(struct build *b, const struct yaml_node *map, const yaml_event_t *e, unsigned depth, bool *skip)
+static char *build_key(struct build *b, const struct key_set *set, const yaml_event_t *e, unsigned depth, bool *skip)
 {
 	struct mark at = mark_of(e->start_mark);
 	const struct yaml_node *other;
@@ -150,7 +208,7 @@ static char *build_key(struct build *b, const struct yaml_node *map, const yaml_
 	key = scalar_text(b, e);
 	if (!key)
 		return NULL;
-	other = yaml_tree_get(map, key);
+	other = key_find(set, key);
 	if (strcmp(key, "<<") == 0)
 		report_error(b->report, at, "merge keys (<<) are not supported");
 	else if (other)
@@ -160,14 +218,14 @@ static char *build_key(struct build *b, const struct yaml_node *map, const yaml_
 	return key;
 }
 
-static void build_map(struct build *b, struct yaml_node *map, unsigned depth)
+static void build_members(struct build *b, struct yaml_node *map, struct key_set *set, unsigned depth)
 {
 	yaml_event_t e;
 
 	while (next_event(b, &e)) {
 		struct mark at = mark_of(e.start_mark);
 		bool end = e.type == YAML_MAPPING_END_EVENT, skip = true;
-		char *key = end ? NULL : build_key(b, map, &e, depth, &skip);
+		char *key = end ? NULL : build_key(b, set, &e, depth, &skip);
 		struct yaml_node *n = NULL;
 
 		wipe_event(&e);
@@ -185,7 +243,16 @@ static void build_map(struct build *b, struct yaml_node *map, unsigned depth)
 		n->key = key;
 		n->key_at = at;
 		append(b, map, n);
+		key_add(b, set, n);
 	}
+}
+
+static void build_map(struct build *b, struct yaml_node *map, unsigned depth)
+{
+	struct key_set set = { 0 };
+
+	build_members(b, map, &set, depth);
+	free(set.slots);
 }
 
 static struct yaml_node *build_node(struct build *b, const yaml_event_t *e, unsigned depth)

@@ -9,10 +9,10 @@
 #include "config/report.h"
 
 enum yaml_limits {
-	YAML_MAX_BYTES = 1 << 20,
+	YAML_MAX_BYTES = 4 << 20,
 	YAML_MAX_DEPTH = 12,
-	YAML_MAX_NODES = 100000,
-	YAML_MAX_MEMBERS = 8192, /* of one map or list */
+	YAML_MAX_NODES = 400000,
+	YAML_MAX_MEMBERS = 100000, /* of one map or list */
 	YAML_MAX_SCALAR = 8192,	 /* octets */
 };
 

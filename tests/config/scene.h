@@ -22,7 +22,8 @@ static inline enum gw_err scene_secret(void *arg, const char *path, struct secre
 	(void)arg;
 	if (strcmp(path, "/etc/gateway/ha") == 0)
 		return secret_copy(out, bytes_str("sixteen octets or more\n"));
-	if (strcmp(path, "/etc/gateway/psk") != 0 && strcmp(path, "psk") != 0 && strcmp(path, "/x/psk") != 0)
+	if (strcmp(path, "/etc/gateway/alice") != 0 && strcmp(path, "/etc/gateway/psk") != 0 &&
+	    strcmp(path, "psk") != 0 && strcmp(path, "/x/psk") != 0)
 		return err_set(e, GW_EIO, "No such file or directory");
 	return secret_copy(out, bytes_str("from the file\n"));
 }

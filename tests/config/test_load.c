@@ -563,9 +563,9 @@ START_TEST(files)
 	ck_assert_ptr_null(config_load_file(path, NULL, &r));
 	ck_assert_str_eq(r.items[0].text, "is empty");
 	config_report_clear(&r);
-	ck_assert_int_eq(truncate(path, (1 << 20) + 1), 0);
+	ck_assert_int_eq(truncate(path, (4 << 20) + 1), 0);
 	ck_assert_ptr_null(config_load_file(path, NULL, &r));
-	ck_assert_str_eq(r.items[0].text, "larger than 1048576 octets");
+	ck_assert_str_eq(r.items[0].text, "larger than 4194304 octets");
 	config_report_clear(&r);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_ptr_null(config_load_file(path, NULL, &r));
