@@ -39,6 +39,8 @@ static struct settings *load(const char *file, struct bytes yaml, bool world_rea
 	if (!l.settings->file)
 		report_error(report, (struct mark){ 0, 0 }, "out of memory");
 	read_tree(&l, yaml);
+	if (report->errors == 0 && settings_index(l.settings) != GW_OK)
+		report_error(report, (struct mark){ 0, 0 }, "out of memory");
 	if (report->errors > 0) {
 		settings_unref(l.settings);
 		return NULL;

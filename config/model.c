@@ -92,6 +92,7 @@ void settings_unref(struct settings *s)
 	free(s->users);
 	free(s->user_slots);
 	free(s->conns);
+	free(s->conns_by_name);
 	free(s->pools);
 	free(s->listen);
 	free(s->file);
@@ -101,4 +102,46 @@ void settings_unref(struct settings *s)
 	free(s->control_socket);
 	free(s->control_group);
 	free(s);
+}
+
+static int conn_order(const void *a, const void *b)
+{
+	return strcmp((*(const struct conn_cfg *const *)a)->name, (*(const struct conn_cfg *const *)b)->name);
+}
+
+enum gw_err settings_index(struct settings *s)
+{
+	s->conns_by_name = calloc(s->conn_count + 1, sizeof(*s->conns_by_name));
+	if (!s->conns_by_name)
+		return GW_ENOMEM;
+	for (size_t i = 0; i < s->conn_count; i++)
+		s->conns_by_name[i] = &s->conns[i];
+	qsort(s->conns_by_name, s->conn_count, sizeof(*s->conns_by_name), conn_order);
+	return GW_OK;
+}
+
+const struct conn_cfg *settings_conn(const struct settings *s, const char *name)
+{
+	size_t lo = 0, hi = s->conn_count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int order = strcmp(name, s->conns_by_name[mid]->name);
+
+		if (order == 0)
+			return s->conns_by_name[mid];
+		if (order < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+const struct pool_cfg *settings_pool(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->pool_count; i++)
+		if (strcmp(s->pools[i].name, name) == 0)
+			return &s->pools[i];
+	return NULL;
 }

@@ -215,9 +215,16 @@ struct settings {
 	size_t user_slot_count;
 	struct conn_cfg *conns;
 	size_t conn_count;
+	const struct conn_cfg **conns_by_name; /* owned; the same, sorted */
 };
 
 struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings *s); /* wipes and frees at the last one; NULL is fine */
+
+/* By name; NULL: there is none. */
+const struct conn_cfg *settings_conn(const struct settings *s, const char *name);
+const struct pool_cfg *settings_pool(const struct settings *s, const char *name);
+/* Of load.c, when all is read: makes the order that settings_conn() searches. GW_ENOMEM. */
+MUST_USE enum gw_err settings_index(struct settings *s);
 
 #endif

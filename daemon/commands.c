@@ -323,14 +323,23 @@ static enum gw_err log_level(void *ctx, struct control_call *call)
 	return GW_OK;
 }
 
+/* First step: begins. The others: it may have ended. */
 static enum gw_err reload(void *ctx, struct control_call *call)
 {
 	struct gateway *g = ctx;
-	enum gw_err r = gateway_reload(g, &call->err);
+	enum gw_err r;
+	json_t *item;
 
-	if (r == GW_OK)
-		control_item(call, json_pack("{s:I, s:I}", "conns", (json_int_t)g->settings->conn_count, "pools",
-					     (json_int_t)g->settings->pool_count));
+	if (call->cursor[0] == 0) {
+		TRY(reload_start(g->reload, call->request->dry_run, &call->err));
+		call->cursor[0] = 1;
+	}
+	if (reload_running(g->reload)) {
+		call->idle = true;
+		return GW_PENDING;
+	}
+	r = reload_result(g->reload, &item, &call->err);
+	control_item(call, item);
 	return r;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -153,6 +154,7 @@ static void call_step(struct control_client *c)
 	enum gw_err r;
 
 	c->call.step_began = c->call.items;
+	c->call.idle = false;
 	r = c->command->step(c->control->ctx, &c->call);
 
 	if (r == GW_PENDING)
@@ -247,18 +249,35 @@ static void client_destroy(struct control_client *c)
 	free(c);
 }
 
+/* Whether nobody reads any more, either; one that has only shut down its sending side waits for its answer. */
+static bool is_gone(const struct control_client *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
+/* A command that waits for something to happen, with nothing to say meanwhile. */
+static bool is_idle(const struct control_client *c)
+{
+	return c->command && c->call.idle && c->out_at == c->out_n;
+}
+
+/* What to wait for now. No further requests before those are answered. */
+static unsigned wanted(const struct control_client *c)
+{
+	if (is_idle(c))
+		return c->hung_up || c->in_n == sizeof(c->in) ? 0 : LOOP_READ; /* of which only the end matters */
+	return c->out_at < c->out_n || c->command || memchr(c->in, '\n', c->in_n) ? LOOP_WRITE : LOOP_READ;
+}
+
 /* After each callback: what to wait for now; or the end. */
 static void client_settle(struct control_client *c)
 {
-	/* An answer unread, a command under way, or a request that waits for either. */
-	bool busy = c->out_at < c->out_n || c->command || line_end(c);
-
-	if (c->broken || (c->hung_up && !busy)) {
+	if (c->broken || (c->hung_up && (is_idle(c) ? is_gone(c) : wanted(c) == LOOP_READ)))
 		client_destroy(c);
-		return;
-	}
-	/* No further requests before those are answered. */
-	loop_fd_want(c->watch, busy ? LOOP_WRITE : LOOP_READ);
+	else
+		loop_fd_want(c->watch, wanted(c));
 }
 
 static void client_read(struct control_client *c)
@@ -283,7 +302,7 @@ static void client_ready(void *arg, unsigned what)
 
 	if (what & LOOP_READ)
 		client_read(c);
-	if (c->command && c->out_n - c->out_at < OUT_HIGH)
+	if (c->command && !c->call.idle && c->out_n - c->out_at < OUT_HIGH)
 		call_step(c);
 	take_lines(c);
 	if (!c->broken && !out_flush(c))
@@ -323,6 +342,17 @@ size_t control_client_count(const struct control *c)
 	return c->count;
 }
 
+void control_wake(struct control *control)
+{
+	for (struct control_client *c = control->clients; c; c = c->next) {
+		if (!c->command || !c->call.idle)
+			continue;
+		c->call.idle = false;
+		c->active = loop_now(control->loop);
+		loop_fd_want(c->watch, LOOP_WRITE);
+	}
+}
+
 static void sweep_due(void *arg)
 {
 	struct control *control = arg;
@@ -331,7 +361,7 @@ static void sweep_due(void *arg)
 
 	for (; c; c = next) {
 		next = c->next;
-		if (mtime_since(c->active, now) >= IDLE_MAX_US)
+		if (is_idle(c) ? is_gone(c) : mtime_since(c->active, now) >= IDLE_MAX_US)
 			client_destroy(c);
 	}
 	if (control->count > 0)

@@ -32,6 +32,7 @@ struct control_call {
 	uint64_t cursor[2];  /* 0 at first; the command's own */
 	uint64_t items;	     /* sent so far */
 	uint64_t step_began; /* `items` at the beginning of this step */
+	bool idle;	     /* set by a step that returns GW_PENDING: not called again before control_wake() */
 	struct control_client *client;
 };
 
@@ -57,6 +58,9 @@ void control_destroy(struct control *c);
  */
 bool control_adopt(struct control *c, int fd, bool root);
 size_t control_client_count(const struct control *c);
+
+/* Something has happened: commands that are idle are called again. */
+void control_wake(struct control *c);
 
 /* ---- for commands ---- */
 

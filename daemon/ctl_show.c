@@ -458,10 +458,49 @@ bool ctl_show_level(const json_t *items, const struct ctl_style *style, FILE *ou
 	return fprintf(out, "%s\n", word(json_array_get(items, 0), "level")) >= 0;
 }
 
+/* The words of config/diff.h for people. */
+static const char *effect_text(const char *effect)
+{
+	static const char *const texts[][2] = {
+		{ "now", "at once, no SA is touched" },
+		{ "new-sas", "new SAs only" },
+		{ "sas-go", "these SAs go" },
+		{ "restart", "takes a restart" },
+	};
+
+	for (size_t i = 0; effect && i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(effect, texts[i][0]) == 0)
+			return texts[i][1];
+	return effect;
+}
+
 bool ctl_show_reload(const json_t *items, const struct ctl_style *style, FILE *out)
 {
-	const json_t *v = json_array_get(items, 0);
+	static const char *const heads[] = { "ITEM", "CHANGE", "KEYS", "EFFECT", ">SAS" };
+	const struct table_kind kind = { COLUMNS(heads), 0 };
+	const json_t *v = json_array_get(items, 0), *changes = at(v, "changes");
+	bool dry = json_is_true(at(v, "dry_run"));
+	struct table *t = table_create(&kind, 1);
 
-	(void)style;
-	return fprintf(out, "reloaded: %lld connections, %lld pools\n", number(v, "conns"), number(v, "pools")) >= 0;
+	if (!t)
+		return false;
+	for (size_t i = 0; i < json_array_size(changes); i++) {
+		const json_t *c = json_array_get(changes, i);
+
+		table_row(t, 0);
+		table_cell(t, text(c, "item"));
+		table_cell(t, text(c, "change"));
+		table_cell(t, text(c, "keys"));
+		table_cell(t, effect_text(text(c, "effect")));
+		table_cellf(t, "%lld", number(c, "sas"));
+	}
+	if (!finish(t, style, out, "no changes"))
+		return false;
+	if (number(v, "more") > 0)
+		fprintf(out, "and %lld more\n", number(v, "more"));
+	if (dry)
+		return fprintf(out, "dry run: nothing was done; %lld IKE SAs and %lld CHILD SAs would end\n",
+			       number(v, "sas"), number(v, "children")) >= 0;
+	return fprintf(out, "reloaded: %lld connections, %lld pools; %lld IKE SAs and %lld CHILD SAs end\n",
+		       number(v, "conns"), number(v, "pools"), number(v, "sas"), number(v, "children")) >= 0;
 }

@@ -49,121 +49,21 @@ static void on_patience_over(void *arg)
 static void on_signal(void *arg, int number)
 {
 	struct gateway *g = arg;
-	struct err e = { 0 };
 
 	if (number == SIGHUP)
-		(void)!gateway_reload(g, &e); /* has logged why not */
+		reload_hangup(g->reload);
 	else
 		gateway_stop(g);
 }
 
 /* ---- settings ---- */
 
-static void apply_log(struct gateway *g)
+void gateway_apply_log(struct gateway *g)
 {
 	g->log.level = g->settings->log_level;
 	g->log.format = g->settings->log_format;
 	if (g->settings->log_auto)
 		g->log.format = sdnotify_journal() ? LOG_JOURNAL : LOG_TEXT;
-}
-
-static bool texts_differ(const char *a, const char *b)
-{
-	return a != b && (!a || !b || strcmp(a, b) != 0);
-}
-
-static bool listens_differ(const struct settings *a, const struct settings *b)
-{
-	if (a->listen_count != b->listen_count || a->port != b->port || a->port_natt != b->port_natt)
-		return true;
-	for (size_t i = 0; i < a->listen_count; i++)
-		if (!addr_equal(&a->listen[i], &b->listen[i]))
-			return true;
-	return false;
-}
-
-/* What is set once, at the start. */
-static void warn_fixed(struct gateway *g, const struct settings *was, const struct settings *is)
-{
-	const struct {
-		const char *key;
-		bool changed;
-	} fixed[] = {
-		{ "listen", listens_differ(was, is) },
-		{ "dataplane", was->dataplane != is->dataplane },
-		{ "userspace", texts_differ(was->tun_name, is->tun_name) || was->tun_mtu != is->tun_mtu ||
-				       was->raw_esp != is->raw_esp },
-		{ "control", texts_differ(was->control_socket, is->control_socket) ||
-				     texts_differ(was->control_group, is->control_group) },
-		{ "state_dir", texts_differ(was->state_dir, is->state_dir) },
-		{ "node_index", was->node_index != is->node_index },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		if (fixed[i].changed)
-			log_warn(&g->log, "`%s` has changed: that takes effect with a restart", fixed[i].key);
-}
-
-static void log_report(struct gateway *g, const struct config_report *report)
-{
-	char text[1024];
-
-	for (size_t i = 0; i < report->count; i++)
-		log_line(&g->log, report->items[i].warning ? LOG_LVL_WARN : LOG_LVL_ERROR, NULL, "%s",
-			 config_problem_text(report, i, text, sizeof(text)));
-}
-
-static enum gw_err adopt_settings(struct gateway *g, struct settings *s, struct err *e)
-{
-	enum gw_err r = pools_configure(g->pools, s);
-
-	if (r == GW_OK)
-		r = ike_configure(g->ike, s);
-	if (r != GW_OK) {
-		/* Pools borrow the settings they were given: back to those that stay. */
-		if (pools_configure(g->pools, g->settings) != GW_OK)
-			log_error(&g->log, "pools: out of memory");
-		return err_set(e, r, "reload failed, the old configuration stays: %s", gw_err_text(r));
-	}
-	warn_fixed(g, g->settings, s);
-	plane_route(g, s);
-	settings_unref(g->settings);
-	g->settings = settings_ref(s);
-	apply_log(g);
-	return GW_OK;
-}
-
-enum gw_err gateway_reload(struct gateway *g, struct err *e)
-{
-	struct config_report report = { 0 };
-	struct settings *s;
-	enum gw_err r;
-
-	if (!g->config_file)
-		return err_set(e, GW_ECONFIG, "there is no configuration file to read again");
-	sdnotify_send(&g->notify, "RELOADING=1");
-	s = config_load_file(g->config_file, NULL, &report);
-	log_report(g, &report);
-	if (s) {
-		r = adopt_settings(g, s, e);
-		settings_unref(s);
-	} else {
-		char first[200] = "cannot be read";
-
-		for (size_t i = 0; i < report.count; i++)
-			if (!report.items[i].warning) {
-				(void)config_problem_text(&report, i, first, sizeof(first));
-				break;
-			}
-		r = err_set(e, GW_ECONFIG, "%s%s", first, report.errors > 1 ? " (and more, see the log)" : "");
-	}
-	config_report_clear(&report);
-	if (r == GW_OK)
-		log_notice(&g->log, "configuration reloaded; SAs that stand keep what they were made under");
-	else
-		log_error(&g->log, "configuration not reloaded, the old one stays in force");
-	sdnotify_send(&g->notify, "READY=1");
-	return r;
 }
 
 /* ---- life ---- */
@@ -223,7 +123,8 @@ static enum gw_err open_engine(struct gateway *g, struct err *e)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	g->leases = leases_create(&g->env, g->loop, g->settings->state_dir, g->pools);
 	g->ike = ike_create(&g->env, g->settings, g->pools);
-	if (!g->leases || !g->ike)
+	g->reload = reload_create(g);
+	if (!g->leases || !g->ike || !g->reload)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	n = leases_load(g->leases, g->settings);
 	if (n > 0)
@@ -286,7 +187,7 @@ struct gateway *gateway_create(struct settings *settings, const struct gateway_o
 	g->incarnation.fd = -1;
 	g->notify.fd = -1;
 	g->log.clock = clock_system();
-	apply_log(g);
+	gateway_apply_log(g);
 	g->rng = rng_system_create();
 	g->env = (struct env){ .clock = clock_system(), .rng = g->rng, .log = &g->log };
 	g->started = clock_now(g->env.clock);
@@ -335,6 +236,7 @@ void gateway_destroy(struct gateway *g)
 		return;
 	if (g->dp && g->leases && leases_save(g->leases, &e) != GW_OK)
 		log_error(&g->log, "%s", e.text);
+	reload_destroy(g->reload);
 	control_destroy(g->control);
 	ike_destroy(g->ike);
 	plane_close(g); /* before the sockets, which it borrows */

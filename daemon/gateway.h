@@ -12,6 +12,7 @@
 #include "daemon/control.h"
 #include "daemon/incarnation.h"
 #include "daemon/leases.h"
+#include "daemon/reload.h"
 #include "daemon/sdnotify.h"
 #include "ike/ike.h"
 
@@ -45,6 +46,7 @@ struct gateway {
 	struct pools *pools;   /* owned */
 	struct ike *ike;       /* owned */
 	struct leases *leases; /* owned */
+	struct reload *reload; /* owned */
 	struct dataplane *dp;  /* owned */
 	const char *plane_why; /* why this plane */
 	char plane_text[256];
@@ -78,8 +80,8 @@ struct gateway *gateway_create(struct settings *settings, const struct gateway_o
 void gateway_run(struct gateway *g);
 /* Begins it: DELETEs to all, at most two seconds of waiting. A second call ends at once. */
 void gateway_stop(struct gateway *g);
-/* Reads the configuration again; an invalid one is logged whole and changes nothing. GW_ECONFIG then. */
-enum gw_err gateway_reload(struct gateway *g, struct err *e);
+/* Level and format of log lines, as the settings say. */
+void gateway_apply_log(struct gateway *g);
 void gateway_destroy(struct gateway *g);
 
 #endif

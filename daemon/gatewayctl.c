@@ -26,6 +26,7 @@ enum ctl_option {
 	OPT_CHILD = 1 << 6,
 	OPT_REASON = 1 << 7,
 	OPT_LEVEL = 1 << 8, /* a plain argument */
+	OPT_DRY_RUN = 1 << 9,
 	OPT_SELECT = OPT_ID | OPT_CHILD_ID | OPT_CONN | OPT_PEER,
 };
 
@@ -62,7 +63,8 @@ static const struct ctl_command {
 	  "ask peers for a sign of life now {--id N|--conn NAME|--peer WHO|--all}" },
 	{ "log-level", OPT_LEVEL, FORM_MERGE, NULL, ctl_show_level,
 	  "say or set it: log-level [error|warn|notice|info|debug]" },
-	{ "reload", 0, FORM_MERGE, NULL, ctl_show_reload, "read the configuration again" },
+	{ "reload", OPT_DRY_RUN, FORM_MERGE, NULL, ctl_show_reload,
+	  "read the configuration again [--dry-run]: say what it would change" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -151,14 +153,25 @@ static bool each_item(void *arg, json_t *item)
 	return json_array_append(job->items, item) == 0;
 }
 
+/* Of a configuration that was refused: all that is wrong with it. */
+static void say_problems(const struct job *job)
+{
+	const json_t *problems = json_object_get(json_array_get(job->items, 0), "problems");
+
+	for (size_t i = 0; i < json_array_size(problems); i++)
+		fprintf(stderr, "%s\n", json_string_value(json_array_get(problems, i)));
+}
+
 static int do_job(struct job *job)
 {
 	enum ctl_exit r = ctl_ask(job->socket, job->request, job->timeout_s, each_item, job);
 	size_t n = job->json ? job->printed : json_array_size(job->items);
 	bool ok;
 
-	if (r != CTL_OK)
+	if (r != CTL_OK) {
+		say_problems(job);
 		return (int)r;
+	}
 	ok = job->json ? end_json(job) : job->command->show(job->items, &job->style, stdout) && fflush(stdout) == 0;
 	if (!ok) {
 		fprintf(stderr, "gatewayctl: cannot write the answer: %s\n", strerror(errno));
@@ -205,6 +218,7 @@ static const struct option options[] = {
 	{ "all", no_argument, NULL, 'a' },
 	{ "child", no_argument, NULL, 'k' },
 	{ "reason", required_argument, NULL, 'r' },
+	{ "dry-run", no_argument, NULL, 'd' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -216,7 +230,7 @@ static const struct {
 } filters[] = {
 	{ 'i', OPT_ID, "id", 'n' },	  { 'c', OPT_CHILD_ID, "child_id", 'n' }, { 'C', OPT_CONN, "conn", 's' },
 	{ 'p', OPT_PEER, "peer", 's' },	  { 'P', OPT_POOL, "pool", 's' },	  { 'a', OPT_ALL, "all", 'b' },
-	{ 'k', OPT_CHILD, "child", 'b' }, { 'r', OPT_REASON, "reason", 's' },
+	{ 'k', OPT_CHILD, "child", 'b' }, { 'r', OPT_REASON, "reason", 's' },	  { 'd', OPT_DRY_RUN, "dry_run", 'b' },
 };
 
 /* 0: taken. */

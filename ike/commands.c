@@ -43,6 +43,19 @@ static void wish_probe(struct ike_sa *sa, struct child_sa *c, const char *reason
 	sa->want_dpd = true;
 }
 
+void sa_go_on(struct ike_sa *sa)
+{
+	sa->not_before = (mtime){ 0 };
+	sa_pump(sa);
+	sa_reschedule(sa);
+}
+
+void sa_terminate(struct ike_sa *sa, const char *reason)
+{
+	wish_delete(sa, NULL, reason);
+	sa_go_on(sa);
+}
+
 static size_t each_selected(struct ike *ike, const struct ike_select *which, bool children, act *wish,
 			    const char *reason)
 {
@@ -70,9 +83,7 @@ static size_t each_selected(struct ike *ike, const struct ike_select *which, boo
 		if (here == 0)
 			continue;
 		count += here;
-		sa->not_before = (mtime){ 0 };
-		sa_pump(sa);
-		sa_reschedule(sa);
+		sa_go_on(sa);
 	}
 	return count;
 }

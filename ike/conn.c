@@ -276,15 +276,6 @@ const struct child_cfg *conn_child(const struct conn_cfg *conn, const char *name
 	return NULL;
 }
 
-const struct conn_cfg *settings_conn(const struct settings *s, const char *name)
-{
-	for (size_t i = 0; i < s->conn_count; i++) {
-		if (strcmp(s->conns[i].name, name) == 0)
-			return &s->conns[i];
-	}
-	return NULL;
-}
-
 uint16_t error_notify(enum gw_err code)
 {
 	switch (code) {

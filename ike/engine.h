@@ -288,7 +288,6 @@ struct child_match {
 MUST_USE enum gw_err conn_match_child(const struct ike_sa *sa, const struct child_cfg *only, const struct ike_msg *m,
 				      enum proposal_dh dh, struct child_match *out, struct err *e);
 const struct child_cfg *conn_child(const struct conn_cfg *conn, const char *name);
-const struct conn_cfg *settings_conn(const struct settings *s, const char *name);
 /* notify type for an error of the choice */
 uint16_t error_notify(enum gw_err code);
 
@@ -298,6 +297,18 @@ uint16_t error_notify(enum gw_err code);
 MUST_USE enum gw_err cp_lease(struct ike_sa *sa, const struct ike_msg *m, bool *reply);
 /* The CFG_REPLY, by the leases of the SA. */
 void cp_answer(const struct ike_sa *sa, struct msg_writer *m);
+
+/* ---- commands.c ---- */
+
+/* Ends an SA with the peer's knowledge. */
+void sa_terminate(struct ike_sa *sa, const char *reason);
+/* After a wish of ours (sa->want_*, child's want_*): it is granted at once if the window is free. */
+void sa_go_on(struct ike_sa *sa);
+
+/* ---- review.c: what stands, against settings that it was not made under ---- */
+
+/* False: may stand. Else `out` says what is gone, and why, in words. */
+bool sa_unwelcome(const struct ike_sa *sa, const struct settings *s, struct ike_finding *out);
 
 /* ---- collide.c: pure ---- */
 

@@ -132,8 +132,9 @@ END_TEST
 
 START_TEST(what_is_not_of_sas)
 {
-	expect_difference(ROAD, ROAD "log: {level: debug}\nike: {cookie_threshold: 7}\n",
-			  "log.level changed []: now\nike.cookie_threshold changed []: now\n");
+	expect_difference(ROAD, ROAD "log: {level: debug}\nike: {cookie_threshold: 7, retransmit: {tries: 9}}\n",
+			  "log.level changed []: now\nike.cookie_threshold changed []: now\n"
+			  "ike.retransmit.tries changed []: new-sas\n");
 	expect_difference(ROAD,
 			  ROAD "listen: {addresses: 192.0.2.1, port: 501}\nnode: b\nuserspace: {mtu: 1300}\n"
 			       "control: {group: wheel}\n",

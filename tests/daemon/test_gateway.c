@@ -94,9 +94,12 @@ static const char *ask(struct node *n, const char *request)
 	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
 	ck_assert_int_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
 	ck_assert_int_eq(send(fd, "\n", 1, 0), 1);
-	for (int turns = 0; turns < 1000; turns++) {
-		ssize_t r = recv(fd, answer + got, sizeof(answer) - got - 1, 0);
+	for (int turns = 0; turns < 10000; turns++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t r;
 
+		(void)poll(&p, 1, turns < 100 ? 0 : 1); /* a reload's thread needs its time */
+		r = recv(fd, answer + got, sizeof(answer) - got - 1, 0);
 		if (r > 0)
 			got += (size_t)r;
 		answer[got] = 0;
@@ -217,17 +220,63 @@ START_TEST(rubbish_on_the_natt_port_is_counted)
 }
 END_TEST
 
+#define SECOND_CONN "  second:\n    psk: {env: GW_TEST_PSK}\n    children:\n      net: {local: 10.0.0.0/8}\n"
+
 START_TEST(reload_takes_what_is_right_and_keeps_what_was)
 {
 	struct node n;
 
 	node_open(&n);
-	config_write(&n, "  second:\n    psk: {env: GW_TEST_PSK}\n    children:\n      net: {local: 10.0.0.0/8}\n");
+	config_write(&n, SECOND_CONN);
 	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "\"conns\":2,\"pools\":1");
 	ck_answer_has(&n, "{\"cmd\":\"list-conns\"}", "\"name\":\"second\"");
 	config_write(&n, "  third:\n    pks: {env: GW_TEST_PSK}\n");
 	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "\"config-invalid\"");
+	/* All of it, not only the first. */
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "unknown key `pks`; did you mean `psk`?");
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "`psk` is missing in `third`");
 	ck_answer_has(&n, "{\"cmd\":\"list-conns\"}", "\"name\":\"second\"");
+	node_close(&n);
+}
+END_TEST
+
+START_TEST(a_dry_run_says_and_does_nothing)
+{
+	struct node n;
+	const char *answer;
+
+	node_open(&n);
+	config_write(&n, SECOND_CONN "shutdown: silent\nnode: x\n");
+	answer = ask(&n, "{\"cmd\":\"reload\",\"dry_run\":true}");
+	ck_assert_ptr_nonnull(strstr(answer, "\"dry_run\":true,\"conns\":1"));
+	ck_assert_ptr_nonnull(strstr(answer, "\"restart\":true"));
+	ck_assert_ptr_nonnull(strstr(answer, "{\"item\":\"connections.second\",\"change\":\"added\",\"keys\":null,"
+					     "\"effect\":\"new-sas\",\"sas\":0}"));
+	ck_assert_ptr_nonnull(strstr(answer, "{\"item\":\"shutdown\",\"change\":\"changed\",\"keys\":null,"
+					     "\"effect\":\"now\",\"sas\":0}"));
+	ck_assert_uint_eq(n.g->settings->conn_count, 1);
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "\"dry_run\":false,\"conns\":2");
+	ck_assert_uint_eq(n.g->settings->conn_count, 2);
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "\"restart\":false,\"problems\":[],\"changes\":[]");
+	node_close(&n);
+}
+END_TEST
+
+START_TEST(signals_during_a_reload_are_not_lost)
+{
+	struct node n;
+	struct err e = { 0 };
+
+	node_open(&n);
+	reload_hangup(n.g->reload);
+	ck_assert_int_eq(reload_start(n.g->reload, true, &e), GW_EBUSY);
+	config_write(&n, SECOND_CONN);
+	reload_hangup(n.g->reload); /* whatever the first one has seen, this one sees the second connection */
+	while (reload_running(n.g->reload))
+		loop_turn(n.g->loop, true);
+	ck_assert_uint_eq(n.g->settings->conn_count, 2);
+	/* The end of the daemon waits for the thread. */
+	reload_hangup(n.g->reload);
 	node_close(&n);
 }
 END_TEST
@@ -294,6 +343,8 @@ int main(void)
 	tcase_add_test(tc, datagrams_go_in_and_out_on_both_ports);
 	tcase_add_test(tc, rubbish_on_the_natt_port_is_counted);
 	tcase_add_test(tc, reload_takes_what_is_right_and_keeps_what_was);
+	tcase_add_test(tc, a_dry_run_says_and_does_nothing);
+	tcase_add_test(tc, signals_during_a_reload_are_not_lost);
 	tcase_add_test(tc, shutdown_ends_the_loop);
 	tcase_add_test(tc, incarnations_rise_and_the_state_is_locked);
 	tcase_add_test(tc, a_port_that_is_taken_is_one_clear_line);
