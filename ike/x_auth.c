@@ -143,8 +143,14 @@ static void note_peer(struct ike_sa *sa, const struct ike_msg *m)
 static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 {
 	struct exchange *x = sa->peer_x;
+	struct ike_finding gone;
 	enum gw_err code;
 
+	if (sa->settings != sa->ike->settings && sa_unwelcome(sa, sa->ike->settings, &gone)) {
+		/* A reload between its messages. */
+		sa_log(sa, LOG_LVL_INFO, "refused: %s", gone.reason);
+		return refuse(sa);
+	}
 	TRY(peer_join(sa->ike, sa, sa->conn->name, m->idi.kind, m->idi.data));
 	note_peer(sa, m);
 	code = cp_lease(sa, m, &x->cp);
@@ -199,6 +205,11 @@ static enum gw_err begin_round(struct ike_sa *sa, const struct ike_msg *m, const
 
 enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
 {
+	/* Who may come in is the newest settings' to say, even if IKE_SA_INIT was under older ones. */
+	if (sa->settings != sa->ike->settings) {
+		settings_unref(sa->settings);
+		sa->settings = settings_ref(sa->ike->settings);
+	}
 	TRY(begin_round(sa, m, dg));
 	return go_on(sa, auth_first(sa, m), m);
 }

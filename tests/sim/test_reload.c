@@ -164,6 +164,26 @@ START_TEST(a_child_that_went_goes_alone)
 }
 END_TEST
 
+/* IKE_SA_INIT under the old settings, IKE_AUTH under new ones: those decide. */
+START_TEST(a_reload_between_two_messages)
+{
+	struct settings *other = load("10.99.0.0/24", "other", "lan");
+	struct sim s;
+
+	sim_init(&s, 1, NULL, false);
+	sim_connect(&s, sim_client_add(&s, false));
+	while (ike_half_open_count(s.gate.active.ike) == 0)
+		ck_assert(sim_step(&s, mtime_add(sim_now(&s), SECONDS(1))));
+	adopt(&s, other);
+	ck_assert_uint_eq(review(&s, other, true).conn, 0); /* it is of no connection yet */
+	ck_assert(sim_settle(&s, SECONDS(10)));
+	ck_assert_str_eq(sim_sa(&s, &s.clients[0])->conn->name, "other");
+	ck_assert_ptr_eq(sim_sa(&s, &s.clients[0])->settings, other);
+	settings_unref(other);
+	sim_clear(&s);
+}
+END_TEST
+
 START_TEST(a_standby_looks_but_does_not_speak)
 {
 	struct settings *other = load("10.99.0.0/24", "other", "lan");
@@ -183,8 +203,11 @@ END_TEST
 int main(void)
 {
 	const struct suite_test tests[] = {
-		{ a_connection_that_stays_keeps_its_sas, 0 },	 { the_sas_of_a_removed_connection_go, 0 },
-		{ a_pool_that_shrinks_loses_who_is_outside, 0 }, { a_child_that_went_goes_alone, 0 },
+		{ a_connection_that_stays_keeps_its_sas, 0 },
+		{ the_sas_of_a_removed_connection_go, 0 },
+		{ a_pool_that_shrinks_loses_who_is_outside, 0 },
+		{ a_child_that_went_goes_alone, 0 },
+		{ a_reload_between_two_messages, 0 },
 		{ a_standby_looks_but_does_not_speak, 0 },
 	};
 
