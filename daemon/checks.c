@@ -102,11 +102,6 @@ enum gw_err checks_require(const struct settings *s, const struct checks_root *r
 {
 	char path[512];
 
-	/* Two nodes that each believe to be alone would both answer: worse than none. */
-	if (s->ha.enabled)
-		return err_set(e, GW_EUNSUPPORTED,
-			       "the section `ha` is read and checked, but gatewayd does not join its two nodes yet; "
-			       "remove it to run a node alone");
 	if (s->dataplane == DATAPLANE_FAKE)
 		return s->allow_fake_plane ? GW_OK
 					   : err_set(e, GW_ECONFIG,

@@ -10,6 +10,7 @@
 #include "daemon/checks.h"
 #include "daemon/commands.h"
 #include "daemon/glue.h"
+#include "daemon/ha_node.h"
 #include "daemon/listen.h"
 #include "daemon/plane.h"
 
@@ -42,7 +43,10 @@ static void on_patience_over(void *arg)
 {
 	struct gateway *g = arg;
 
-	log_info(&g->log, "%zu IKE SAs did not answer their DELETE", ike_count(g->ike));
+	if (g->ha)
+		log_warn(&g->log, "the other node did not take over in time");
+	else
+		log_info(&g->log, "%zu IKE SAs did not answer their DELETE", ike_count(g->ike));
 	loop_stop(g->loop);
 }
 
@@ -151,11 +155,15 @@ static enum gw_err open_all(struct gateway *g, const struct gateway_options *opt
 	TRY(open_control(g, e));
 	TRY(listen_open(g, e));
 	TRY(open_engine(g, e));
+	if (g->settings->ha.enabled)
+		TRY(ha_node_open(g, opt->parent, e));
 	/* Threads keep the rights of who makes them, so the data plane comes after. It needs only those that are kept.
 	 */
 	if (opt->drop)
 		TRY(opt->drop(&g->log, e));
 	TRY(plane_open(g, e));
+	if (g->ha)
+		TRY(ha_node_start(g, e));
 	plane_route(g, g->settings);
 	if (g->settings->dataplane != DATAPLANE_FAKE)
 		(void)checks_warn(g->settings, &real_root, &g->log);
@@ -221,8 +229,11 @@ void gateway_stop(struct gateway *g)
 	g->stopping = true;
 	sdnotify_send(&g->notify, "STOPPING=1");
 	log_notice(&g->log, "shutting down with %zu IKE SAs", ike_count(g->ike));
-	ike_shutdown(g->ike, g->settings->shutdown == SHUTDOWN_DELETE);
-	if (g->settings->shutdown == SHUTDOWN_SILENT)
+	if (g->ha)
+		ha_node_stop(g->ha, "the other node shuts down");
+	else
+		ike_shutdown(g->ike, g->settings->shutdown == SHUTDOWN_DELETE);
+	if (!g->ha && g->settings->shutdown == SHUTDOWN_SILENT)
 		loop_stop(g->loop);
 	else
 		loop_timer_at(g->patience, mtime_add(clock_now(g->env.clock), PATIENCE_US));
@@ -238,6 +249,7 @@ void gateway_destroy(struct gateway *g)
 		log_error(&g->log, "%s", e.text);
 	reload_destroy(g->reload);
 	control_destroy(g->control);
+	ha_node_close(g->ha);
 	ike_destroy(g->ike);
 	plane_close(g); /* before the sockets, which it borrows */
 	listen_close(g);

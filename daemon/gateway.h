@@ -58,6 +58,7 @@ struct gateway {
 	struct prefix *routes; /* owned array: routes that we added */
 	size_t route_count;
 
+	struct ha_node *ha;	 /* owned; NULL: a lone node */
 	struct control *control; /* owned */
 	struct loop_timer *ike_timer, *watchdog, *patience;
 	struct gateway_counters counters;
@@ -71,14 +72,18 @@ struct gateway_options {
 	/* Called between what needs full rights and the making of threads, and when all is open. NULL: nothing. */
 	enum gw_err (*drop)(struct log *log, struct err *e);
 	enum gw_err (*confine)(struct log *log, struct err *e);
-	bool signals; /* take SIGTERM, SIGINT, SIGHUP */
+	bool signals;		    /* take SIGTERM, SIGINT, SIGHUP */
+	struct parent_link *parent; /* to the parent process; NULL: none */
 };
 
 /* Takes the reference to `settings`, also on failure. */
 struct gateway *gateway_create(struct settings *settings, const struct gateway_options *opt, struct err *e);
 /* Turns until the end of an orderly shutdown. */
 void gateway_run(struct gateway *g);
-/* Begins it: DELETEs to all, at most two seconds of waiting. A second call ends at once. */
+/*
+ * Begins it, with at most two seconds of patience: a lone node sends DELETEs to all; one of a pair never does, it hands
+ * over when it is active, and leaves. A second call ends at once.
+ */
 void gateway_stop(struct gateway *g);
 /* Level and format of log lines, as the settings say. */
 void gateway_apply_log(struct gateway *g);

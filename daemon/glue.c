@@ -1,6 +1,7 @@
 #include "daemon/glue.h"
 
 #include "daemon/gateway.h"
+#include "daemon/ha_node.h"
 #include "daemon/listen.h"
 #include "esp/fake.h"
 
@@ -12,7 +13,9 @@ static void take_plane_events(struct gateway *g)
 	int n = 0;
 
 	while (g->dp->ops->take_event(g->dp, &ev)) {
-		if (ev.kind == DP_DONE)
+		if (g->ha && ha_plane_event(g->ha->ha, &ev))
+			; /* was its own */
+		else if (ev.kind == DP_DONE)
 			ike_resume(g->ike, ev.token, ev.result, ev.result == GW_OK ? NULL : ev.text);
 		else
 			ike_dataplane_event(g->ike, &ev);
@@ -23,30 +26,60 @@ static void take_plane_events(struct gateway *g)
 	}
 }
 
-static void take_engine_events(struct gateway *g)
+/* The plane has not accepted it: then no completion follows, and we are the ones to say so. */
+static void refused(struct gateway *g, uint64_t token, enum gw_err r)
+{
+	struct dp_event done = { .kind = DP_DONE, .token = token, .result = r };
+
+	if (token == 0) {
+		log_error(&g->log, "the data plane takes no requests: %s", gw_err_text(r));
+		return;
+	}
+	if (!g->ha || !ha_plane_event(g->ha->ha, &done))
+		ike_resume(g->ike, token, r, NULL);
+}
+
+static void submit(struct gateway *g, const struct ike_event *ev)
+{
+	const struct dp_op *ops = g->ha ? NULL : ev->ops;
+	uint64_t token = ev->token;
+	enum gw_err r;
+
+	if (g->ha)
+		ops = ha_node_prepare(g->ha, ev, &token);
+	r = ops ? dp_submit(g->dp, token, ops, ev->op_count) : GW_ENOMEM;
+	if (r != GW_OK)
+		refused(g, token, r);
+}
+
+void glue_take_engine_events(struct gateway *g)
 {
 	struct ike_event ev;
 
-	while (ike_take_event(g->ike, &ev)) {
-		enum gw_err r;
-
-		if (ev.kind != IKE_EV_DATAPLANE)
-			continue; /* ups, downs and rekeys were logged by the engine; hooks come with HA */
-		r = dp_submit(g->dp, ev.token, ev.ops, ev.op_count);
-		/* Not accepted: then no completion follows, and we are the ones to say so. */
-		if (r != GW_OK && ev.token != 0)
-			ike_resume(g->ike, ev.token, r, NULL);
-		else if (r != GW_OK)
-			log_error(&g->log, "the data plane takes no requests: %s", gw_err_text(r));
-	}
+	/* Ups, downs and rekeys were logged by the engine. */
+	while (ike_take_event(g->ike, &ev))
+		if (ev.kind == IKE_EV_DATAPLANE)
+			submit(g, &ev);
+		else if (g->ha)
+			ha_node_heed(g->ha, &ev);
 }
 
 static void settle(struct gateway *g)
 {
+	bool more;
+
 	do {
 		take_plane_events(g);
-		take_engine_events(g);
-	} while (g->plane_is_fake && fake_plane_run(g->dp, SIZE_MAX) > 0);
+		glue_take_engine_events(g);
+		more = g->ha && ha_node_take_events(g->ha);
+		more |= g->plane_is_fake && fake_plane_run(g->dp, SIZE_MAX) > 0;
+	} while (more);
+}
+
+/* A lone node's leave at once, a pair's when the other node has what they depend on. */
+static bool take_datagram(struct gateway *g, struct ike_output *out)
+{
+	return g->ha ? ha_take_datagram(g->ha->ha, out) : ike_take_datagram(g->ike, out);
 }
 
 /* DELETEs to everybody are more than fits into a turn, and into a socket's buffer. */
@@ -55,7 +88,7 @@ static void send_datagrams(struct gateway *g)
 	struct ike_output out;
 	int n = 0;
 
-	while (ike_take_datagram(g->ike, &out)) {
+	while (take_datagram(g, &out)) {
 		listen_send(g, &out.datagram);
 		if (++n >= LEAST && loop_turn_over(g->loop)) {
 			loop_again(g->loop);
@@ -64,19 +97,38 @@ static void send_datagrams(struct gateway *g)
 	}
 }
 
+static void close_turn(struct gateway *g)
+{
+	struct ike_dirty d;
+
+	if (g->ha)
+		ha_node_gathered(g->ha);
+	while (ike_take_dirty(g->ike, &d))
+		if (g->ha) /* else there is nobody to tell */
+			ha_dirty(g->ha->ha, d.kind == IKE_OBJ_SA ? HA_OBJ_IKE : HA_OBJ_COOKIE, d.key, d.deleted);
+	(void)ike_end_turn(g->ike);
+	if (g->ha)
+		ha_node_end(g->ha);
+}
+
+static bool may_end(const struct gateway *g)
+{
+	return g->ha ? ha_node_left(g->ha) : ike_count(g->ike) == 0;
+}
+
 void glue_turn(struct gateway *g)
 {
-	struct ike_dirty dirty;
-
+	if (g->ha)
+		ha_node_wake(g->ha); /* before anything is said */
 	if (mtime_reached(ike_due(g->ike), clock_now(g->env.clock)))
 		ike_tick(g->ike);
+	if (g->ha)
+		ha_node_begin(g->ha);
 	settle(g);
-	while (ike_take_dirty(g->ike, &dirty))
-		; /* nobody to tell: a lone node */
-	(void)ike_end_turn(g->ike);
+	close_turn(g);
 	send_datagrams(g);
 	leases_watch(g->leases);
-	loop_timer_at(g->ike_timer, ike_due(g->ike));
-	if (g->stopping && ike_count(g->ike) == 0)
+	loop_timer_at(g->ike_timer, g->ha ? mtime_min(ike_due(g->ike), ha_node_due(g->ha)) : ike_due(g->ike));
+	if (g->stopping && may_end(g))
 		loop_stop(g->loop);
 }

@@ -8,5 +8,7 @@
 struct gateway;
 
 void glue_turn(struct gateway *g);
+/* What the engine wants of the data plane, now; of a standby, while a turn of the other node is applied. */
+void glue_take_engine_events(struct gateway *g);
 
 #endif

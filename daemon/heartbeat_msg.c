@@ -2,14 +2,14 @@
 
 enum { VERSION = 1, FIXED = 76, KINDS = 2 };
 
-enum flags { SYNCED = 1, LEAVING = 2, SERVICE_UP = 4, ASLEEP = 8, ALL_FLAGS = 15 };
+enum flags { SYNCED = 1, LEAVING = 2, SERVICE_UP = 4, ASLEEP = 8, TRAFFIC = 16 };
 
 static const char magic[4] = { 'G', 'W', 'H', 'B' };
 
 static uint8_t flags_of(const struct heartbeat_says *s)
 {
 	return (uint8_t)((s->synced ? SYNCED : 0) | (s->leaving ? LEAVING : 0) | (s->service_up ? SERVICE_UP : 0) |
-			 (s->asleep ? ASLEEP : 0));
+			 (s->asleep ? ASLEEP : 0) | (s->traffic ? TRAFFIC : 0));
 }
 
 size_t heartbeat_msg_write(struct crypto *c, struct bytes key, const struct heartbeat_msg *m,
@@ -84,6 +84,7 @@ enum gw_err heartbeat_msg_parse(struct bytes in, struct heartbeat_msg *out)
 	m.says.leaving = flags & LEAVING;
 	m.says.service_up = flags & SERVICE_UP;
 	m.says.asleep = flags & ASLEEP;
+	m.says.traffic = flags & TRAFFIC;
 	*out = m;
 	return GW_OK;
 }

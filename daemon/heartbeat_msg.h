@@ -25,6 +25,7 @@ struct heartbeat_says {
 	uint32_t term, priority;
 	uint64_t turn, exposed;
 	bool synced, leaving, service_up, asleep;
+	bool traffic; /* clients have spoken to it since it became active */
 };
 
 struct heartbeat_msg {

@@ -7,6 +7,7 @@
 
 #include "config/load.h"
 #include "daemon/gateway.h"
+#include "daemon/parent.h"
 #include "daemon/privileges.h"
 #include "daemon/sandbox.h"
 
@@ -69,18 +70,14 @@ static void tune_malloc(void)
 	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
-static int run(const char *file)
+static int run_gateway(struct settings *s, const char *file, struct parent_link *parent)
 {
 	const struct gateway_options opt = {
-		.config_file = file, .drop = drop, .confine = sandbox_enter, .signals = true
+		.config_file = file, .drop = drop, .confine = sandbox_enter, .signals = true, .parent = parent
 	};
-	struct settings *s = load(file);
-	struct gateway *g;
 	struct err e = { 0 };
+	struct gateway *g = gateway_create(s, &opt, &e);
 
-	if (!s)
-		return EXIT_CONFIG;
-	g = gateway_create(s, &opt, &e);
 	if (!g) {
 		fprintf(stderr, "gatewayd: %s\n", e.text);
 		return EXIT_FAILURE;
@@ -88,6 +85,31 @@ static int run(const char *file)
 	gateway_run(g);
 	gateway_destroy(g);
 	return EXIT_SUCCESS;
+}
+
+/* Each time anew: a daemon that is started again reads what the file says now. */
+static int run_child(void *arg, struct parent_link *parent)
+{
+	const char *file = arg;
+	struct settings *s = load(file);
+
+	return s ? run_gateway(s, file, parent) : EXIT_CONFIG;
+}
+
+/* A node of a pair has a parent process, which holds nothing of the configuration. */
+static int run(char *file)
+{
+	struct log log = { .level = LOG_LVL_NOTICE, .clock = clock_system() };
+	const struct parent_options opt = { .log = &log, .daemon = run_child, .arg = file };
+	struct settings *s = load(file);
+
+	if (!s)
+		return EXIT_CONFIG;
+	if (!s->ha.enabled)
+		return run_gateway(s, file, NULL);
+	log.format = s->log_auto ? (sdnotify_journal() ? LOG_JOURNAL : LOG_TEXT) : s->log_format;
+	settings_unref(s);
+	return parent_run(&opt);
 }
 
 int main(int argc, char **argv)
@@ -100,7 +122,7 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *file = DEFAULT_CONFIG;
+	char standard[] = DEFAULT_CONFIG, *file = standard;
 	bool check = false;
 	int opt;
 

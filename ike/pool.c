@@ -320,6 +320,8 @@ enum gw_err pool_restore(struct pools *ps, const char *pool, uint8_t id_kind, st
 			return GW_EEXIST;
 		end(ps, p, r); /* kept only, hence within the range and still a record */
 	}
+	if (holders == 0 && r && r->holders > 0)
+		return GW_OK; /* who holds it has it */
 	if (!r || !r->owner) {
 		if (holders == 0 && keep_us <= 0)
 			return GW_OK;

@@ -1,0 +1,102 @@
+/*
+ * This node of a pair: the engine of ha/ with its sync link, heartbeats, virtual addresses and durable terms, wired
+ * into the gateway's turn (daemon/glue). A gateway without a section `ha:` has none of it.
+ */
+#ifndef DAEMON_HA_NODE_H
+#define DAEMON_HA_NODE_H
+
+#include "config/model.h"
+#include "core/net/ifwatch.h"
+#include "daemon/ha_objects.h"
+#include "daemon/heartbeat.h"
+#include "daemon/parent.h"
+#include "daemon/synclink.h"
+#include "daemon/terms.h"
+#include "daemon/vips.h"
+#include "ha/ha.h"
+
+struct gateway;
+
+enum { HA_NODE_HISTORY = 16 };
+
+struct ha_node {
+	struct gateway *g; /* back-pointer */
+	struct ha *ha;
+	struct settings *settings; /* owned reference: those it was started with */
+	struct synclink *link;
+	struct heartbeat *beat;
+	struct vips *vips;
+	struct terms *terms;
+	struct parent_link *parent; /* borrowed; NULL: no parent process */
+	struct ha_durable durable;  /* as found at the start, then as written last */
+	struct ifwatch *path_links; /* of the interfaces that paths leave by; NULL: none is known */
+	char path_interface[HA_PATHS_MAX][IFWATCH_NAME];
+	size_t path_count;
+	int64_t detection_us;
+
+	bool look; /* heartbeats know something new */
+	bool room; /* the sync link takes bytes again */
+	bool open; /* the data plane is */
+	bool leaving, left;
+	struct dp_op *ops; /* owned: room for what is prepared */
+	size_t op_cap;
+	struct {		/* outbound SAs to be rekeyed, gathered over a turn */
+		uint32_t *spis; /* owned */
+		size_t n, cap;
+	} rekeys;
+	uint64_t lease_dirty[HA_LEASE_BUCKETS / 64]; /* bits: buckets to be told */
+	mtime lease_at;
+
+	struct {
+		mtime at;
+		uint8_t role;
+		uint32_t term;
+		char why[120];
+	} history[HA_NODE_HISTORY]; /* ring: last changes of role */
+	unsigned history_count;	    /* ever */
+	struct {
+		mtime asked, claimed, opened; /* of the last takeover: verdict, addresses there, plane open */
+	} takeover;
+	struct {
+		uint64_t promotions, demotions, sleeps, refused, rekeys, links_closed;
+		int64_t longest_sleep_us;
+	} counters;
+};
+
+/*
+ * g->ha: sockets, virtual addresses (what was left behind goes) and terms, before rights are dropped. g has its loop,
+ * state and engine.
+ */
+MUST_USE enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, struct err *e);
+/* When the data plane is there: shuts it, makes the engine silent, starts the threads, tells the parent process. */
+MUST_USE enum gw_err ha_node_start(struct gateway *g, struct err *e);
+/* The other node is told that this one is gone. NULL is fine. */
+void ha_node_close(struct ha_node *h);
+
+/* ---- a turn, in this order ---- */
+
+/* Time and heartbeats. */
+void ha_node_begin(struct ha_node *h);
+/* What the engine wants of the data plane, with starts and fences: what to submit; *token is changed. NULL: no memory.
+ */
+const struct dp_op *ha_node_prepare(struct ha_node *h, const struct ike_event *ev, uint64_t *token);
+/* Does what ha wants; false: nothing. */
+bool ha_node_take_events(struct ha_node *h);
+/* Looks at what the IKE engine reports. */
+void ha_node_heed(struct ha_node *h, const struct ike_event *ev);
+/* After the IKE engine's dirty objects: asks for what was gathered. */
+void ha_node_gathered(struct ha_node *h);
+/* Closes the turn and lets the link have its bytes. */
+void ha_node_end(struct ha_node *h);
+/* Before datagrams leave: a node that slept says nothing until it has heard the other. */
+void ha_node_wake(struct ha_node *h);
+mtime ha_node_due(const struct ha_node *h);
+
+/* ---- the end ---- */
+
+/* An active node hands over when it can; then it leaves. */
+void ha_node_stop(struct ha_node *h, const char *why);
+/* After ha_node_stop(): all is said. */
+bool ha_node_left(const struct ha_node *h);
+
+#endif

@@ -1,0 +1,158 @@
+#include "daemon/ha_objects.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/gateway.h"
+#include "daemon/glue.h"
+
+enum { LEASES_FORMAT = 1, POOL_NAME_MAX = 255, LEASE_FIXED = 1 + 1 + 16 + 8 + 1 + 2 };
+
+/* ---- leases ---- */
+
+uint64_t ha_objects_bucket(const struct addr *a)
+{
+	uint32_t h = UINT32_C(2166136261);
+
+	for (size_t i = 0; i < sizeof(a->b); i++)
+		h = (h ^ a->b[i]) * UINT32_C(16777619);
+	return h % HA_LEASE_BUCKETS;
+}
+
+struct lease_walk {
+	struct writer *w;
+	uint64_t bucket;
+	mtime now;
+};
+
+static bool write_lease(void *arg, const struct lease *l)
+{
+	struct lease_walk *walk = arg;
+	size_t name = strlen(l->pool);
+	int64_t left = mtime_since(walk->now, l->until);
+
+	if (l->holders > 0 || left <= 0 || name > POOL_NAME_MAX || ha_objects_bucket(&l->addr) != walk->bucket)
+		return true;
+	if (walk->w->cap - walk->w->n < LEASE_FIXED + name + l->id.n)
+		return false;
+	wr_u8(walk->w, (uint8_t)name);
+	wr_bytes(walk->w, bytes_str(l->pool));
+	wr_u8(walk->w, l->addr.family);
+	wr_bytes(walk->w, bytes_of(l->addr.b, sizeof(l->addr.b)));
+	wr_u64(walk->w, (uint64_t)left);
+	wr_u8(walk->w, l->id_kind);
+	wr_u16(walk->w, (uint16_t)l->id.n);
+	wr_bytes(walk->w, l->id);
+	return true;
+}
+
+void ha_objects_write_leases(const struct pools *pools, uint64_t bucket, mtime now, struct writer *out)
+{
+	struct lease_walk walk = { out, bucket, now };
+
+	wr_u8(out, LEASES_FORMAT);
+	pools_each(pools, write_lease, &walk);
+}
+
+enum gw_err ha_objects_read_leases(struct pools *pools, struct bytes state)
+{
+	struct reader r = rd_of(state);
+
+	if (rd_u8(&r) != LEASES_FORMAT)
+		return r.bad ? GW_EMALFORMED : GW_EUNSUPPORTED;
+	while (r.left > 0) {
+		char pool[POOL_NAME_MAX + 1];
+		uint8_t len = rd_u8(&r), kind;
+		struct addr a = { 0 };
+		uint64_t left;
+		struct bytes id;
+
+		rd_copy(&r, pool, len);
+		pool[len] = 0;
+		a.family = rd_u8(&r);
+		rd_copy(&r, a.b, sizeof(a.b));
+		left = rd_u64(&r);
+		kind = rd_u8(&r);
+		id = rd_bytes(&r, rd_u16(&r));
+		if (r.bad || (a.family != 4 && a.family != 6) || left > INT64_MAX)
+			return GW_EMALFORMED;
+		(void)!pool_restore(pools, pool, kind, id, &a, 0, (int64_t)left);
+	}
+	return GW_OK;
+}
+
+/* ---- the engine's face to us ---- */
+
+static enum gw_err encode(void *arg, enum ha_kind kind, uint64_t key, struct writer *out)
+{
+	struct gateway *g = arg;
+
+	switch (kind) {
+	case HA_OBJ_IKE:
+		return ike_encode(g->ike, key, out);
+	case HA_OBJ_COOKIE:
+		return ike_encode_cookies(g->ike, out);
+	case HA_OBJ_LEASES:
+		ha_objects_write_leases(g->pools, key, clock_now(g->env.clock), out);
+		return out->bad ? GW_ELIMIT : GW_OK;
+	default:
+		return GW_ENOTFOUND;
+	}
+}
+
+static void refuse(struct ha_change *c, enum gw_err code, const char *text)
+{
+	c->result = code;
+	(void)snprintf(c->text, sizeof(c->text), "%s", text[0] ? text : gw_err_text(code));
+}
+
+static void apply_other(struct gateway *g, struct ha_change *c)
+{
+	enum gw_err r = GW_OK;
+
+	if (c->deleted)
+		return;
+	if (c->kind == HA_OBJ_COOKIE)
+		r = ike_decode_cookies(g->ike, c->state);
+	else if (c->kind == HA_OBJ_LEASES)
+		r = ha_objects_read_leases(g->pools, c->state);
+	if (r != GW_OK)
+		refuse(c, r, "");
+}
+
+/* IKE SAs first: a lease that is kept now was held by one of them a moment ago. */
+static void apply(void *arg, struct ha_change *changes, size_t n)
+{
+	struct gateway *g = arg;
+	struct ike_change *ike = calloc(n, sizeof(*ike));
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].kind != HA_OBJ_IKE)
+			continue;
+		if (ike)
+			ike[at++] = (struct ike_change){ .key = changes[i].key, .record = changes[i].state };
+		else
+			refuse(&changes[i], GW_ENOMEM, "");
+	}
+	if (ike)
+		ike_apply(g->ike, ike, at);
+	glue_take_engine_events(g);
+	at = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].kind != HA_OBJ_IKE)
+			apply_other(g, &changes[i]);
+		else if (ike && ike[at++].result != GW_OK)
+			refuse(&changes[i], ike[at - 1].result, ike[at - 1].text);
+	}
+	free(ike);
+}
+
+static size_t dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t max)
+{
+	struct gateway *g = arg;
+
+	return g->dp->ops->dump(g->dp, cookie, out, max);
+}
+
+const struct ha_ops ha_objects_ops = { encode, apply, dump };
