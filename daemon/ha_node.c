@@ -103,7 +103,7 @@ static void on_link_up(void *arg, const char *peer)
 {
 	struct ha_node *h = arg;
 
-	log_notice(&h->g->log, "sync link to %s is up", peer);
+	(void)peer; /* the link has logged it */
 	ha_link_up(h->ha);
 }
 
@@ -118,7 +118,6 @@ static void on_link_down(void *arg, const char *reason)
 {
 	struct ha_node *h = arg;
 
-	log_notice(&h->g->log, "sync link is down: %s", reason);
 	ha_link_down(h->ha, reason);
 }
 

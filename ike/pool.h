@@ -35,7 +35,10 @@ MUST_USE enum gw_err pool_lease(struct pools *p, const struct pool_cfg *pool, ui
 				const struct addr *wanted, bool share, struct addr *out);
 /* One holder less. */
 void pool_release(struct pools *p, const char *pool, const struct addr *a);
-/* Takes exactly this address (restored or replicated state); GW_EEXIST: another identity holds it. */
+/*
+ * Takes exactly this address (restored or replicated state); GW_EEXIST: another identity holds it. Without holders it is
+ * kept for `keep_us`, unless SAs of the identity hold it here.
+ */
 MUST_USE enum gw_err pool_restore(struct pools *p, const char *pool, uint8_t id_kind, struct bytes id,
 				  const struct addr *a, uint32_t holders, int64_t keep_us);
 /* Forgets leases whose time is up; returns when to call again. */

@@ -134,9 +134,6 @@ START_TEST(planes_that_cannot_be_had)
 	ck_assert_int_eq(checks_require(&s.settings, &s.root, &e), GW_ECONFIG);
 	s.settings.allow_fake_plane = true;
 	ck_assert_int_eq(checks_require(&s.settings, &s.root, &e), GW_OK);
-	s.settings.ha.enabled = true; /* two nodes that both believe to be alone would both answer */
-	ck_assert_int_eq(checks_require(&s.settings, &s.root, &e), GW_EUNSUPPORTED);
-	s.settings.ha.enabled = false;
 	/* Both need a TUN, if only for routes to lead into. As root it is the driver that is missing, else the rights
 	 * are. */
 	for (unsigned i = 0; i < 2; i++) {
