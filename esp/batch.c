@@ -81,9 +81,9 @@ void batch_destroy(struct batch *b)
 const char *batch_op_name(enum dp_op_kind kind)
 {
 	static const char *const names[] = {
-		[DP_SA_ADD] = "add SA",		[DP_SA_REMOVE] = "remove SA",	      [DP_SA_MOVE] = "move SA",
-		[DP_SA_FENCE] = "set fence",	[DP_SA_POSITION] = "set position",    [DP_SA_WINDOW] = "set window",
-		[DP_POLICY_SET] = "set policy", [DP_POLICY_REMOVE] = "remove policy",
+		[DP_SA_ADD] = "add SA",	       [DP_SA_REMOVE] = "remove SA",   [DP_SA_MOVE] = "move SA",
+		[DP_SA_REWIND] = "rewind",     [DP_SA_FENCE] = "set fence",    [DP_SA_POSITION] = "set position",
+		[DP_SA_WINDOW] = "set window", [DP_POLICY_SET] = "set policy", [DP_POLICY_REMOVE] = "remove policy",
 	};
 
 	return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "unknown operation";
@@ -98,6 +98,7 @@ struct undo {
 	struct endpoint local, remote;
 	bool udp_encap;
 	bool near_told, at_told;
+	uint32_t ahead;
 	uint64_t a, b;
 	struct replay replay;
 	uint64_t *bits; /* owned: the bitmap before */
@@ -158,6 +159,17 @@ static enum gw_err do_position(const struct dp_op *op, struct undo *u, const cha
 		return GW_EINVAL;
 	}
 	u->a = u->sa->position;
+	u->ahead = u->sa->ahead;
+	sad_set_position(u->sa, op->position);
+	return GW_OK;
+}
+
+static enum gw_err do_rewind(enum dp_gate gate, const struct dp_op *op, struct undo *u, const char **why)
+{
+	TRY(sad_rewind_check(u->sa, gate, op->position, why));
+	u->a = u->sa->position;
+	u->ahead = u->sa->ahead;
+	u->sa->ahead -= (uint32_t)(u->a - op->position);
 	u->sa->position = op->position;
 	return GW_OK;
 }
@@ -229,6 +241,8 @@ static enum gw_err do_op(const struct batch_tables *t, const struct dp_op *op, s
 		return do_fence(op, u);
 	case DP_SA_POSITION:
 		return do_position(op, u, why);
+	case DP_SA_REWIND:
+		return do_rewind(t->gate, op, u, why);
 	case DP_SA_WINDOW:
 		return do_window(op, u);
 	default:
@@ -260,7 +274,9 @@ static bool undo_op(const struct batch_tables *t, const struct dp_op *op, struct
 		u->sa->at_told = u->at_told;
 		return true;
 	case DP_SA_POSITION:
+	case DP_SA_REWIND:
 		u->sa->position = u->a;
+		u->sa->ahead = u->ahead;
 		return true;
 	case DP_SA_WINDOW:
 		u->sa->replay = u->replay;

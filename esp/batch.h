@@ -22,6 +22,7 @@ struct batch_tables {
 	struct sad *sad;	    /* borrowed */
 	struct spd *spd;	    /* borrowed */
 	const struct dp_caps *caps; /* borrowed; what SAs may ask for */
+	enum dp_gate gate;	    /* as it is now */
 };
 
 /* A copy with everything that the ops point to. NULL when out of memory. */

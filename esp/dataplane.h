@@ -24,6 +24,8 @@
 struct dataplane;
 
 enum dp_dir { DP_IN, DP_OUT };
+/* What a plane lets through. Of a node that has handed over, what its neighbours still send to it goes on coming in. */
+enum dp_gate { DP_SHUT, DP_OPEN, DP_INBOUND_ONLY };
 enum dp_mode { DP_TUNNEL, DP_TRANSPORT };
 
 #define DP_NO_FENCE UINT64_MAX
@@ -87,7 +89,12 @@ enum dp_op_kind {
 	DP_SA_MOVE,	/* new outer endpoints (NAT rebinding, MOBIKE); keys, numbers and windows stay */
 	DP_SA_FENCE,	/* raise or lower the fence of an outbound SA */
 	DP_SA_POSITION, /* move an outbound SA forward: `position` counts as used; never backwards (GW_EINVAL) */
-	DP_SA_WINDOW,	/* inbound: everything up to `position` counts as seen; never backwards */
+	/*
+	 * Back to `position`, while nothing leaves (not open): only over numbers that were never used here, since the
+	 * SA was added or positioned above them. Else GW_EINVAL. After a handover from who says where it stopped.
+	 */
+	DP_SA_REWIND,
+	DP_SA_WINDOW, /* inbound: everything up to `position` counts as seen; never backwards */
 	DP_POLICY_SET,
 	DP_POLICY_REMOVE,
 };
@@ -163,8 +170,11 @@ struct dataplane_ops {
 	enum gw_err (*query)(struct dataplane *dp, const struct dp_sa_id *id, struct dp_sa_state *out);
 	/* Up to `max` SA states from *cookie (0: the beginning); returns how many; *cookie 0 again at the end. */
 	size_t (*dump)(struct dataplane *dp, uint64_t *cookie, struct dp_sa_state *out, size_t max);
-	/* Shut: no ESP and no inner packet passes in either direction; open: they do. Planes start open. */
-	void (*set_open)(struct dataplane *dp, bool open);
+	/*
+	 * Shut: no ESP and no inner packet passes in either direction; open: they do; inbound only: none leaves as ESP.
+	 * At once: on return outbound positions are final until it opens. Planes start open.
+	 */
+	void (*set_open)(struct dataplane *dp, enum dp_gate gate);
 	/* Whole-plane counters; returns how many there are (may exceed max). */
 	size_t (*stats)(struct dataplane *dp, struct dp_stat *out, size_t max);
 	/* An ESP datagram that came in on the shared UDP socket, without the UDP header; borrowed. May be NULL

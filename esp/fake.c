@@ -31,7 +31,7 @@ struct fake_plane {
 	struct failure failures[FAKE_FAILURES];
 	enum gw_err refusal;
 	unsigned refuse;
-	bool open;
+	enum dp_gate gate;
 	struct fake_record *records; /* owned ring */
 	uint64_t recorded;
 	uint64_t applied[OP_KINDS];
@@ -135,7 +135,7 @@ static void record(struct fake_plane *f, const struct batch *b, const struct dp_
 size_t fake_plane_run(struct dataplane *dp, size_t max)
 {
 	struct fake_plane *f = self(dp);
-	const struct batch_tables tables = { f->sad, f->spd, &f->caps };
+	const struct batch_tables tables = { f->sad, f->spd, &f->caps, f->gate };
 	bool was_empty = outbox_empty(&f->outbox);
 	size_t n = 0;
 
@@ -196,9 +196,9 @@ static size_t fake_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_sta
 	return sad_dump(self(dp)->sad, cookie, out, max);
 }
 
-static void fake_set_open(struct dataplane *dp, bool open)
+static void fake_set_open(struct dataplane *dp, enum dp_gate gate)
 {
-	self(dp)->open = open;
+	self(dp)->gate = gate;
 }
 
 static size_t fake_stats(struct dataplane *dp, struct dp_stat *out, size_t max)
@@ -235,7 +235,7 @@ struct dataplane *fake_plane_create(const struct env *env, struct err *e)
 		f->env = env;
 		f->caps = (struct dp_caps){ "fake", true, true, true, false, REPLAY_WINDOW_MAX, true, true, true };
 		f->hold = SIZE_MAX;
-		f->open = true;
+		f->gate = DP_OPEN;
 		f->sad = sad_create(env->rng);
 		f->spd = spd_create(env->rng);
 		f->records = calloc(FAKE_RECORDS_KEPT, sizeof(*f->records));
@@ -315,7 +315,7 @@ size_t fake_plane_policy_count(const struct dataplane *dp)
 
 bool fake_plane_is_open(const struct dataplane *dp)
 {
-	return self(dp)->open;
+	return self(dp)->gate == DP_OPEN;
 }
 
 bool fake_plane_sa(const struct dataplane *dp, const struct dp_sa_id *id, struct dp_sa *out)
@@ -400,13 +400,13 @@ uint64_t fake_plane_send(struct dataplane *dp, uint32_t reqid, uint64_t n, uint6
 	bool was_empty = outbox_empty(&f->outbox);
 	uint64_t sent = 0, seq;
 
-	if (!f->open)
+	if (f->gate != DP_OPEN)
 		f->shut_drops += n;
 	else if (!spd_find(f->spd, reqid))
 		f->no_policy += n;
 	else if (!sa)
 		f->no_sa += n;
-	if (!f->open || !sa || !spd_find(f->spd, reqid))
+	if (f->gate != DP_OPEN || !sa || !spd_find(f->spd, reqid))
 		return 0;
 	for (bool more = n > 0; more;) {
 		unsigned tell;
@@ -441,7 +441,7 @@ static bool receive(struct fake_plane *f, uint32_t spi, uint64_t seq, const stru
 	struct sad_sa *sa = sad_find_in(f->sad, spi);
 	bool highest;
 
-	if (!f->open) {
+	if (f->gate == DP_SHUT) {
 		f->shut_drops++;
 		return false;
 	}

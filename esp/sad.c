@@ -122,7 +122,7 @@ static enum gw_err create(const struct dp_sa *in, bool bare, struct sad_sa **out
 		replay_init(&sa->replay, in->replay_window, in->start, (uint64_t *)(void *)behind);
 	} else {
 		sa->near_at = DP_NO_FENCE;
-		sa->position = in->start;
+		sad_set_position(sa, in->start);
 		sad_set_fence(sa, in->fence);
 	}
 	behind += words * sizeof(uint64_t);
@@ -370,6 +370,27 @@ void sad_set_fence(struct sad_sa *sa, uint64_t fence)
 	sa->near_told = sa->at_told = false;
 }
 
+void sad_set_position(struct sad_sa *sa, uint64_t position)
+{
+	uint64_t ahead = position - sa->position + sa->ahead;
+
+	sa->position = position;
+	sa->ahead = ahead < UINT32_MAX ? (uint32_t)ahead : UINT32_MAX;
+}
+
+enum gw_err sad_rewind_check(const struct sad_sa *sa, enum dp_gate gate, uint64_t position, const char **why)
+{
+	if (sa->key.dir != DP_OUT)
+		*why = "not an outbound SA";
+	else if (gate == DP_OPEN)
+		*why = "the plane is open";
+	else if (position > sa->position)
+		*why = "not back";
+	else if (sa->position - position > sa->ahead)
+		*why = "over numbers that were used";
+	return *why ? GW_EINVAL : GW_OK;
+}
+
 /* The last number that may be used at all. RFC 4303 3.3.3: without ESN the counter may not cycle; DESIGN.md §4: 2^35.
  */
 static uint64_t last_number(const struct sad_sa *sa)
@@ -389,6 +410,7 @@ bool sad_next(struct sad_sa *sa, uint64_t *seq, unsigned *tell)
 		return false;
 	}
 	*seq = ++sa->position;
+	sa->ahead = 0;
 	if (sa->position > sa->near_at && !sa->near_told) {
 		*tell = SAD_TELL_NEAR;
 		sa->near_told = true;

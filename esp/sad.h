@@ -68,7 +68,9 @@ struct sad_sa {
 			UT_hash_handle by_reqid; /* of the newest of its reqid */
 			struct sad_sa *older;	 /* the next older SA of the same reqid */
 			uint64_t near_at;	 /* the last number without a DP_NEAR_FENCE */
-			int64_t path_mtu_at;	 /* when path_mtu was asked, us */
+			uint32_t path_mtu_at;	 /* when path_mtu was asked, s */
+			uint32_t ahead; /* right below the position: numbers that no packet of this entry got; or fewer
+					 */
 		};
 	};
 	/* Not there in a bare one. */
@@ -104,6 +106,18 @@ MUST_USE enum gw_err sad_move(struct sad *s, struct sad_sa *sa, const struct end
 
 /* The block granted last is what lies between the old and the new fence, or behind the position. */
 void sad_set_fence(struct sad_sa *sa, uint64_t fence);
+
+/* Packets got numbers up to this. */
+static inline void sad_used(struct sad_sa *sa, uint64_t position)
+{
+	if (position != sa->position)
+		sa->ahead = 0;
+	sa->position = position;
+}
+/* Forward: nothing in between is used here. */
+void sad_set_position(struct sad_sa *sa, uint64_t position);
+/* Whether a plane that is `gate` may set the SA back to `position`, as DP_SA_REWIND says; why not. */
+MUST_USE enum gw_err sad_rewind_check(const struct sad_sa *sa, enum dp_gate gate, uint64_t position, const char **why);
 
 enum sad_told { SAD_TELL_NEAR = 1, SAD_TELL_AT = 2 };
 /*

@@ -152,12 +152,12 @@ static size_t user_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_sta
 	return n;
 }
 
-static void user_set_open(struct dataplane *dp, bool open)
+static void user_set_open(struct dataplane *dp, enum dp_gate gate)
 {
 	struct user_plane *u = user_self(dp);
 
 	user_lock(u);
-	u->open = open;
+	u->passes = gate;
 	user_unlock(u);
 }
 
@@ -343,7 +343,7 @@ struct dataplane *user_plane_create(const struct env *env, const struct user_pla
 	u->socket_buffer = cfg->socket_buffer > 0 ? cfg->socket_buffer : SOCKET_BUFFER;
 	u->no_sa_limit = (struct ratelimit){ .per_second = 10, .burst = 20 };
 	u->icmp_limit = (struct ratelimit){ .per_second = 1000, .burst = 100 };
-	u->open = true;
+	u->passes = DP_OPEN;
 	u->epoll_fd = u->kick_fd = u->wake_fd = -1;
 	for (size_t i = 0; i < USER_SOURCES; i++)
 		u->sources[i].fd = -1;

@@ -111,7 +111,7 @@ bool user_plane_take_ike(struct dataplane *dp, struct user_ike *out)
 
 void user_apply(struct user_plane *u)
 {
-	const struct batch_tables tables = { u->sad, u->spd, &u->caps };
+	const struct batch_tables tables = { u->sad, u->spd, &u->caps, u->passes };
 	struct batch *b, *next;
 
 	(void)pthread_mutex_lock(&u->mail);

@@ -57,9 +57,9 @@ static bool fits(struct user_plane *u, struct sad_sa *sa, const struct packet *p
 
 	if (!in->df || !sa->copy_df)
 		return true;
-	if (sa->path_mtu == 0 || u->now.us - sa->path_mtu_at > SECONDS(PATH_MTU_AGE_S)) {
+	if (sa->path_mtu == 0 || u->now.us / SECONDS(1) - sa->path_mtu_at > PATH_MTU_AGE_S) {
 		sa->path_mtu = pmtu_path(&sa->local, &sa->remote);
-		sa->path_mtu_at = u->now.us;
+		sa->path_mtu_at = (uint32_t)(u->now.us / SECONDS(1));
 		if (sa->path_mtu == 0)
 			sa->path_mtu = PMTU_DEFAULT;
 	}
@@ -108,7 +108,7 @@ void user_outbound(struct user_plane *u, struct packet *p)
 	uint64_t seq;
 	bool granted;
 
-	if (!u->open) {
+	if (u->passes != DP_OPEN) {
 		u->stats[ST_OUT_SHUT]++;
 		return;
 	}
@@ -225,7 +225,7 @@ void user_inbound(struct user_plane *u, const struct endpoint *from, bool udp, u
 		u->stats[ST_IN_MALFORMED]++;
 		return;
 	}
-	if (!u->open) {
+	if (u->passes == DP_SHUT) {
 		u->stats[ST_IN_SHUT]++;
 		return;
 	}

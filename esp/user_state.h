@@ -94,7 +94,7 @@ struct user_plane {
 	struct spd *spd;
 	uint64_t stats[ST_COUNT];
 	struct user_source sources[USER_SOURCES];
-	bool open;
+	enum dp_gate passes;
 	mtime now, swept;
 	struct ratelimit no_sa_limit, icmp_limit;
 	uint8_t *buf; /* owned: headroom, USER_PACKET_MAX, tailroom */

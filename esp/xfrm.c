@@ -132,19 +132,20 @@ static size_t plane_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_st
 	return sad_dump(x->sad, cookie, out, max);
 }
 
-static void plane_set_open(struct dataplane *dp, bool open)
+static void plane_set_open(struct dataplane *dp, enum dp_gate gate)
 {
 	struct xfrm_plane *x = xfrm_self(dp);
 	struct err e = { 0 };
 
-	if (open == xfrm_is_open(x))
+	if (gate == x->gate)
 		return;
+	x->gate = gate;
 	x->epoch++;
 	xfrm_put_guards(x, false);
 	xfrm_send(x);
 	for (size_t i = 0; i < x->socket_count; i++)
-		if (x->sockets[i].natt && xfrm_socket_encap(x->sockets[i].fd, open, &e) != GW_OK)
-			log_error(x->env->log, "kernel data plane: %s: %s", open ? "open" : "shut", e.text);
+		if (x->sockets[i].natt && xfrm_socket_encap(x->sockets[i].fd, gate != DP_SHUT, &e) != GW_OK)
+			log_error(x->env->log, "kernel data plane: %s: %s", gate == DP_SHUT ? "shut" : "open", e.text);
 }
 
 static const struct dp_caps *plane_caps(const struct dataplane *dp)
@@ -358,6 +359,7 @@ struct dataplane *xfrm_plane_create(const struct env *env, const struct xfrm_pla
 	x->dp.ops = &plane_ops;
 	x->env = env;
 	x->nl.fd = x->events.fd = x->witness.fd = x->epoll_fd = x->kick_fd = -1;
+	x->gate = DP_OPEN;
 	x->dump_age_us = cfg->dump_age_us > 0 ? cfg->dump_age_us : MILLISECONDS(100);
 	xfrm_look_at_clock(x);
 	x->complain = (struct ratelimit){ .per_second = 1, .burst = 10 };
@@ -386,7 +388,7 @@ enum gw_err xfrm_plane_add_socket(struct dataplane *dp, int fd, uint8_t family, 
 		return err_set(e, GW_ELIMIT, "kernel data plane: more than %d sockets", XFRM_SOCKETS_MAX);
 	TRY(xfrm_socket_bypass(fd, family, e));
 	if (natt)
-		TRY(xfrm_socket_encap(fd, xfrm_is_open(x), e));
+		TRY(xfrm_socket_encap(fd, x->gate != DP_SHUT, e));
 	x->sockets[x->socket_count].fd = fd;
 	x->sockets[x->socket_count].family = family;
 	x->sockets[x->socket_count++].natt = natt;

@@ -30,6 +30,8 @@ static enum gw_err do_op(struct xfrm_plane *x, const struct dp_op *op, struct xf
 		return xfrm_do_fence(x, op, u);
 	case DP_SA_POSITION:
 		return xfrm_do_position(x, op, u, why);
+	case DP_SA_REWIND:
+		return xfrm_do_rewind(x, op, u, why);
 	case DP_SA_WINDOW:
 		return xfrm_do_window(x, op, u);
 	case DP_POLICY_SET:
@@ -54,6 +56,9 @@ static bool undo_op(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_un
 		return true;
 	case DP_SA_POSITION:
 		xfrm_undo_position(x, op, u);
+		return true;
+	case DP_SA_REWIND:
+		xfrm_undo_rewind(x, u);
 		return true;
 	case DP_SA_WINDOW:
 		xfrm_undo_window(x, op, u);

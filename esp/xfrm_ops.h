@@ -15,6 +15,7 @@ struct xfrm_undo {
 	struct endpoint local, remote;
 	bool udp_encap, near_told, at_told;
 	uint64_t fence, near_at, position;
+	uint32_t ahead;
 	struct xfrm_numbers *numbers; /* owned: what a state had that was taken out */
 };
 
@@ -46,6 +47,9 @@ void xfrm_undo_fence(struct xfrm_plane *x, struct xfrm_undo *u);
 MUST_USE enum gw_err xfrm_do_position(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u,
 				      const char **why);
 void xfrm_undo_position(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u);
+MUST_USE enum gw_err xfrm_do_rewind(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u,
+				    const char **why);
+void xfrm_undo_rewind(struct xfrm_plane *x, struct xfrm_undo *u);
 MUST_USE enum gw_err xfrm_do_window(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u);
 void xfrm_undo_window(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u);
 

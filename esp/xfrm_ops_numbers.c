@@ -3,7 +3,7 @@
 /* While shut no packet passes: what was read since is true still. */
 static bool numbers_known(const struct xfrm_plane *x, const struct sad_sa *sa)
 {
-	return sa->kernel.life == SAD_EXPIRED || (!xfrm_is_open(x) && sa->kernel.epoch == x->epoch);
+	return sa->kernel.life == SAD_EXPIRED || (!xfrm_passes(x, sa->key.dir) && sa->kernel.epoch == x->epoch);
 }
 
 /* Looks, unless what we know is exact. A state that went meanwhile is found out about. */
@@ -119,7 +119,7 @@ static void write_position(struct xfrm_plane *x, struct sad_sa *sa, uint64_t pos
 {
 	struct xfrm_numbers n;
 
-	sa->position = position;
+	sad_set_position(sa, position);
 	xfrm_sa_numbers(x, sa, &n);
 	if (sa->kernel.life == SAD_EXPIRED) {
 		sa->kernel.packets = position;
@@ -127,7 +127,7 @@ static void write_position(struct xfrm_plane *x, struct sad_sa *sa, uint64_t pos
 		return;
 	}
 	xfrm_sa_set_numbers(x, sa, &n);
-	if (xfrm_is_open(x)) {
+	if (xfrm_passes(x, DP_OUT)) {
 		/* Up to here it was stopped. */
 		if (xfrm_sent_well(x))
 			arm(x, sa);
@@ -155,11 +155,51 @@ enum gw_err xfrm_do_position(struct xfrm_plane *x, const struct dp_op *op, struc
 	u->position = sa->position;
 	if (op->position == sa->position)
 		return GW_OK;
-	if (xfrm_is_open(x) && sa->kernel.life == SAD_LIVE)
+	if (xfrm_passes(x, DP_OUT) && sa->kernel.life == SAD_LIVE)
 		TRY(stop_at(x, sa, op->position, why));
 	if (x->current->b->result == GW_OK)
 		write_position(x, sa, op->position);
 	return GW_OK;
+}
+
+enum gw_err xfrm_do_rewind(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u, const char **why)
+{
+	struct sad_sa *sa = xfrm_find_sa(x, &op->id);
+	struct xfrm_numbers n;
+
+	if (!sa)
+		return GW_ENOTFOUND;
+	if (sa->kernel.life != SAD_LIVE)
+		return GW_EINVAL;
+	if (!numbers_known(x, sa)) {
+		if (!xfrm_sent_well(x))
+			return GW_OK;
+		TRY(look(x, sa, NULL));
+	}
+	TRY(sad_rewind_check(sa, x->gate, op->position, why));
+	u->sa = sa;
+	u->position = sa->position;
+	u->ahead = sa->ahead;
+	sa->ahead -= (uint32_t)(sa->position - op->position);
+	sa->position = op->position;
+	xfrm_sa_numbers(x, sa, &n);
+	n.packets = op->position;
+	xfrm_sa_set_numbers(x, sa, &n);
+	return GW_OK;
+}
+
+/* Nothing has left since. */
+void xfrm_undo_rewind(struct xfrm_plane *x, struct xfrm_undo *u)
+{
+	struct xfrm_numbers n;
+
+	if (!u->sa)
+		return;
+	u->sa->position = u->position;
+	u->sa->ahead = u->ahead;
+	xfrm_sa_numbers(x, u->sa, &n);
+	n.packets = u->position;
+	xfrm_sa_set_numbers(x, u->sa, &n);
 }
 
 /* Back only when no packet has used a number above. */
@@ -174,10 +214,12 @@ void xfrm_undo_position(struct xfrm_plane *x, const struct dp_op *op, struct xfr
 	if (u->sa->kernel.life != SAD_LIVE) {
 		if (u->sa->position == op->position)
 			u->sa->position = u->position;
+		u->sa->ahead = 0;
 		return;
 	}
 	if (u->position == op->position || xfrm_sa_take_out(x, u->sa, &id, &n) != GW_OK)
 		return;
+	u->sa->ahead = 0;
 	if (n.position == op->position)
 		n.position = n.packets = u->sa->position = u->position;
 	xfrm_sa_add(x, u->sa, &n);
@@ -224,7 +266,7 @@ enum gw_err xfrm_do_window(struct xfrm_plane *x, const struct dp_op *op, struct 
 		return GW_OK;
 	/* With traffic on it the state is taken out for the moment: a window written back would forget what came since.
 	 */
-	if (xfrm_is_open(x))
+	if (xfrm_passes(x, DP_IN))
 		TRY(xfrm_sa_take_out(x, sa, &id, &n));
 	if (!xfrm_keep_numbers(u, &n)) {
 		if (sa->kernel.life == SAD_ABSENT)

@@ -332,7 +332,7 @@ void xfrm_put_guards(struct xfrm_plane *x, bool remove)
 				.row = { .ours = { .addr = { .family = x->guards[i].addr.family } },
 					 .theirs = x->guards[i] },
 				.dir = all_dirs[k],
-				.priority = xfrm_is_open(x) ? XFRM_PRIO_GUARD : XFRM_PRIO_SHUT,
+				.priority = xfrm_passes(x, k == 0 ? DP_OUT : DP_IN) ? XFRM_PRIO_GUARD : XFRM_PRIO_SHUT,
 				.sign = xfrm_sign(x->env->node.index, XFRM_KIND_GUARD),
 				.block = true,
 			};

@@ -124,7 +124,7 @@ void xfrm_sa_sample(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_v
 		sa->replays = v->replays;
 		sa->bad_icv = v->bad_icv;
 	} else {
-		sa->position = n->position;
+		sad_used(sa, n->position);
 	}
 	sample_use(x, sa, v, moved);
 }
@@ -226,8 +226,8 @@ enum gw_err xfrm_sa_take_out(struct xfrm_plane *x, struct sad_sa *sa, const stru
 		assume_more(sa, out);
 	}
 	sa->kernel.life = SAD_ABSENT;
-	if (sa->key.dir == DP_OUT)
-		sa->position = out->position;
+	if (sa->key.dir == DP_OUT && out->position > sa->position)
+		sad_used(sa, out->position);
 	return GW_OK;
 }
 
@@ -238,7 +238,8 @@ void xfrm_sa_expired(struct xfrm_plane *x, struct sad_sa *sa)
 	/* Packets went in step with numbers up to the limit. */
 	if (sa->kernel.hard != XFRM_NO_LIMIT && sa->position < sa->kernel.hard) {
 		sa->count.packets += sa->kernel.hard > sa->kernel.packets ? sa->kernel.hard - sa->kernel.packets : 0;
-		sa->position = sa->kernel.packets = sa->kernel.hard;
+		sa->kernel.packets = sa->kernel.hard;
+		sad_used(sa, sa->kernel.hard);
 		sa->last_use = x->now;
 	}
 	sa->kernel.life = SAD_EXPIRED;

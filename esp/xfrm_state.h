@@ -102,8 +102,9 @@ struct xfrm_plane {
 	size_t waiting;
 	struct outbox outbox;
 
-	/* Numbers of an SA that were read in the current epoch are exact still: no packet passed since. Odd: shut. */
+	/* Where packets of its direction do not pass, numbers of an SA that were read in this epoch are exact still. */
 	uint32_t epoch;
+	enum dp_gate gate;
 	uint64_t dumps; /* number of the last whole dump */
 	mtime dumped_at;
 	int64_t dump_age_us;
@@ -132,9 +133,9 @@ static inline struct xfrm_plane *xfrm_self(const struct dataplane *dp)
 	return (struct xfrm_plane *)(uintptr_t)dp; /* dp is the first member */
 }
 
-static inline bool xfrm_is_open(const struct xfrm_plane *x)
+static inline bool xfrm_passes(const struct xfrm_plane *x, uint8_t dir)
 {
-	return (x->epoch & 1) == 0;
+	return x->gate == DP_OPEN || (dir == DP_IN && x->gate == DP_INBOUND_ONLY);
 }
 
 static inline void xfrm_look_at_clock(struct xfrm_plane *x)

@@ -37,6 +37,7 @@ static void free_events(struct ha_pending_event *e)
 	while (e) {
 		struct ha_pending_event *next = e->next;
 
+		free(e->verify);
 		free(e);
 		e = next;
 	}
@@ -101,7 +102,7 @@ bool ha_take_event(struct ha *ha, struct ha_event *out)
 {
 	struct ha_pending_event *e = ha->ev_head;
 
-	free(ha->ev_taken);
+	free_events(ha->ev_taken);
 	ha->ev_taken = e;
 	if (!e)
 		return false;
@@ -182,58 +183,4 @@ struct watch_beat ha_beat(const struct ha *ha)
 				    .service_up = !r->seen_view || r->view.service_up,
 				    .asleep = r->asleep,
 				    .traffic = r->traffic };
-}
-
-static const char *weakness(const struct ha *ha)
-{
-	if (ha->roles.reserve <= ha->roles.term)
-		return "no term in reserve";
-	if (!ha->link || !ha->peer.hello)
-		return "no link to the other node";
-	if (ha->peer.role == ha->roles.role)
-		return ha_is_owner(ha) ? "two nodes are active" : "no node is active";
-	if (ha->sync.state == HA_SYNC_CATCHING)
-		return "the standby is catching up";
-	if (ha->sync.state != HA_SYNC_DONE)
-		return "the standby does not follow";
-	if (ha->out.slow)
-		return "the standby acknowledges too slowly";
-	if (ha->objects.refused > 0)
-		return "the standby has refused some SAs";
-	return NULL;
-}
-
-void ha_look(const struct ha *ha, struct ha_status *out)
-{
-	const struct ha_roles *r = &ha->roles;
-	const struct ha_ceiling *c, *tmp;
-
-	*out = (struct ha_status){
-		.role = r->role,
-		.sync = ha->sync.state,
-		.term = r->term,
-		.reserve = r->reserve,
-		.peer_linked = ha->link && ha->peer.hello,
-		.asleep = r->asleep,
-		.handing = r->step == STEP_HANDING,
-		.protected_ = ha_protected(ha),
-		.why_not = weakness(ha),
-		.at = { ha->epoch, ha_is_owner(ha) ? ha->turn : ha->in.applied },
-		.turn = ha->turn,
-		.acked = ha->out.acked,
-		.exposed = ha->out.exposed,
-		.objects = ha->objects.live,
-		.refused = ha->objects.refused,
-		.held = ha->out.held.n,
-		.ceilings = HASH_CNT(by_key, ha->ceil.by_key),
-		.repairs = ha->sync.repairs,
-		.srtt_us = ha->out.srtt_us,
-		.config_differs = ha->peer.config_differs,
-		.releases = ha->out.releases,
-		.last_change = r->reason,
-		.changed_at = r->changed,
-	};
-	out->would_survive = !out->why_not;
-	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
-		out->bound += ha_is_owner(ha) && c->reign == ha->ceil.reign && c->shared > 0;
 }

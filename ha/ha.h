@@ -38,6 +38,11 @@ struct ha_config {
 	int64_t digest_us;	/* default 5 s */
 	int64_t start_hold_us;	/* a starting node listens that long before it becomes active; default 1 s */
 	int64_t calm_us;	/* between two promotions of one node by itself (flaps); default 0 */
+	int64_t preempt_us;	/* a standby of higher priority asks to be handed over to after so long; 0: never */
+	bool preempt_synced;	/* counted from when it holds everything; else from when it met the active one */
+	bool fence;		/* there is a program that switches the other node off: HA_EV_FENCE */
+	bool strict;		/* replay: strict. A standby's inbound windows stand above what was reported */
+	int64_t linger_us;	/* who has handed over takes what still arrives for so long; default 50 ms */
 	uint64_t block_min;	/* sequence numbers granted at a time; default 2^20 */
 	struct watch_config watch;
 };
@@ -57,11 +62,19 @@ struct ha_ops {
 	enum gw_err (*encode)(void *arg, enum ha_kind kind, uint64_t key, struct writer *out);
 	/*
 	 * Standby: one turn's objects, all at once. What it does to the data plane is passed through ha_prepare() and
-	 * submitted before this returns. A refused object leaves nothing of itself.
+	 * submitted before this returns. A refused object leaves nothing of itself. An active node gets IKE SAs that a
+	 * partition has left with the other one in the same way, one call for each.
 	 */
 	void (*apply)(void *arg, struct ha_change *changes, size_t n);
 	/* As dataplane_ops.dump. */
 	size_t (*dump)(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t max);
+	/* As dataplane_ops.query. NULL: a switchover goes on at ceilings. */
+	enum gw_err (*query)(void *arg, const struct dp_sa_id *id, struct dp_sa_state *out);
+	/*
+	 * How long ago, in us, the client of the IKE SA `key` has spoken to this very node: ike_heard_us(). INT64_MAX:
+	 * never, or no such SA. NULL: never.
+	 */
+	int64_t (*heard)(void *arg, uint64_t key);
 };
 
 /* What survives the process, in two slots (ha/term.h). */
@@ -120,13 +133,29 @@ void ha_persisted(struct ha *ha, uint32_t reserve);
 /* By order (an operator, keepalived). GW_ESTATE with the reason. */
 MUST_USE enum gw_err ha_promote(struct ha *ha, const char *why, struct err *e);
 MUST_USE enum gw_err ha_demote(struct ha *ha, const char *why, struct err *e);
-/* Hands over to a synced standby: barrier, stop, hand over. */
+/*
+ * Hands over to a synced standby: barrier, stop, hand over. Sequence numbers go on without a gap where there are few
+ * SAs or they have traffic, else above what the standby was granted. What neighbours still send here is taken for a
+ * while (HA_EV_INBOUND), then come HA_EV_RELEASE and HA_EV_SHUT.
+ */
 MUST_USE enum gw_err ha_switchover(struct ha *ha, const char *why, struct err *e);
 /*
  * An active node: the operator says that the peer is off and speaks no more. SAs that it has numbers of are rekeyed, so
  * that nothing goes wrong should it not be so.
  */
 void ha_peer_fenced(struct ha *ha);
+/* The answer to HA_EV_FENCE: the other node is off, or it could not be done (or took too long): `text` says why. */
+void ha_fenced(struct ha *ha, bool off, const char *text);
+/*
+ * No change of role by this node itself until resumed: orders, a handover by the other node and the end of a split
+ * brain (of two active nodes one steps down) are all that is left.
+ */
+void ha_pause(struct ha *ha, bool paused);
+/*
+ * Compares what both nodes hold, and what each has in its data plane; HA_EV_VERIFIED comes once, within seconds. With
+ * `repair` the standby gets again what differs. GW_ESTATE: no synced standby, or one is under way.
+ */
+MUST_USE enum gw_err ha_verify(struct ha *ha, bool repair, struct err *e);
 /* A standby that ends in order: numbers are the active's alone. Write what ha_link_bytes() gives, then close. */
 void ha_leave(struct ha *ha);
 
@@ -139,6 +168,9 @@ enum ha_event_kind {
 	HA_EV_RELEASE,	 /* take them away */
 	HA_EV_OPEN,	 /* open the data plane */
 	HA_EV_SHUT,
+	HA_EV_INBOUND, /* nothing leaves any more, what comes in still passes: DP_INBOUND_ONLY. At once, as the two
+			  above */
+	HA_EV_FENCE,   /* switch the other node off, then ha_fenced(); `text`: why */
 	HA_EV_ACTIVE,  /* the IKE engine speaks: ike_set_passive(false) */
 	HA_EV_PASSIVE, /* it is silent */
 	HA_EV_SYNCED,  /* the standby holds everything (told to both) */
@@ -146,6 +178,36 @@ enum ha_event_kind {
 	HA_EV_REFUSED,	  /* the standby cannot hold object `kind` `key`: `text` */
 	HA_EV_REKEY,	  /* rekey the CHILD SA whose outbound SA is `sa`: its numbers end, or are not known */
 	HA_EV_CLOSE_LINK, /* the stream makes no sense, or the peer is refused: `text` */
+	HA_EV_VERIFIED,	  /* `verify` */
+	HA_EV_CHANGED,	  /* role, term or fencing changed: `text`; hooks. After what it takes was reported */
+};
+
+enum ha_difference_kind {
+	HA_DIFFERS = 1, /* two versions of it */
+	HA_ONLY_ACTIVE, /* the standby lacks it */
+	HA_ONLY_STANDBY,
+	HA_PLANE_LACKS, /* of an SA that is known nothing is in this node's data plane; key: reqid << 32 | SPI */
+	HA_PLANE_EXTRA, /* in this node's data plane, and nobody knows it; key: SPI */
+};
+
+struct ha_difference {
+	uint8_t what; /* enum ha_difference_kind */
+	uint8_t kind; /* enum ha_kind; 0: of a data plane */
+	uint64_t key;
+	uint64_t active, standby; /* versions; 0: not there */
+	char why[100];		  /* the standby's refusal; "": a record was lost or is to come */
+};
+
+enum { HA_DIFFERENCES = 32, HA_TRANSITIONS = 16, HA_REFUSALS = 32 };
+
+struct ha_verified {
+	bool complete; /* else the link broke, or the other node did not answer: `text` of the event */
+	bool repair;
+	size_t objects;				     /* compared */
+	size_t differing, only_active, only_standby; /* all of them */
+	size_t plane_sas, plane_lacks, plane_extra;  /* of this node */
+	size_t count;				     /* of what follows: the first ones */
+	struct ha_difference items[HA_DIFFERENCES];
 };
 
 struct ha_event {
@@ -157,6 +219,7 @@ struct ha_event {
 	uint8_t object_kind;
 	uint64_t key;
 	struct dp_sa_id sa;
+	const struct ha_verified *verify; /* borrowed until the next ha_take_event() */
 	bool behind; /* HA_EV_ACTIVE: the one before us may have told clients what we do not know */
 	char text[120];
 };
@@ -171,6 +234,7 @@ void ha_tick(struct ha *ha);
 /* ---- looking ---- */
 
 enum ha_sync { HA_SYNC_NONE, HA_SYNC_CATCHING, HA_SYNC_DONE };
+enum ha_fence { HA_FENCE_NONE, HA_FENCE_RUNNING, HA_FENCE_OFF, HA_FENCE_FAILED };
 
 struct ha_status {
 	enum ha_role role;
@@ -188,8 +252,34 @@ struct ha_status {
 	uint64_t releases;	 /* datagrams that left unacknowledged while there was a standby */
 	const char *last_change; /* why the role is what it is */
 	mtime changed_at;
+	enum ha_fence fence; /* of the other node, since it fell silent */
+	bool paused;
+	mtime preempt_at; /* when it will ask to be handed over to; MTIME_NEVER: it does not mean to */
+	/* Active, towards the standby: what a failure now would leave behind. */
+	uint64_t lag_turns;
+	int64_t lag_us; /* age of the oldest turn that is not acknowledged; 0: none */
+	size_t unacked; /* records */
+	/* Inbound packets, all SAs together, that came between the last two reports, which are so far apart: so many
+	 * could be replayed once after a takeover (with `strict`: so many fresh ones may be lost). */
+	uint64_t replay_packets;
+	int64_t replay_us;
+	uint8_t peer_role, peer_minor; /* as the link said; 0: none */
+	char peer_node[HA_NAME_MAX + 1], peer_software[HA_NAME_MAX + 1];
+	uint64_t adopted,
+		given_up; /* SAs of the other node after a partition: taken; closed, as an address was given twice */
 };
 void ha_look(const struct ha *ha, struct ha_status *out);
+
+/* What the role was and became: the last HA_TRANSITIONS, the oldest first. Returns how many. */
+struct ha_transition {
+	mtime at;
+	uint32_t term;
+	uint8_t role; /* enum ha_role: since then */
+	char why[120];
+};
+size_t ha_transitions(const struct ha *ha, struct ha_transition out[HA_TRANSITIONS]);
+/* What the standby has refused and lacks still (either node knows): the last HA_REFUSALS. Returns how many. */
+size_t ha_refusals(const struct ha *ha, struct ha_refusal out[HA_REFUSALS]);
 enum ha_role ha_role_of(const struct ha *ha);
 
 /* What our heartbeats say. */

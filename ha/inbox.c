@@ -88,8 +88,10 @@ void ha_inbox_refuse(struct ha *ha, uint8_t kind, uint64_t key, enum gw_err code
 {
 	struct ha_inbox *in = &ha->in;
 	struct ha_entry *e = ha_objects_find(&ha->objects, kind, key);
-	struct ha_refusal *r;
+	struct ha_refusal *r, said = { .kind = kind, .key = key, .code = code };
 
+	(void)snprintf(said.text, sizeof(said.text), "%s", text && *text ? text : gw_err_text(code));
+	ha_refusal_keep(ha, &said);
 	if (e)
 		ha_objects_refuse(&ha->objects, e, true);
 	in->refused_total++;
@@ -103,8 +105,7 @@ void ha_inbox_refuse(struct ha *ha, uint8_t kind, uint64_t key, enum gw_err code
 		in->refusal_cap = cap;
 	}
 	r = &in->refusals[in->refusal_count++];
-	*r = (struct ha_refusal){ .kind = kind, .key = key, .code = code };
-	(void)snprintf(r->text, sizeof(r->text), "%s", text && *text ? text : gw_err_text(code));
+	*r = said;
 	in->ack_due = true;
 }
 

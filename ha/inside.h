@@ -124,6 +124,7 @@ struct ha_ceiling {
 struct ha_window {
 	uint32_t spi;
 	uint64_t top;
+	bool known; /* owner: the standby has had it in this stream */
 	UT_hash_handle hh;
 };
 struct ha_ceilings {
@@ -134,7 +135,10 @@ struct ha_ceilings {
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
 	uint64_t dump_cookie;
-	mtime report_at;
+	mtime report_at, reported;
+	uint64_t pass_packets;
+	uint64_t report_packets; /* inbound ones, from the report before to the last; owner */
+	int64_t report_us;	 /* time between them */
 	uint32_t reign;
 };
 
@@ -144,6 +148,8 @@ enum ha_step {
 	STEP_NONE,
 	STEP_PERSISTING, /* a promotion waits for its term on disk */
 	STEP_HANDING,	 /* a switchover waits for the last acknowledgement */
+	STEP_FENCING,	 /* a promotion waits for the other node to be switched off */
+	STEP_TAKING,	 /* handed over to: the data plane sets exact positions */
 };
 
 struct ha_roles {
@@ -166,13 +172,22 @@ struct ha_roles {
 	bool reigned;	   /* what we hold was ours: our peer is told how far we may have come */
 	bool behind;	   /* the owner before us had said what we do not know */
 	bool fenced;	   /* numbers beyond the ceilings were used, by order of the operator */
+	bool paused;
+	enum ha_fence fence;
+	mtime fenced_at; /* when the answer came */
+	mtime preempt_at;
+	bool lingers; /* handed over: what still arrives is taken */
+	mtime linger_by;
+	struct ha_transition log[HA_TRANSITIONS]; /* ring */
+	unsigned log_first, log_count;
 	char reason[120];
 	char handing_why[120];
 };
 
 struct ha_peer {
 	bool hello; /* its HELLO was accepted */
-	uint8_t role, index, flags;
+	uint8_t role, index, flags, minor;
+	char node[HA_NAME_MAX + 1], software[HA_NAME_MAX + 1];
 	uint32_t incarnation, term, owned;
 	struct ha_position at;
 	bool config_differs, following, left;
@@ -183,6 +198,7 @@ struct ha_peer {
 struct ha_pending_event {
 	struct ha_pending_event *next;
 	struct ha_event ev;
+	struct ha_verified *verify; /* owned */
 	struct dp_op ops[];
 };
 
@@ -205,6 +221,9 @@ struct ha {
 	struct ha_buffer tx, rx;
 	struct ha_pending_event *ev_head, **ev_tail, *ev_taken;
 	uint64_t token;
+	struct ha_refusal refusals[HA_REFUSALS]; /* ring */
+	size_t refusals_kept;			 /* ever */
+	uint64_t adopted, given_up;
 };
 
 static inline mtime ha_now(const struct ha *ha)
@@ -225,6 +244,9 @@ static inline bool ha_streams(const struct ha *ha)
 struct ha_event *ha_report(struct ha *ha, enum ha_event_kind kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4))); /* NULL: out of memory */
 MUST_USE enum gw_err ha_operate(struct ha *ha, uint64_t token, const struct dp_op *ops, size_t n);
+
+/* ---- look.c ---- */
+void ha_refusal_keep(struct ha *ha, const struct ha_refusal *r);
 
 /* ---- link.c ---- */
 void ha_link_break(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -293,7 +315,17 @@ void ha_windows_restart(struct ha *ha);
 void ha_windows_report(struct ha *ha);
 MUST_USE enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields);
 
-/* ---- role.c ---- */
+/* ---- role.c: the changes; judge.c: when; handover.c: planned ones ---- */
+void ha_promote_now(struct ha *ha, const char *why);
+/* `clean`: all that this node knows is with the other one, which takes the addresses. */
+void ha_demote_now(struct ha *ha, const char *why, bool clean);
+void ha_note_change(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ha_learn_term(struct ha *ha, uint32_t term);
+/* DESIGN.md §5: of two active nodes the higher term stays, unless only the other one has had clients. */
+bool ha_we_stay(uint32_t our_term, bool our_traffic, uint8_t our_index, uint32_t term, bool traffic, uint8_t index);
+void ha_roles_asked(struct ha *ha); /* by a standby: to be handed over to */
+void ha_handover_seen(struct ha *ha);
+void ha_handover_tick(struct ha *ha);
 void ha_roles_init(struct ha *ha, const struct ha_durable *d);
 void ha_roles_tick(struct ha *ha);
 mtime ha_roles_due(const struct ha *ha);

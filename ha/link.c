@@ -93,6 +93,14 @@ void ha_link_down(struct ha *ha, const char *why)
 
 /* ---- frames of the peer ---- */
 
+/* For people: what cannot be printed is a question mark. */
+static void keep_name(struct bytes name, char out[HA_NAME_MAX + 1])
+{
+	for (size_t i = 0; i < name.n; i++)
+		out[i] = name.p[i] > ' ' && name.p[i] < 0x7f ? (char)name.p[i] : '?';
+	out[name.n] = 0;
+}
+
 static enum gw_err on_hello(struct ha *ha, struct bytes fields)
 {
 	struct ha_peer *p = &ha->peer;
@@ -111,11 +119,14 @@ static enum gw_err on_hello(struct ha *ha, struct bytes fields)
 			       .role = h.role,
 			       .index = h.index,
 			       .flags = h.flags,
+			       .minor = h.minor,
 			       .incarnation = h.incarnation,
 			       .term = h.term,
 			       .owned = h.owned_term,
 			       .at = h.at,
 			       .config_differs = h.config_hash != ha->cfg.config_hash };
+	keep_name(h.node, p->node);
+	keep_name(h.software, p->software);
 	if (p->config_differs)
 		log_warn(ha->env->log, "the configurations of the two nodes differ");
 	ha_roles_met(ha);
@@ -175,6 +186,7 @@ static enum gw_err read_small(struct ha *ha, struct bytes fields, struct small *
 			break;
 		case HA_TAG_REFUSAL:
 			TRY(ha_refusal_read(v, &refusal));
+			ha_refusal_keep(ha, &refusal);
 			e = ha_objects_find(&ha->objects, refusal.kind, refusal.key);
 			if (e)
 				ha_objects_refuse(&ha->objects, e, true);
@@ -308,6 +320,9 @@ static enum gw_err dispatch(struct ha *ha, const struct ha_frame *f)
 		return follows ? ha_windows_apply(ha, f->fields) : GW_OK;
 	case HA_HANDOVER:
 		return follows ? on_handover(ha, f->fields) : GW_OK;
+	case HA_ASK_ROLE:
+		ha_roles_asked(ha);
+		return GW_OK;
 	case HA_LEAVE:
 		ha_roles_peer_left(ha);
 		return GW_OK;

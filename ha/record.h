@@ -45,6 +45,7 @@ enum ha_frame_type {
 	HA_WINDOWS,    /* owner: how far inbound sequence numbers have come */
 	HA_HANDOVER,   /* owner: everything is acknowledged and I have stopped: be the owner */
 	HA_LEAVE,      /* I leave in order and use no key any more */
+	HA_ASK_ROLE,   /* standby: I have the higher priority, hand over */
 };
 
 enum ha_kind {

@@ -65,8 +65,13 @@ void ha_windows_restart(struct ha *ha)
 {
 	struct ha_window *w, *tmp;
 
-	HASH_ITER (hh, ha->ceil.windows, w, tmp)
+	HASH_ITER (hh, ha->ceil.windows, w, tmp) {
 		w->top = 0;
+		w->known = false;
+	}
+	ha->ceil.pass_packets = ha->ceil.report_packets = 0;
+	ha->ceil.report_us = 0;
+	ha->ceil.reported = ha_now(ha);
 	ha->ceil.dump_cookie = 0;
 	ha->ceil.report_at = ha_now(ha);
 }
@@ -93,12 +98,25 @@ static size_t take(struct ha *ha, const struct dp_sa_state *states, size_t n, ui
 			continue;
 		if (s->position <= w->top)
 			continue;
+		ha->ceil.pass_packets += w->known ? s->position - w->top : 0;
+		w->known = true;
 		w->top = s->position;
 		put_u32(list + ENTRY * out, s->id.spi);
 		put_u64(list + ENTRY * out + 4, s->position);
 		out++;
 	}
 	return out;
+}
+
+static void pass_ends(struct ha *ha)
+{
+	struct ha_ceilings *c = &ha->ceil;
+	mtime now = ha_now(ha);
+
+	c->report_packets = c->pass_packets;
+	c->report_us = mtime_since(c->reported, now);
+	c->pass_packets = 0;
+	c->reported = now;
 }
 
 void ha_windows_report(struct ha *ha)
@@ -120,8 +138,10 @@ void ha_windows_report(struct ha *ha)
 			if (ha_frame_end(&f) != GW_OK)
 				ha_link_break(ha, "out of memory");
 		}
-		if (ha->ceil.dump_cookie == 0)
+		if (ha->ceil.dump_cookie == 0) {
+			pass_ends(ha);
 			break;
+		}
 	}
 }
 

@@ -1,7 +1,8 @@
 /*
  * What esp/dataplane.h promises, put to every plane that runs here: the fake and the userspace plane, and the kernel's
- * where it has one (in User Mode Linux, and with KERNEL_PLANE=1 in the environment, it must). Cases that need something ask the
- * capability flags. Packets are made by a driver: calls on the fake, real ESP through real sockets on the others.
+ * where it has one (in User Mode Linux, and with KERNEL_PLANE=1 in the environment, it must). Cases that need something
+ * ask the capability flags. Packets are made by a driver: calls on the fake, real ESP through real sockets on the
+ * others.
  */
 #include "esp/dataplane.h"
 
@@ -417,17 +418,41 @@ START_TEST(shut_and_open)
 	uint32_t spi;
 
 	ck_assert_int_eq(plane_do_all(&plane, ops, 3), GW_OK);
-	plane.dp->ops->set_open(plane.dp, false);
+	plane.dp->ops->set_open(plane.dp, DP_SHUT);
 	ck_assert_uint_eq(send_inside(2, &spi), 0);
 	ck_assert(!send_peer(&in, 1, peer, &peer_at));
 	ck_assert_uint_eq(state_of(&out).position, 0);
 	ck_assert_uint_eq(state_of(&in).position, 0);
 	/* What is installed meanwhile is there afterwards. */
 	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &out, 50)), GW_OK);
-	plane.dp->ops->set_open(plane.dp, true);
+	plane.dp->ops->set_open(plane.dp, DP_OPEN);
 	ck_assert_uint_eq(send_inside(2, &spi), 2);
 	ck_assert(send_peer(&in, 1, peer, &peer_at));
 	ck_assert_uint_eq(state_of(&out).position, 52);
+}
+END_TEST
+
+/* One that has handed over: positions are final, what still arrives passes. */
+START_TEST(inbound_only)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001), in = make_sa(DP_IN, 0xa001);
+	struct dp_op ops[] = { op_policy(REQID, &ours, &theirs), op_add(&in), op_add(&out) };
+	uint32_t spi;
+
+	ck_assert_int_eq(plane_do_all(&plane, ops, 3), GW_OK);
+	ck_assert_uint_eq(send_inside(2, &spi), 2);
+	plane.dp->ops->set_open(plane.dp, DP_INBOUND_ONLY);
+	ck_assert_uint_eq(send_inside(2, &spi), 0);
+	ck_assert(send_peer(&in, 1, peer, &peer_at));
+	ck_assert_uint_eq(state_of(&out).position, 2);
+	ck_assert_uint_eq(state_of(&in).position, 1);
+	plane.dp->ops->set_open(plane.dp, DP_SHUT);
+	ck_assert(!send_peer(&in, 2, peer, &peer_at));
+	plane.dp->ops->set_open(plane.dp, DP_INBOUND_ONLY);
+	ck_assert(send_peer(&in, 3, peer, &peer_at));
+	plane.dp->ops->set_open(plane.dp, DP_OPEN);
+	ck_assert_uint_eq(send_inside(2, &spi), 2);
+	ck_assert_uint_eq(state_of(&out).position, 4);
 }
 END_TEST
 
@@ -480,6 +505,40 @@ START_TEST(position)
 	ck_assert_uint_eq(send_inside(1, &spi), 1);
 	ck_assert_uint_eq(state_of(&out).position, 1001);
 	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &in, 5)), GW_EINVAL);
+}
+END_TEST
+
+START_TEST(rewind_unused)
+{
+	struct dp_sa out = make_sa(DP_OUT, 0xb001), in = make_sa(DP_IN, 0xa001);
+	uint32_t spi;
+
+	out.start = 1000;
+	out.fence = 2000;
+	set_policy();
+	plane.dp->ops->set_open(plane.dp, DP_SHUT);
+	ck_assert_int_eq(plane_do(&plane, op_add(&out)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_add(&in)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_REWIND, &in, 0)), GW_EINVAL);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_REWIND, &out, 1001)), GW_EINVAL);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_REWIND, &out, 17)), GW_OK);
+	ck_assert_uint_eq(state_of(&out).position, 17);
+	ck_assert_uint_eq(state_of(&out).fence, 2000);
+	plane.dp->ops->set_open(plane.dp, DP_OPEN);
+	ck_assert_uint_eq(send_inside(3, &spi), 3);
+	ck_assert_uint_eq(state_of(&out).position, 20);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &out, 100)), GW_OK);
+	/* Not while it is open; and never over what was used here. */
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_REWIND, &out, 50)), GW_EINVAL);
+	plane.dp->ops->set_open(plane.dp, DP_INBOUND_ONLY);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_REWIND, &out, 19)), GW_EINVAL);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_REWIND, &out, 20)), GW_OK);
+	plane.dp->ops->set_open(plane.dp, DP_OPEN);
+	ck_assert_uint_eq(send_inside(1, &spi), 1);
+	ck_assert_uint_eq(state_of(&out).position, 21);
+	/* The fence is where it was. */
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_FENCE, &out, 23)), GW_OK);
+	ck_assert_uint_eq(send_inside(5, &spi), 2);
 }
 END_TEST
 
@@ -641,8 +700,10 @@ static void add_cases(TCase *t)
 	tcase_add_test(t, nothing_in_clear);
 	tcase_add_test(t, policy_is_replaced);
 	tcase_add_test(t, shut_and_open);
+	tcase_add_test(t, inbound_only);
 	tcase_add_test(t, fence);
 	tcase_add_test(t, position);
+	tcase_add_test(t, rewind_unused);
 	tcase_add_test(t, window);
 	tcase_add_test(t, esn_over_the_border);
 	tcase_add_test(t, dumps_all);

@@ -100,7 +100,7 @@ START_TEST(shows_what_it_has)
 	ck_assert(fake_plane_policy(plane.dp, 1, &policy));
 	ck_assert(policy.theirs_count == 1 && selector_equal(&policy.theirs[0], &theirs));
 	ck_assert(fake_plane_is_open(plane.dp));
-	plane.dp->ops->set_open(plane.dp, false);
+	plane.dp->ops->set_open(plane.dp, DP_SHUT);
 	ck_assert(!fake_plane_is_open(plane.dp));
 }
 END_TEST

@@ -846,13 +846,13 @@ START_TEST(guards_change)
 	ck_assert_msg(xfrm_plane_set_guards(plane.dp, two, 2, &e) == GW_OK, "%s", e.text);
 	look(0);
 	ck_assert_uint_eq(found.policies, 6);
-	plane.dp->ops->set_open(plane.dp, false);
+	plane.dp->ops->set_open(plane.dp, DP_SHUT);
 	look(0);
 	for (size_t i = 0; i < found.policies; i++)
 		blocks += found.policy[i].block && found.policy[i].priority == XFRM_PRIO_SHUT;
 	ck_assert(found.policies == 6 && blocks == 6);
 	ck_assert_msg(xfrm_plane_set_guards(plane.dp, &two[1], 1, &e) == GW_OK, "%s", e.text);
-	plane.dp->ops->set_open(plane.dp, true);
+	plane.dp->ops->set_open(plane.dp, DP_OPEN);
 	look(0);
 	ck_assert_uint_eq(found.policies, 3);
 	ck_assert(found.policy[0].priority == XFRM_PRIO_GUARD && found.policy[0].row.theirs.len == 32);

@@ -44,7 +44,7 @@ static size_t dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t 
 	return 0;
 }
 
-static const struct ha_ops ops = { encode, apply, dump };
+static const struct ha_ops ops = { .encode = encode, .apply = apply, .dump = dump };
 
 static void serve(struct ha *ha)
 {

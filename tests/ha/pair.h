@@ -76,7 +76,7 @@ static inline size_t pair_dump(void *arg, uint64_t *cookie, struct dp_sa_state *
 	return 0;
 }
 
-static const struct ha_ops pair_ops = { pair_encode, pair_apply, pair_dump };
+static const struct ha_ops pair_ops = { .encode = pair_encode, .apply = pair_apply, .dump = pair_dump };
 
 static inline void pair_events(struct pair_node *n)
 {

@@ -124,8 +124,8 @@ END_TEST
 /* The steps of a takeover, and those of the way back, in their order. */
 START_TEST(steps)
 {
-	static const enum ha_event_kind up[] = { HA_EV_CLAIM, HA_EV_OPEN, HA_EV_ACTIVE, HA_EV_PERSIST };
-	static const enum ha_event_kind down[] = { HA_EV_RELEASE, HA_EV_SHUT, HA_EV_PASSIVE };
+	static const enum ha_event_kind up[] = { HA_EV_CLAIM, HA_EV_OPEN, HA_EV_ACTIVE, HA_EV_PERSIST, HA_EV_CHANGED };
+	static const enum ha_event_kind down[] = { HA_EV_RELEASE, HA_EV_SHUT, HA_EV_PASSIVE, HA_EV_CHANGED };
 	struct ha_event ev;
 	struct err e;
 
@@ -135,9 +135,8 @@ START_TEST(steps)
 	for (size_t i = 0; i < ARRAY_LEN(up); i++) {
 		ck_assert(ha_take_event(p.n[0].ha, &ev));
 		ck_assert_int_eq(ev.kind, up[i]);
+		ck_assert(ev.kind != HA_EV_PERSIST || (ev.durable.owned == 16 && ev.durable.reserve == 32));
 	}
-	ck_assert_uint_eq(ev.durable.owned, 16);
-	ck_assert_uint_eq(ev.durable.reserve, 32);
 	ck_assert(!ha_take_event(p.n[0].ha, &ev));
 	ck_assert_int_eq(ha_promote(p.n[0].ha, "test", &e), GW_ESTATE);
 	ck_assert_int_eq(ha_demote(p.n[0].ha, "test", &e), GW_OK);

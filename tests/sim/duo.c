@@ -170,7 +170,16 @@ static size_t node_dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, si
 	return n->g.plane->ops->dump(n->g.plane, cookie, out, max);
 }
 
-static const struct ha_ops node_ops = { node_encode, node_apply, node_dump };
+static enum gw_err node_query(void *arg, const struct dp_sa_id *id, struct dp_sa_state *out)
+{
+	struct duo_node *n = arg;
+
+	return n->g.plane->ops->query(n->g.plane, id, out);
+}
+
+static const struct ha_ops node_ops = {
+	.encode = node_encode, .apply = node_apply, .dump = node_dump, .query = node_query
+};
 
 /* ---- life and death ---- */
 
@@ -217,7 +226,7 @@ void duo_start(struct duo *d, struct duo_node *n)
 	n->ha = ha_create(&n->env, &cfg, &node_ops, n, &n->durable);
 	ck_assert(n->g.pools && n->g.ike && n->g.plane && n->ha);
 	ike_set_passive(n->g.ike, true);
-	n->g.plane->ops->set_open(n->g.plane, false);
+	n->g.plane->ops->set_open(n->g.plane, DP_SHUT);
 	n->alive = true;
 	n->stopped = n->hung = n->address = false;
 	n->plane_at = n->reborn = MTIME_NEVER;
@@ -321,7 +330,10 @@ static void do_event(struct duo *d, struct duo_node *n, const struct ha_event *e
 		break;
 	case HA_EV_OPEN:
 	case HA_EV_SHUT:
-		n->g.plane->ops->set_open(n->g.plane, ev->kind == HA_EV_OPEN);
+	case HA_EV_INBOUND:
+		n->g.plane->ops->set_open(n->g.plane, ev->kind == HA_EV_OPEN   ? DP_OPEN
+						      : ev->kind == HA_EV_SHUT ? DP_SHUT
+									       : DP_INBOUND_ONLY);
 		break;
 	case HA_EV_ACTIVE:
 		ike_set_passive(n->g.ike, false);

@@ -1,0 +1,116 @@
+/*
+ * A planned switchover (DESIGN.md §5). The active node: barrier (all that changed is acknowledged), its data plane lets
+ * nothing out any more, exact positions are read, HANDOVER says them; then it is a standby that for a moment still
+ * takes what comes in. The other one sets its SAs back from their ceilings to these positions, and is active.
+ *
+ * Exact numbers matter where packets are under way: what comes late is within the peer's window still. So they are told
+ * of all SAs only where these are few, else of those that had traffic lately; the rest goes on at ceilings. So the cost
+ * is bounded, whatever the number of tunnels.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ha/inside.h"
+
+#define HAND_PATIENCE SECONDS(1)
+#define TAKE_PATIENCE MILLISECONDS(3)
+#define LINGER MILLISECONDS(50)
+#define LINGER_MOST MILLISECONDS(500)
+
+enum { ENTRY = 16 };
+
+/* ---- the one that hands over ---- */
+
+enum gw_err ha_switchover(struct ha *ha, const char *why, struct err *e)
+{
+	struct ha_roles *r = &ha->roles;
+
+	if (!ha_is_owner(ha))
+		return err_set(e, GW_ESTATE, "this node is not active");
+	if (r->step == STEP_HANDING)
+		return err_set(e, GW_ESTATE, "a switchover is under way");
+	if (!ha_streams(ha) || ha->sync.state != HA_SYNC_DONE)
+		return err_set(e, GW_ESTATE, "the standby is not synced");
+	(void)snprintf(r->handing_why, sizeof(r->handing_why), "%s", why);
+	r->step = STEP_HANDING;
+	r->hand_by = mtime_add(ha_now(ha), HAND_PATIENCE);
+	r->again = ha_now(ha);
+	/* From here on nothing new happens; what has happened is closed at the end of this turn and acknowledged. */
+	(void)ha_report(ha, HA_EV_PASSIVE, "%s", why);
+	(void)ha_report(ha, HA_EV_INBOUND, "%s", why);
+	return GW_OK;
+}
+
+static void hand_back(struct ha *ha)
+{
+	ha->roles.step = STEP_NONE;
+	log_warn(ha->env->log, "no switchover: the standby did not acknowledge in time");
+	(void)ha_report(ha, HA_EV_OPEN, "no switchover after all");
+	(void)ha_report(ha, HA_EV_ACTIVE, "no switchover after all");
+}
+
+/* The barrier: nothing changed, nothing waits, all of it is there. */
+static void try_handing(struct ha *ha)
+{
+	struct ha_outbox *o = &ha->out;
+
+	if (!ha_streams(ha) || mtime_reached(ha->roles.hand_by, ha_now(ha))) {
+		hand_back(ha);
+		return;
+	}
+	/* The events of the switchover itself must have been done: else the engine may still change, the plane send. */
+	if (ha->ev_head || o->dirty[0].head || o->dirty[1].head || o->held.n || o->ready.n || o->acked < ha->turn)
+		return;
+	ha_say_role(ha, HA_HANDOVER);
+	ha_demote_now(ha, ha->roles.handing_why, true);
+	ha->roles.lingers = true;
+	ha->roles.linger_by = mtime_add(ha_now(ha), LINGER_MOST);
+}
+
+void ha_roles_acked(struct ha *ha)
+{
+	if (ha->roles.step == STEP_HANDING)
+		ha->roles.again = ha_now(ha); /* after the turn: what it changed is closed then */
+}
+
+/* ---- the one that takes ---- */
+
+void ha_roles_handed(struct ha *ha)
+{
+	if (!ha_is_owner(ha) && ha->sync.state == HA_SYNC_DONE)
+		ha_promote_now(ha, "the other node has handed over");
+}
+
+/* ---- lingering ---- */
+
+static void leave(struct ha *ha)
+{
+	ha->roles.lingers = false;
+	(void)ha_report(ha, HA_EV_RELEASE, "%s", ha->roles.reason);
+	(void)ha_report(ha, HA_EV_SHUT, "%s", ha->roles.reason);
+}
+
+/* The other one has claimed the addresses: neighbours move now. */
+void ha_handover_seen(struct ha *ha)
+{
+	mtime by = mtime_add(ha_now(ha), ha->cfg.linger_us > 0 ? ha->cfg.linger_us : LINGER);
+
+	if (!ha->roles.lingers || by.us > ha->roles.linger_by.us)
+		return;
+	ha->roles.linger_by = by;
+	ha->roles.again = ha_now(ha);
+}
+
+void ha_handover_tick(struct ha *ha)
+{
+	struct ha_roles *r = &ha->roles;
+
+	if (r->step == STEP_HANDING)
+		try_handing(ha);
+	if (r->lingers && mtime_reached(r->linger_by, ha_now(ha)))
+		leave(ha);
+	if (r->step == STEP_HANDING)
+		r->again = mtime_min(r->again, mtime_min(r->hand_by, mtime_add(ha_now(ha), MILLISECONDS(1))));
+	if (r->lingers)
+		r->again = mtime_min(r->again, r->linger_by);
+}
