@@ -141,32 +141,50 @@ static bool for_same_peers(const struct conn_cfg *a, const struct conn_cfg *b)
 {
 	if (a->remote_id_count != b->remote_id_count || !ids_equal(&a->local_id, &b->local_id) ||
 	    !ranges_equal(a->local_addrs, a->local_addr_count, b->local_addrs, b->local_addr_count) ||
-	    !ranges_equal(a->remote_addrs, a->remote_addr_count, b->remote_addrs, b->remote_addr_count) ||
-	    !secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)) || !proposals_equal(a, b))
+	    !ranges_equal(a->remote_addrs, a->remote_addr_count, b->remote_addrs, b->remote_addr_count))
 		return false;
+	/* What differs most often comes first: every pair of connections is compared. */
 	for (size_t i = 0; i < a->remote_id_count; i++)
 		if (!ids_equal(&a->remote_ids[i], &b->remote_ids[i]))
 			return false;
-	return true;
+	return secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)) && proposals_equal(a, b);
+}
+
+/* Equal for connections that may be for the same peers: spares the comparison of most pairs. */
+static uint32_t peers_digest(const struct conn_cfg *c)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < c->remote_id_count; i++)
+		for (size_t k = 0; k < c->remote_ids[i].data.n; k++)
+			h = (h ^ c->remote_ids[i].data.p[k]) * 16777619u;
+	return h;
 }
 
 static void check_conns(struct load *l, const struct yaml_node *root)
 {
 	const struct settings *s = l->settings;
 	const struct yaml_node *map = yaml_tree_item(yaml_tree_get(root, "connections"), 0);
+	uint32_t *digest = calloc(s->conn_count + 1, sizeof(*digest));
 
 	if (s->conn_count == 0)
 		report_warning(l->report, reader_mark(root, "connections"), "no connections: nobody can connect");
+	if (!digest) {
+		report_error(l->report, (struct mark){ 0, 0 }, "out of memory");
+		return;
+	}
 	for (size_t i = 0; i < s->conn_count && map; i++, map = map->next) {
 		check_conn(l, map, &s->conns[i]);
+		digest[i] = peers_digest(&s->conns[i]);
 		for (size_t j = 0; j < i; j++)
-			if (for_same_peers(&s->conns[i], &s->conns[j])) {
+			if (digest[i] == digest[j] && for_same_peers(&s->conns[i], &s->conns[j])) {
 				report_warning(l->report, map->key_at,
 					       "never chosen: connection `%.64s` before it is for the same peers",
 					       s->conns[j].name ? s->conns[j].name : "");
 				break;
 			}
 	}
+	free(digest);
 }
 
 static bool pool_used(const struct settings *s, const struct pool_cfg *pool)

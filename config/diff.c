@@ -127,9 +127,37 @@ static bool values_equal(const struct schema_key *k, const void *a, const void *
 
 /* ---- collecting ---- */
 
+/* Where in the file: made into text only where something differs. */
+struct place {
+	const struct place *up; /* NULL: the outermost */
+	const char *name;
+};
+
+enum { PLACE_TEXT = 512 };
+
+/* Below `from`; NULL: from the root. */
+static const char *place_text(const struct place *p, const struct place *from, char buf[PLACE_TEXT])
+{
+	size_t at = PLACE_TEXT - 1;
+
+	buf[at] = 0;
+	for (; p && p != from; p = p->up) {
+		size_t n = strlen(p->name), dot = buf[at] ? 1 : 0;
+
+		if (n + dot > at)
+			break;
+		at -= n + dot;
+		memcpy(buf + at, p->name, n);
+		if (dot)
+			buf[at + n] = '.';
+	}
+	return buf + at;
+}
+
 struct walk {
 	struct diff *out;
-	struct diff_item *item; /* of the named thing that we are in; NULL: none */
+	const struct place *thing; /* the named thing that we are in; NULL: none */
+	struct diff_item *item;	   /* of it, when something differed; in *out, so valid until the next one */
 	enum gw_err result;
 };
 
@@ -156,38 +184,44 @@ static struct diff_item *add_item(struct walk *w, const char *path, enum diff_ch
 	return &d->items[d->count++];
 }
 
-static void add_key(struct walk *w, struct diff_item *item, const char *key, enum schema_reload effect)
+static void add_key(struct walk *w, const char *key, enum schema_reload effect)
 {
-	char *keys = NULL;
+	char *keys = NULL, buf[PLACE_TEXT];
 
-	if (asprintf(&keys, "%s%s%s", item->keys ? item->keys : "", item->keys ? ", " : "", key) < 0) {
+	if (!w->item)
+		w->item = add_item(w, place_text(w->thing, NULL, buf), DIFF_CHANGED, RELOAD_NOTHING);
+	if (!w->item)
+		return;
+	if (asprintf(&keys, "%s%s%s", w->item->keys ? w->item->keys : "", w->item->keys ? ", " : "", key) < 0) {
 		w->result = GW_ENOMEM;
 		return;
 	}
-	free(item->keys);
-	item->keys = keys;
-	item->effect = effect > item->effect ? effect : item->effect;
+	free(w->item->keys);
+	w->item->keys = keys;
+	w->item->effect = effect > w->item->effect ? effect : w->item->effect;
 }
 
-/* A difference at `path` from the root; `inside` is the part below the named thing. */
-static void note(struct walk *w, const char *path, const char *inside, enum schema_reload effect)
+static void note(struct walk *w, const struct place *p, enum diff_change change, enum schema_reload effect)
 {
-	if (w->item)
-		add_key(w, w->item, inside, effect);
+	char buf[PLACE_TEXT];
+
+	if (w->thing)
+		add_key(w, place_text(p, w->thing, buf), effect);
 	else
-		(void)add_item(w, path, DIFF_CHANGED, effect);
+		(void)add_item(w, place_text(p, NULL, buf), change, effect);
 }
 
-static enum schema_reload worse(enum schema_reload a, enum schema_reload b)
+/* A key says it, else what it stands in. */
+static enum schema_reload own_or(const struct schema_key *k, enum schema_reload outer)
 {
-	return a > b ? a : b;
+	return k->reload != RELOAD_NOTHING ? k->reload : outer;
 }
 
 /* Of a key within a section of the effect `outer`. What nobody says anything of concerns SAs, and those that stand
  * stay. */
 static enum schema_reload effect_of(const struct schema_key *k, enum schema_reload outer, const void *a, const void *b)
 {
-	enum schema_reload effect = worse(k->reload, outer);
+	enum schema_reload effect = own_or(k, outer);
 	const struct range *was, *is;
 
 	if (k->type != SCHEMA_POOL_RANGE)
@@ -199,14 +233,6 @@ static enum schema_reload effect_of(const struct schema_key *k, enum schema_relo
 }
 
 /* ---- walking ---- */
-
-enum { PATH_MAX_TEXT = 256 };
-
-static const char *join(char buf[PATH_MAX_TEXT], const char *head, const char *tail)
-{
-	(void)snprintf(buf, PATH_MAX_TEXT, "%s%s%s", head, *head ? "." : "", tail);
-	return buf;
-}
 
 /* Elements of a named array in the order of their names. */
 struct by_name {
@@ -235,66 +261,49 @@ static struct by_name *sort_named(const struct schema_key *k, const void *base, 
 	return out;
 }
 
-static void walk_level(struct walk *w, const struct schema *s, const char *path, const char *inside,
-		       enum schema_reload outer, const void *a, const void *b);
+static void walk_level(struct walk *w, const struct schema *s, const struct place *up, enum schema_reload outer,
+		       const void *a, const void *b);
 
-/* What came has no SAs yet; what went takes its SAs along, unless a restart is wanted anyway. */
-static void whole(struct walk *w, const char *path, const char *inside, enum diff_change change,
-		  enum schema_reload outer)
+/* What came has no SAs yet; what went takes its SAs along, unless somebody says otherwise. */
+static enum schema_reload effect_of_whole(enum diff_change change, enum schema_reload outer)
 {
-	enum schema_reload effect = outer;
-
-	if (effect == RELOAD_NOTHING)
-		effect = change == DIFF_REMOVED ? RELOAD_SAS_GO : RELOAD_NEW_SAS;
-	if (w->item)
-		add_key(w, w->item, inside, effect);
-	else
-		(void)add_item(w, path, change, effect);
+	if (outer != RELOAD_NOTHING)
+		return outer;
+	return change == DIFF_REMOVED ? RELOAD_SAS_GO : RELOAD_NEW_SAS;
 }
 
-static void same_name(struct walk *w, const struct schema_key *k, const char *path, const char *inside,
-		      enum schema_reload outer, const void *a, const void *b)
+static void same_name(struct walk *w, const struct schema_key *k, const struct place *p, enum schema_reload outer,
+		      const void *a, const void *b)
 {
-	struct diff_item *item;
-	size_t before = w->out->count;
+	bool outermost = !w->thing; /* deeper names are keys of the outermost */
 
-	if (w->item) { /* within one already: deeper names are keys of it */
-		walk_level(w, k->sub, path, inside, outer, a, b);
-		return;
+	if (outermost) {
+		w->thing = p;
+		w->item = NULL;
 	}
-	item = add_item(w, path, DIFF_CHANGED, RELOAD_NOTHING);
-	if (!item)
-		return;
-	w->item = item;
-	walk_level(w, k->sub, path, "", outer, a, b);
-	w->item = NULL;
-	if (!item->keys) { /* nothing differs */
-		free(item->name);
-		w->out->count = before;
-	}
+	walk_level(w, k->sub, p, outer, a, b);
+	if (outermost)
+		w->thing = NULL;
 }
 
-static void walk_named(struct walk *w, const struct schema_key *k, const char *path, const char *inside,
-		       enum schema_reload outer, const void *a, const void *b)
+static void walk_named(struct walk *w, const struct schema_key *k, const struct place *up, enum schema_reload outer,
+		       const void *a, const void *b)
 {
 	size_t na, nb, i = 0, j = 0;
 	struct by_name *as = sort_named(k, a, &na), *bs = sort_named(k, b, &nb);
-	char at[PATH_MAX_TEXT], in[PATH_MAX_TEXT];
 
 	if (!as || !bs)
 		w->result = GW_ENOMEM;
 	while (w->result == GW_OK && (i < na || j < nb)) {
 		int order = i == na ? 1 : j == nb ? -1 : strcmp(as[i].name, bs[j].name);
-		const char *name = order <= 0 ? as[i].name : bs[j].name;
+		const struct place p = { up, order <= 0 ? as[i].name : bs[j].name };
 
-		(void)join(at, path, name);
-		(void)join(in, inside, name);
 		if (order < 0)
-			whole(w, at, in, DIFF_REMOVED, outer);
+			note(w, &p, DIFF_REMOVED, effect_of_whole(DIFF_REMOVED, outer));
 		else if (order > 0)
-			whole(w, at, in, DIFF_ADDED, outer);
+			note(w, &p, DIFF_ADDED, effect_of_whole(DIFF_ADDED, outer));
 		else
-			same_name(w, k, at, in, outer, as[i].item, bs[j].item);
+			same_name(w, k, &p, outer, as[i].item, bs[j].item);
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -302,23 +311,20 @@ static void walk_named(struct walk *w, const struct schema_key *k, const char *p
 	free(bs);
 }
 
-static void walk_level(struct walk *w, const struct schema *s, const char *path, const char *inside,
-		       enum schema_reload outer, const void *a, const void *b)
+static void walk_level(struct walk *w, const struct schema *s, const struct place *up, enum schema_reload outer,
+		       const void *a, const void *b)
 {
-	char at[PATH_MAX_TEXT], in[PATH_MAX_TEXT];
-
 	for (size_t i = 0; i < s->count && w->result == GW_OK; i++) {
 		const struct schema_key *k = &s->keys[i];
+		const struct place p = { up, k->name };
 
-		(void)join(at, path, k->name);
-		(void)join(in, inside, k->name);
 		if (k->type == SCHEMA_MAP)
-			walk_level(w, k->sub, at, in, worse(k->reload, outer), (const char *)a + k->offset,
+			walk_level(w, k->sub, &p, own_or(k, outer), (const char *)a + k->offset,
 				   (const char *)b + k->offset);
 		else if (k->type == SCHEMA_NAMED)
-			walk_named(w, k, at, in, worse(k->reload, outer), a, b);
+			walk_named(w, k, &p, own_or(k, outer), a, b);
 		else if (!values_equal(k, a, b))
-			note(w, at, in, effect_of(k, outer, a, b));
+			note(w, &p, DIFF_CHANGED, effect_of(k, outer, a, b));
 	}
 }
 
@@ -327,7 +333,7 @@ enum gw_err settings_diff(const struct settings *was, const struct settings *is,
 	struct walk w = { .out = out };
 
 	*out = (struct diff){ 0 };
-	walk_level(&w, &schema_root, "", "", RELOAD_NOTHING, was, is);
+	walk_level(&w, &schema_root, NULL, RELOAD_NOTHING, was, is);
 	if (w.result != GW_OK)
 		diff_clear(out);
 	return w.result;

@@ -41,9 +41,9 @@ enum schema_flags {
 	SCHEMA_ANY_NAMES = 16, /* SCHEMA_NAMED: names of people, not of things: any printable text */
 };
 
-/* What a change of the key does at a reload, the worse the later. Keys say it; those below a section inherit it. */
+/* What a change of the key does at a reload, the worse the later. A key says it, or else what it stands in. */
 enum schema_reload {
-	RELOAD_NOTHING, /* of a key: as what it stands in; outermost RELOAD_NEW_SAS */
+	RELOAD_NOTHING, /* nobody says it: RELOAD_NEW_SAS, or RELOAD_SAS_GO of what is gone */
 	RELOAD_NOW,	/* in force at once, no SA is touched */
 	RELOAD_NEW_SAS, /* SAs that stand keep what they were made under */
 	RELOAD_SAS_GO,	/* SAs that stand by it end */
