@@ -171,13 +171,13 @@ static void submit(struct ha_node *h, const struct ha_event *ev)
 	(void)ha_plane_event(h->ha, &done);
 }
 
-static void set_open(struct ha_node *h, bool open)
+static void set_open(struct ha_node *h, enum dp_gate gate)
 {
 	struct gateway *g = h->g;
 
-	h->open = open;
-	g->dp->ops->set_open(g->dp, open);
-	if (open)
+	h->open = gate == DP_OPEN;
+	g->dp->ops->set_open(g->dp, gate);
+	if (h->open)
 		h->takeover.opened = clock_now(g->env.clock);
 }
 
@@ -230,8 +230,13 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		h->counters.demotions++;
 		break;
 	case HA_EV_OPEN:
+		set_open(h, DP_OPEN);
+		break;
 	case HA_EV_SHUT:
-		set_open(h, ev->kind == HA_EV_OPEN);
+		set_open(h, DP_SHUT);
+		break;
+	case HA_EV_INBOUND:
+		set_open(h, DP_INBOUND_ONLY);
 		break;
 	case HA_EV_ACTIVE:
 		h->counters.promotions++;
@@ -260,6 +265,10 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 	case HA_EV_CLOSE_LINK:
 		h->counters.links_closed++;
 		synclink_close(h->link, ev->text);
+		break;
+	case HA_EV_FENCE: /* not asked for as long as no program is configured */
+	case HA_EV_CHANGED:
+	case HA_EV_VERIFIED:
 		break;
 	}
 }

@@ -155,4 +155,11 @@ static size_t dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t 
 	return g->dp->ops->dump(g->dp, cookie, out, max);
 }
 
-const struct ha_ops ha_objects_ops = { encode, apply, dump };
+static enum gw_err query(void *arg, const struct dp_sa_id *id, struct dp_sa_state *out)
+{
+	struct gateway *g = arg;
+
+	return g->dp->ops->query(g->dp, id, out);
+}
+
+const struct ha_ops ha_objects_ops = { .encode = encode, .apply = apply, .dump = dump, .query = query };
