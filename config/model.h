@@ -53,6 +53,10 @@ struct user_cfg {
 	struct secret nt_hash;	/* 16 octets; empty: no password, so none is right */
 };
 
+/* Whether CHILD SAs that are rekeyed or added have a key exchange of their own (perfect forward secrecy). */
+enum pfs_mode { PFS_OPTIONAL, PFS_REQUIRED, PFS_OFF };
+enum child_mode { CHILD_MODE_TUNNEL, CHILD_MODE_TRANSPORT, CHILD_MODE_ANY };
+
 struct child_cfg {
 	char *name;
 	struct selector *local; /* what clients may reach */
@@ -65,6 +69,11 @@ struct child_cfg {
 	int64_t life_us;  /* hard: deleted then; 0: never */
 	uint32_t replay_window; /* packets; 0: no replay protection */
 	bool copy_dscp, copy_df;
+	enum pfs_mode pfs;
+	enum child_mode mode;
+	uint64_t rekey_bytes, rekey_packets; /* of inner packets, either direction; 0: no limit */
+	int64_t inactivity_us; /* without a packet for so long: closed; 0: never */
+	bool single_pair;      /* one selector per side and CHILD SA, for peers that know no more (RFC 7296 2.9) */
 };
 
 /* What is below today's bar and has been allowed for a connection. */
@@ -81,6 +90,21 @@ enum conn_auth {
 };
 /* "psk, eap-tls" */
 const char *conn_auth_text(uint32_t auth, char *buf, size_t n);
+
+/* How many IKE SAs one identity may have under a connection; see ike/unique.h. */
+enum unique_policy { UNIQUE_REPLACE, UNIQUE_KEEP, UNIQUE_NEVER, UNIQUE_LIMIT };
+struct unique_cfg {
+	enum unique_policy policy;
+	uint32_t limit; /* of UNIQUE_LIMIT */
+};
+
+/* Who begins rekeys. */
+enum rekey_by {
+	REKEY_AUTO,   /* we, but for peers that are known to refuse it */
+	REKEY_ALWAYS, /* we */
+	REKEY_PEER,   /* the peer, before the hard lifetime ends */
+	REKEY_NEVER,  /* the peer if it likes; SAs have no lifetimes */
+};
 
 struct conn_cfg {
 	char *name;
@@ -104,7 +128,11 @@ struct conn_cfg {
 	int64_t life_us;  /* 0: never */
 	uint8_t rekey_jitter_percent; /* 0..50: rekey times are spread downwards by up to this */
 	int64_t dpd_us; /* silence after which we probe; 0: never */
-	bool mobike;    /* reserved for later issues; false */
+	bool mobike;    /* RFC 4555 with peers that announce it */
+	bool childless; /* IKE_AUTH without a CHILD SA is allowed (RFC 6023) */
+	int64_t reauth_us; /* the peer has to authenticate anew within that time (RFC 4478); 0: never */
+	struct unique_cfg unique;
+	enum rekey_by rekey_by;
 	uint32_t compat; /* enum conn_compat, or-ed; the proposals obey it already */
 };
 

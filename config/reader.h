@@ -35,7 +35,7 @@ struct value_type {
 	const char *name; /* "duration" */
 	size_t size;
 	value_parse *parse;
-	value_parse_node *parse_node; /* instead of parse */
+	value_parse_node *parse_node; /* instead of parse, but for defaults */
 };
 
 const struct value_type *value_type_of(enum schema_type t);

@@ -53,6 +53,35 @@ static const struct schema_word remote_auth_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct schema_word pfs_words[] = {
+	{ "optional", PFS_OPTIONAL },
+	{ "required", PFS_REQUIRED },
+	{ "off", PFS_OFF },
+	{ NULL, 0 },
+};
+
+static const struct schema_word mode_words[] = {
+	{ "tunnel", CHILD_MODE_TUNNEL },
+	{ "transport", CHILD_MODE_TRANSPORT },
+	{ "any", CHILD_MODE_ANY },
+	{ NULL, 0 },
+};
+
+static const struct schema_word rekey_by_words[] = {
+	{ "auto", REKEY_AUTO },
+	{ "always", REKEY_ALWAYS },
+	{ "peer", REKEY_PEER },
+	{ "never", REKEY_NEVER },
+	{ NULL, 0 },
+};
+
+static const struct schema_word unique_words[] = {
+	{ "replace", UNIQUE_REPLACE },
+	{ "keep", UNIQUE_KEEP },
+	{ "never", UNIQUE_NEVER },
+	{ NULL, 0 },
+};
+
 static const struct schema_key listen_keys[] = {
 	{ .name = "addresses",
 	  .type = SCHEMA_ADDRESS,
@@ -311,6 +340,49 @@ static const struct schema_key child_keys[] = {
 	  AT(child_cfg, copy_df),
 	  .fallback = "true",
 	  .help = "Copy the don't-fragment bit of inner packets to the outer header." },
+	{ .name = "pfs",
+	  .type = SCHEMA_WORD,
+	  AT(child_cfg, pfs),
+	  .words = pfs_words,
+	  .fallback = "optional",
+	  .help = "A key exchange of its own in each rekey; optional: as the client does it, off: clients that bring "
+		  "one are told to leave it out." },
+	{ .name = "mode",
+	  .type = SCHEMA_WORD,
+	  AT(child_cfg, mode),
+	  .words = mode_words,
+	  .fallback = "tunnel",
+	  .help = "What packets are wrapped in; transport wants the kernel data plane, any lets the client choose." },
+	{ .name = "rekey_bytes",
+	  .type = SCHEMA_SIZE,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(child_cfg, rekey_bytes),
+	  .min = 1000,
+	  .max = INT64_MAX,
+	  .fallback = "0",
+	  .help = "Octets in either direction after which we rekey, by inner packets; 0: no limit." },
+	{ .name = "rekey_packets",
+	  .type = SCHEMA_SIZE,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(child_cfg, rekey_packets),
+	  .min = 100,
+	  .max = INT64_MAX,
+	  .fallback = "0",
+	  .help = "Packets in either direction after which we rekey; 0: no limit but that of sequence numbers." },
+	{ .name = "inactivity",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(child_cfg, inactivity_us),
+	  .min = SECOND,
+	  .max = 365 * DAY,
+	  .fallback = "0",
+	  .help = "Time without a packet after which the CHILD SA is closed, with the last one its IKE SA; 0: never." },
+	{ .name = "single_pair",
+	  .type = SCHEMA_BOOL,
+	  AT(child_cfg, single_pair),
+	  .fallback = "false",
+	  .help = "One traffic selector for each side of a CHILD SA, for clients that know no more; they may ask for "
+		  "further CHILD SAs." },
 };
 static const struct schema child_schema = { .size = sizeof(struct child_cfg), KEYS(child_keys) };
 
@@ -425,6 +497,41 @@ static const struct schema_key conn_keys[] = {
 	  .max = 365 * DAY,
 	  .fallback = "30s",
 	  .help = "Silence after which a client is probed; 0: never." },
+	{ .name = "unique",
+	  .type = SCHEMA_UNIQUE,
+	  AT(conn_cfg, unique),
+	  .words = unique_words,
+	  .min = 1,
+	  .max = 1000000,
+	  .fallback = "replace",
+	  .help = "IKE SAs of one identity: the newest replaces the others, the first is kept, or {limit: n} of them; "
+		  "never: they are not counted, and nobody's INITIAL_CONTACT is believed." },
+	{ .name = "rekey_by",
+	  .type = SCHEMA_WORD,
+	  AT(conn_cfg, rekey_by),
+	  .words = rekey_by_words,
+	  .fallback = "auto",
+	  .help = "Who begins rekeys: auto is the gateway, but not with clients that refuse it (Microsoft); always is "
+		  "the gateway; peer the client, before `life` ends; never: SAs have no lifetimes." },
+	{ .name = "reauth",
+	  .type = SCHEMA_DURATION,
+	  .flags = SCHEMA_ZERO_OK,
+	  AT(conn_cfg, reauth_us),
+	  .min = 60 * SECOND,
+	  .max = 365 * DAY,
+	  .fallback = "0",
+	  .help = "Time within which a client has to authenticate anew; it is told, and ended when it does not. 0: "
+		  "never." },
+	{ .name = "mobike",
+	  .type = SCHEMA_BOOL,
+	  AT(conn_cfg, mobike),
+	  .fallback = "true",
+	  .help = "Clients may change their addresses (RFC 4555)." },
+	{ .name = "childless",
+	  .type = SCHEMA_BOOL,
+	  AT(conn_cfg, childless),
+	  .fallback = "true",
+	  .help = "Clients may authenticate without a tunnel at first (RFC 6023)." },
 	{ .name = "children",
 	  .type = SCHEMA_NAMED,
 	  AT(conn_cfg, children),
@@ -557,6 +664,9 @@ static const char *range_of(const struct schema_key *k, char *buf, size_t n)
 		(void)snprintf(buf, n, "%lld..%lld%s%s", (long long)k->min, (long long)k->max, k->nothing ? ", " : "",
 			       k->nothing ? k->nothing : "");
 		break;
+	case SCHEMA_SIZE:
+		(void)snprintf(buf, n, "%s%lld and more", k->flags & SCHEMA_ZERO_OK ? "0, " : "", (long long)k->min);
+		break;
 	case SCHEMA_PERCENT:
 		(void)snprintf(buf, n, "%lld%%..%lld%%", (long long)k->min, (long long)k->max);
 		break;
@@ -574,6 +684,10 @@ static const char *range_of(const struct schema_key *k, char *buf, size_t n)
 			wr_bytes(&w, bytes_str(word->name));
 		}
 		buf[w.n] = 0;
+		break;
+	case SCHEMA_UNIQUE:
+		(void)snprintf(buf, n, "replace, keep, never, {limit: %lld..%lld}", (long long)k->min,
+			       (long long)k->max);
 		break;
 	default:
 		break;

@@ -16,6 +16,7 @@ enum schema_type {
 	SCHEMA_U8,
 	SCHEMA_U16,
 	SCHEMA_U32,
+	SCHEMA_SIZE, /* uint64_t: a number, maybe with k, M, G or T (powers of 1000) */
 	SCHEMA_DURATION,
 	SCHEMA_PERCENT,
 	SCHEMA_WORD,  /* one of `words` */
@@ -31,13 +32,14 @@ enum schema_type {
 	SCHEMA_IKE_PROPOSAL,
 	SCHEMA_ESP_PROPOSAL,
 	SCHEMA_SECRET,
+	SCHEMA_UNIQUE, /* struct unique_cfg: a word, or {limit: n} */
 };
 
 enum schema_flags {
 	SCHEMA_REQUIRED = 1,
 	SCHEMA_LIST = 2,     /* a list; a single value stands for a list of one */
 	SCHEMA_EMPTY_OK = 4, /* [] may be written */
-	SCHEMA_ZERO_OK = 8,  /* a duration: 0, off or never besides min..max */
+	SCHEMA_ZERO_OK = 8,  /* a duration or size: 0, off or never besides min..max */
 	SCHEMA_ANY_NAMES = 16, /* SCHEMA_NAMED: names of people, not of things: any printable text */
 };
 

@@ -111,6 +111,39 @@ static bool parse_number(struct load *l, const struct schema_key *k, struct mark
 	return true;
 }
 
+/* "200M": a number, maybe with a power of 1000. */
+static bool parse_size(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+		       void *base)
+{
+	static const char powers[] = "kMGT";
+	bool zero_ok = k->flags & SCHEMA_ZERO_OK;
+	const char *end, *power;
+	uint64_t size;
+	int64_t v = 0;
+
+	(void)base;
+	if (!(zero_ok && (strcmp(text, "off") == 0 || strcmp(text, "never") == 0))) {
+		if (!parse_digits(text, &v, &end))
+			return wrong(l, k, where, "a number, maybe with k, M, G or T behind it", text);
+		power = *end ? strchr(powers, *end) : NULL;
+		if (*end && (!power || end[1]))
+			return wrong(l, k, where, "a number, maybe with k, M, G or T behind it", text);
+		for (const char *p = powers; power && p <= power; p++) {
+			if (v > INT64_MAX / 1000)
+				return wrong(l, k, where, "a smaller number", text);
+			v *= 1000;
+		}
+	}
+	if ((v < k->min || v > k->max) && !(zero_ok && v == 0)) {
+		report_error(l->report, where, "`%s` is at least %lld%s, not " SHOWN, k->name, (long long)k->min,
+			     zero_ok ? " or 0" : "", text);
+		return false;
+	}
+	size = (uint64_t)v;
+	memcpy(at, &size, sizeof(size));
+	return true;
+}
+
 static bool parse_percent(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
 			  void *base)
 {
@@ -208,6 +241,9 @@ _Static_assert(sizeof(enum log_format) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum shutdown_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum dataplane_choice) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum ha_election) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum pfs_mode) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum child_mode) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum rekey_by) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum ha_replay) == sizeof(int), "enum is not an int");
 
 static bool parse_word(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
@@ -219,6 +255,39 @@ static bool parse_word(struct load *l, const struct schema_key *k, struct mark w
 	if (!find_word(l, k, where, text, &v))
 		return false;
 	memcpy(at, &v, sizeof(v));
+	return true;
+}
+
+static bool parse_unique(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			 void *base)
+{
+	struct unique_cfg u = { 0 };
+	int v;
+
+	(void)base;
+	if (!find_word(l, k, where, text, &v))
+		return false;
+	u.policy = (enum unique_policy)v;
+	memcpy(at, &u, sizeof(u));
+	return true;
+}
+
+/* A word, or {limit: n}. */
+static bool read_unique(struct load *l, const struct schema_key *k, const struct yaml_node *n, void *at)
+{
+	struct unique_cfg u = { .policy = UNIQUE_LIMIT };
+	struct schema_key limit = { .name = "limit", .type = SCHEMA_U32, .min = k->min, .max = k->max };
+
+	if (n->kind == YAML_SCALAR)
+		return parse_unique(l, k, n->at, n->text, at, NULL);
+	if (n->kind != YAML_MAP || n->count != 1 || strcmp(n->first->key, "limit") != 0 ||
+	    n->first->kind != YAML_SCALAR) {
+		report_error(l->report, n->at, "`%s` is replace, keep, never or {limit: number}", k->name);
+		return false;
+	}
+	if (!parse_number(l, &limit, n->first->at, n->first->text, &u.limit, NULL))
+		return false;
+	memcpy(at, &u, sizeof(u));
 	return true;
 }
 
@@ -437,12 +506,14 @@ const struct value_type *value_type_of(enum schema_type t)
 		[SCHEMA_U8] = { "number", sizeof(uint8_t), parse_number, NULL },
 		[SCHEMA_U16] = { "number", sizeof(uint16_t), parse_number, NULL },
 		[SCHEMA_U32] = { "number", sizeof(uint32_t), parse_number, NULL },
+		[SCHEMA_SIZE] = { "number", sizeof(uint64_t), parse_size, NULL },
 		[SCHEMA_DURATION] = { "duration", sizeof(int64_t), parse_duration, NULL },
 		[SCHEMA_PERCENT] = { "percentage", sizeof(uint8_t), parse_percent, NULL },
 		[SCHEMA_WORD] = { "word", sizeof(int), parse_word, NULL },
 		[SCHEMA_FLAGS] = { "word", sizeof(uint32_t), parse_flags, NULL },
 		[SCHEMA_ADDRESS] = { "address", sizeof(struct addr), parse_address, NULL },
-		[SCHEMA_INTERFACE_ADDRESS] = { "interface address", sizeof(struct addr), parse_interface_address, NULL },
+		[SCHEMA_INTERFACE_ADDRESS] = { "interface address", sizeof(struct addr), parse_interface_address,
+					       NULL },
 		[SCHEMA_RANGE] = { "address range", sizeof(struct range), parse_range, NULL },
 		[SCHEMA_POOL_RANGE] = { "address range", sizeof(struct range), parse_pool_range, NULL },
 		[SCHEMA_POOL] = { "pool name", sizeof(const struct pool_cfg *), parse_pool, NULL },
@@ -452,6 +523,7 @@ const struct value_type *value_type_of(enum schema_type t)
 		[SCHEMA_IKE_PROPOSAL] = { "proposal", sizeof(struct proposal_cfg), parse_proposal, NULL },
 		[SCHEMA_ESP_PROPOSAL] = { "proposal", sizeof(struct proposal_cfg), parse_proposal, NULL },
 		[SCHEMA_SECRET] = { "secret", sizeof(struct secret), NULL, secret_read },
+		[SCHEMA_UNIQUE] = { "word", sizeof(struct unique_cfg), parse_unique, read_unique },
 	};
 
 	return &types[t];

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/ts.h"
 
 struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, uint32_t spi_in)
 {
@@ -180,13 +181,42 @@ void child_install_out(struct child_sa *c)
 		c->token = 0;
 }
 
-bool child_last_of_reqid(const struct child_sa *c)
+static const struct child_sa *of_reqid(const struct ike_sa *sa, uint32_t reqid, const struct child_sa *but)
 {
-	for (const struct child_sa *o = c->sa->children; o; o = o->next) {
-		if (o != c && o->reqid == c->reqid)
-			return false;
+	for (const struct child_sa *o = sa->children; o; o = o->next) {
+		if (o != but && o->reqid == reqid)
+			return o;
 	}
-	return true;
+	return NULL;
+}
+
+/* Where any number of SAs may have one identity nothing is shared, and nobody looks through them. */
+static const struct ike_sa *sharers(const struct ike_sa *sa)
+{
+	return sa->peer && sa->conn->unique.policy != UNIQUE_NEVER ? sa->peer->sas : NULL;
+}
+
+const struct child_sa *child_other_of_reqid(const struct child_sa *c)
+{
+	const struct child_sa *found = of_reqid(c->sa, c->reqid, c);
+
+	for (const struct ike_sa *sa = sharers(c->sa); sa && !found; sa = sa->next_of_peer) {
+		if (sa != c->sa)
+			found = of_reqid(sa, c->reqid, c);
+	}
+	return found;
+}
+
+uint32_t child_shared_reqid(const struct ike_sa *sa, const struct child_match *match)
+{
+	for (const struct ike_sa *o = sharers(sa); o; o = o->next_of_peer) {
+		for (const struct child_sa *c = o != sa ? o->children : NULL; c; c = c->next) {
+			if (ts_same(c->ours, c->ours_count, match->ours, match->n_ours) &&
+			    ts_same(c->theirs, c->theirs_count, match->theirs, match->n_theirs))
+				return c->reqid;
+		}
+	}
+	return ike_new_reqid(sa->ike);
 }
 
 void child_detach(struct child_sa *c)
@@ -213,6 +243,7 @@ void child_close(struct child_sa *c, const char *reason)
 {
 	struct ike_sa *sa = c->sa;
 	struct ike *ike = sa->ike;
+	const struct child_sa *other;
 	struct dp_op ops[3] = { 0 };
 	size_t n = 0;
 
@@ -221,9 +252,12 @@ void child_close(struct child_sa *c, const char *reason)
 			child_install_out(o); /* make before break: it takes over now at the latest */
 	}
 	/* Never what the plane refused: under that outbound SPI it has the SA of somebody else. */
-	if (c->in_installed && child_last_of_reqid(c)) {
+	other = child_other_of_reqid(c);
+	if (c->in_installed && !other) {
 		ops[n].kind = DP_POLICY_REMOVE;
 		ops[n++].reqid = c->reqid;
+	} else if (c->in_installed && other->in_installed && !endpoint_equal(&other->sa->remote, &sa->remote)) {
+		child_op_policy(other, ops, &n); /* it leads to where the newest was */
 	}
 	if (c->out_installed) {
 		ops[n].kind = DP_SA_REMOVE;

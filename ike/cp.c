@@ -1,5 +1,6 @@
 /* What a peer gets by configuration payloads: inner addresses and what goes with them (RFC 7296 2.19, 3.15). */
 #include "ike/engine.h"
+#include "ike/unique.h"
 
 enum gw_err cp_lease(struct ike_sa *sa, const struct ike_msg *m, bool *reply)
 {
@@ -32,7 +33,7 @@ enum gw_err cp_lease(struct ike_sa *sa, const struct ike_msg *m, bool *reply)
 			continue;
 		asked++;
 		if (pool_lease(sa->ike->pools, pool, sa->peer_id_kind, sa->peer_id,
-			       addr_is_any(&wanted[f]) ? &(struct addr){ 0 } : &wanted[f], false,
+			       addr_is_any(&wanted[f]) ? &(struct addr){ 0 } : &wanted[f], unique_shares(sa),
 			       &sa->leases[f].addr) == GW_OK) {
 			sa->leases[f].pool = pool->name;
 			ike_report(sa->ike, IKE_EV_LEASE, sa, NULL, NULL);

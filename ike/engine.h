@@ -21,7 +21,7 @@
 	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
 	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) \
 	X(auth_failed_psk) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_eap) X(refused_proposal) X(refused_selectors) \
-	X(refused_address) X(refused_temporarily) X(install_failed) \
+	X(refused_address) X(refused_unique) X(replaced_unique) X(refused_temporarily) X(install_failed) \
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
 	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
 	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_busy) X(drop_address) \
@@ -205,7 +205,8 @@ MUST_USE enum gw_err child_install(struct child_sa *c, bool inbound_only);
 /* Adds the outbound SA that a rekey held back. */
 void child_install_out(struct child_sa *c);
 void child_set_lifetimes(struct child_sa *c);
-bool child_last_of_reqid(const struct child_sa *c);
+/* Another CHILD SA of the same peer has its reqid, of whatever IKE SA; NULL: none. */
+const struct child_sa *child_other_of_reqid(const struct child_sa *c);
 
 /* ---- send.c ---- */
 
@@ -285,6 +286,11 @@ struct child_match {
 	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
 	size_t n_ours, n_theirs;
 };
+/*
+ * The reqid of a new CHILD SA: that of another IKE SA's where the same peer has it between the same selectors (it
+ * authenticates anew, and keeps both for a moment). So there is one policy for them, by which the newest is sent.
+ */
+uint32_t child_shared_reqid(const struct ike_sa *sa, const struct child_match *match);
 MUST_USE enum gw_err conn_match_child(const struct ike_sa *sa, const struct child_cfg *only, const struct ike_msg *m,
 				      enum proposal_dh dh, struct child_match *out, struct err *e);
 const struct child_cfg *conn_child(const struct conn_cfg *conn, const char *name);

@@ -346,6 +346,15 @@ enum gw_err pool_restore(struct pools *ps, const char *pool, uint8_t id_kind, st
 	return GW_OK;
 }
 
+enum gw_err pool_hold(struct pools *ps, const char *pool, uint8_t id_kind, struct bytes id, const struct addr *a)
+{
+	struct pool *p = pool_find(ps, pool);
+	const struct lease_record *r = p ? leases_find(&p->leases, a) : NULL;
+
+	/* Of another owner's record pool_restore() says what it thinks. */
+	return pool_restore(ps, pool, id_kind, id, a, (r && r->owner ? r->holders : 0) + 1, 0);
+}
+
 mtime pools_tick(struct pools *ps)
 {
 	mtime now = clock_now(ps->env->clock), due = MTIME_NEVER;

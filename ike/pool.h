@@ -41,6 +41,8 @@ void pool_release(struct pools *p, const char *pool, const struct addr *a);
  */
 MUST_USE enum gw_err pool_restore(struct pools *p, const char *pool, uint8_t id_kind, struct bytes id,
 				  const struct addr *a, uint32_t holders, int64_t keep_us);
+/* The same for one holder more: an IKE SA that was made from a record. */
+MUST_USE enum gw_err pool_hold(struct pools *p, const char *pool, uint8_t id_kind, struct bytes id, const struct addr *a);
 /* Forgets leases whose time is up; returns when to call again. */
 mtime pools_tick(struct pools *p);
 

@@ -14,6 +14,7 @@ struct was {
 	uint64_t key; /* of the IKE SA that it belonged to */
 	uint32_t spi_in, spi_out, reqid;
 	bool out;
+	bool shared; /* another IKE SA had the reqid, too (child_shared_reqid) */
 	struct endpoint local, remote;
 	bool encap;
 };
@@ -45,6 +46,7 @@ static void limbo_note(void *arg, const struct child_sa *c)
 				       .spi_out = c->spi_out,
 				       .reqid = c->reqid,
 				       .out = c->out_installed,
+				       .shared = child_other_of_reqid(c) && child_other_of_reqid(c)->sa != sa,
 				       .local = sa->local,
 				       .remote = sa->remote,
 				       .encap = sa_udp_encap(sa) };
@@ -140,7 +142,8 @@ static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t 
 
 		if (w->key != changes[at].key || ike_find_child(ike, w->spi_in))
 			continue;
-		if (!reqid_lives(ike, changes, count, w->reqid)) {
+		/* Of several that share it, the last one to be taken out saw no other. */
+		if (!w->shared && !reqid_lives(ike, changes, count, w->reqid)) {
 			ops[n].kind = DP_POLICY_REMOVE;
 			ops[n++].reqid = w->reqid;
 		}

@@ -281,8 +281,7 @@ static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mt
 
 			if (!text_is(s->leases[i].pool, pool->name))
 				continue;
-			TRY(pool_restore(sa->ike->pools, pool->name, sa->peer_id_kind, sa->peer_id, &s->leases[i].addr,
-					 1, pool->lease_time_us));
+			TRY(pool_hold(sa->ike->pools, pool->name, sa->peer_id_kind, sa->peer_id, &s->leases[i].addr));
 			sa->leases[f].pool = pool->name;
 			sa->leases[f].addr = s->leases[i].addr;
 		}

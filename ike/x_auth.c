@@ -13,18 +13,7 @@
 
 #include "ike/auth.h"
 #include "ike/id.h"
-
-/* Everything older of this identity goes, without a word: the peer has told that it knows nothing of it (2.4). */
-static void initial_contact(struct ike_sa *sa)
-{
-	struct ike_sa *o, *next;
-
-	for (o = sa->peer->sas; o; o = next) {
-		next = o->next_of_peer;
-		if (o != sa)
-			sa_close(o, "the peer started anew", false);
-	}
-}
+#include "ike/unique.h"
 
 /* The first CHILD SA. Whatever goes wrong here leaves an IKE SA without one, and the notify that says so. */
 static enum gw_err first_child(struct ike_sa *sa, const struct ike_msg *m, struct exchange *x)
@@ -48,7 +37,7 @@ static enum gw_err first_child(struct ike_sa *sa, const struct ike_msg *m, struc
 	c = child_create(sa, match.cfg, spi);
 	if (!c)
 		return GW_ENOMEM;
-	c->reqid = ike_new_reqid(sa->ike);
+	c->reqid = child_shared_reqid(sa, &match);
 	x->child_spi = spi;
 	x->proposal = match.chosen.number;
 	TRY(child_adopt(c, &match.chosen));
@@ -107,6 +96,7 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	count_up(sa->ike, sas_established);
 	ike_report(sa->ike, IKE_EV_SA_UP, sa, NULL, NULL);
 	x_child_is_up(sa, c);
+	unique_settle(sa);
 	if (log_wants(sa->ike->env->log, LOG_LVL_NOTICE)) {
 		char ep[ENDPOINT_TEXT], in4[ADDR_TEXT], in6[ADDR_TEXT];
 		bool v4 = sa->leases[0].pool != NULL, v6 = sa->leases[1].pool != NULL;
@@ -133,10 +123,8 @@ static void note_peer(struct ike_sa *sa, const struct ike_msg *m)
 {
 	if (msg_notify(m, N_IKEV2_MESSAGE_ID_SYNC_SUPPORTED))
 		sa->peer_flags |= PEER_MSGID_SYNC;
-	if (msg_notify(m, N_MOBIKE_SUPPORTED))
+	if (sa->conn->mobike && msg_notify(m, N_MOBIKE_SUPPORTED))
 		sa->peer_flags |= PEER_MOBIKE;
-	if (msg_notify(m, N_INITIAL_CONTACT))
-		initial_contact(sa);
 }
 
 /* The peer is who it says: `m` is its first message. */
@@ -153,6 +141,8 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 	}
 	TRY(peer_join(sa->ike, sa, sa->conn->name, m->idi.kind, m->idi.data));
 	note_peer(sa, m);
+	if (unique_admit(sa, msg_notify(m, N_INITIAL_CONTACT) != NULL) != GW_OK)
+		return refuse(sa);
 	code = cp_lease(sa, m, &x->cp);
 	if (code == GW_EADDRESS) {
 		count_up(sa->ike, refused_address);

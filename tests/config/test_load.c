@@ -58,7 +58,10 @@ START_TEST(the_smallest_file)
 	ck_assert_int_eq(c->life_us, SECONDS(4 * 3600 + 24 * 60));
 	ck_assert_uint_eq(c->rekey_jitter_percent, 10);
 	ck_assert_int_eq(c->dpd_us, SECONDS(30));
-	ck_assert(!c->mobike);
+	ck_assert(c->mobike && c->childless);
+	ck_assert_int_eq(c->unique.policy, UNIQUE_REPLACE);
+	ck_assert_int_eq(c->rekey_by, REKEY_AUTO);
+	ck_assert_int_eq(c->reauth_us, 0);
 	ck_assert_uint_eq(c->compat, 0);
 
 	ck_assert_uint_eq(c->child_count, 1);
@@ -75,6 +78,11 @@ START_TEST(the_smallest_file)
 	ck_assert_int_eq(child->life_us, SECONDS(3960));
 	ck_assert_uint_eq(child->replay_window, 1024);
 	ck_assert(child->copy_dscp && child->copy_df);
+	ck_assert_int_eq(child->pfs, PFS_OPTIONAL);
+	ck_assert_int_eq(child->mode, CHILD_MODE_TUNNEL);
+	ck_assert_uint_eq(child->rekey_bytes + child->rekey_packets, 0);
+	ck_assert_int_eq(child->inactivity_us, 0);
+	ck_assert(!child->single_pair);
 	settings_unref(s);
 }
 END_TEST
@@ -428,6 +436,73 @@ START_TEST(percentages_and_words)
 }
 END_TEST
 
+START_TEST(sizes_and_uniqueness)
+{
+	static const struct {
+		const char *text;
+		uint64_t size; /* UINT64_MAX: refused */
+	} sizes[] = {
+		{ "0", 0 },
+		{ "off", 0 },
+		{ "1000", 1000 },
+		{ "999", UINT64_MAX },
+		{ "200M", 200000000 },
+		{ "4G", 4000000000 },
+		{ "1k", 1000 },
+		{ "9T", 9000000000000 },
+		{ "1K", UINT64_MAX },
+		{ "200MB", UINT64_MAX },
+		{ "1.5G", UINT64_MAX },
+		{ "-1", UINT64_MAX },
+		{ "M", UINT64_MAX },
+		{ "9999999999G", UINT64_MAX },
+		{ "2 G", UINT64_MAX },
+	};
+	static const struct {
+		const char *text;
+		struct unique_cfg unique;
+	} uniques[] = {
+		{ "replace", { UNIQUE_REPLACE, 0 } },	 { "keep", { UNIQUE_KEEP, 0 } },
+		{ "never", { UNIQUE_NEVER, 0 } },	 { "{limit: 1}", { UNIQUE_LIMIT, 1 } },
+		{ "{limit: 25}", { UNIQUE_LIMIT, 25 } },
+	};
+	char yaml[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct config_report r;
+		struct settings *s;
+
+		(void)snprintf(yaml, sizeof(yaml), ROAD "        rekey_bytes: %s\n", sizes[i].text);
+		s = scene_load("f", yaml, &r);
+		ck_assert_msg((s != NULL) == (sizes[i].size != UINT64_MAX), "%s", sizes[i].text);
+		if (s)
+			ck_assert_uint_eq(s->conns[0].children[0].rekey_bytes, sizes[i].size);
+		settings_unref(s);
+		config_report_clear(&r);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(uniques); i++) {
+		struct settings *s;
+
+		(void)snprintf(yaml, sizeof(yaml), ROAD "    unique: %s\n", uniques[i].text);
+		s = scene_good(yaml);
+		ck_assert_int_eq(s->conns[0].unique.policy, uniques[i].unique.policy);
+		ck_assert_uint_eq(s->conns[0].unique.limit, uniques[i].unique.limit);
+		settings_unref(s);
+	}
+	expect_problems(ROAD "    unique: kep\n",
+			"f:7:13: error: `unique` is one of: replace, keep, never; not `kep`; did you mean `keep`?\n");
+	expect_problems(ROAD "    unique: {limit: 0}\n", "f:7:21: error: `limit` is 1..1000000, not 0\n");
+	expect_problems(ROAD "    unique: {max: 3}\n",
+			"f:7:13: error: `unique` is replace, keep, never or {limit: number}\n");
+	expect_problems(ROAD "    unique: [keep]\n",
+			"f:7:13: error: `unique` is replace, keep, never or {limit: number}\n");
+	expect_problems(ROAD "        rekey_packets: 99\n",
+			"f:7:24: error: `rekey_packets` is at least 100 or 0, not `99`\n");
+	expect_problems(ROAD "        pfs: requird\n", "f:7:14: error: `pfs` is one of: optional, required, off; not "
+						       "`requird`; did you mean `required`?\n");
+}
+END_TEST
+
 START_TEST(names_and_paths)
 {
 	char line[256], name[130];
@@ -605,6 +680,7 @@ int main(void)
 	tcase_add_test(t, yaml_1_1_does_not_surprise);
 	tcase_add_test(t, durations);
 	tcase_add_test(t, percentages_and_words);
+	tcase_add_test(t, sizes_and_uniqueness);
 	tcase_add_test(t, names_and_paths);
 	tcase_add_test(t, relative_paths);
 	tcase_add_test(t, pools);

@@ -136,6 +136,17 @@ START_TEST(the_example_says_the_defaults)
 	ck_assert_uint_eq(c->rekey_jitter_percent, d->rekey_jitter_percent);
 	ck_assert_int_eq(c->dpd_us, d->dpd_us);
 	ck_assert_uint_eq(c->compat, d->compat);
+	ck_assert_int_eq(c->unique.policy, d->unique.policy);
+	ck_assert_int_eq(c->rekey_by, d->rekey_by);
+	ck_assert_int_eq(c->reauth_us, d->reauth_us);
+	ck_assert_int_eq(c->mobike, d->mobike);
+	ck_assert_int_eq(c->childless, d->childless);
+	ck_assert_int_eq(c->children[0].pfs, d->children[0].pfs);
+	ck_assert_int_eq(c->children[0].mode, d->children[0].mode);
+	ck_assert_uint_eq(c->children[0].rekey_bytes, d->children[0].rekey_bytes);
+	ck_assert_uint_eq(c->children[0].rekey_packets, d->children[0].rekey_packets);
+	ck_assert_int_eq(c->children[0].inactivity_us, d->children[0].inactivity_us);
+	ck_assert_int_eq(c->children[0].single_pair, d->children[0].single_pair);
 	ck_assert_uint_eq(c->proposal_count, d->proposal_count);
 	ck_assert_uint_eq(c->children[0].proposal_count, d->children[0].proposal_count);
 	for (size_t i = 0; i < c->proposal_count; i++)
