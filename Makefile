@@ -36,6 +36,7 @@ demo: missing ## the main job, live: a strongSwan client through our gateway (KE
 	@KEEP=$(KEEP) DATAPLANE=$(DATAPLANE) $(if $(filter kernel,$(DATAPLANE)),tests/uml/run.sh -t 300 --) interop/demo/demo.sh
 
 interop: debug ubsan ## all stories against strongSwan: here, and in User Mode Linux on both planes
+	@tools/peers.sh libreswan
 	@status=0; interop/run.sh || status=1; interop/run.sh --rig uml --plane userspace || status=1; \
 	interop/run.sh -d --rig uml --plane kernel || status=1; exit $$status
 

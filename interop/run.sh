@@ -38,6 +38,7 @@ tell() {
 	else
 		printf '  FAILED  %-26s %5d ms  %s\n' "$name" "$ms" "${why:-status $status}"
 	fi
+	[[ $(sed -n 's/^CLIENT=//p' "interop/cases/$name.sh") != libreswan ]] || CLIENT_NAME=Libreswan
 	jq -cn --arg case "$name" --arg client "$CLIENT_NAME" --arg gateway "$GATEWAY" --arg plane "$GATEWAY_PLANE" --arg rig "$rig" \
 		--argjson ms "$ms" --argjson status "$status" --arg why "${why:-status $status}" --arg again "$again" '{case: $case, plane: $plane, rig: $rig,
 		client: $client, gateway: $gateway, passed: ($status == 0), seconds: ($ms / 1000)} +
