@@ -139,6 +139,9 @@ struct conn_cfg {
 enum shutdown_mode { SHUTDOWN_DELETE, SHUTDOWN_SILENT };
 enum dataplane_choice { DATAPLANE_AUTO, DATAPLANE_KERNEL, DATAPLANE_USERSPACE, DATAPLANE_FAKE };
 
+/* Words of `mss_clamp`; other values are octets. */
+enum { MSS_CLAMP_AUTO = 0, MSS_CLAMP_OFF = 1 };
+
 struct ike_cfg {
 	uint32_t cookie_threshold;     /* half-open SAs above which cookies are asked for */
 	uint32_t half_open_max;        /* in all */
@@ -217,6 +220,8 @@ struct settings {
 	enum shutdown_mode shutdown;
 	enum dataplane_choice dataplane;
 	bool allow_fake_plane; /* dataplane: fake needs it; set by tests and benches only */
+
+	uint16_t mss_clamp;    /* of IPv4; 20 less with IPv6 */
 
 	struct addr *listen; /* none: wildcard, both families */
 	size_t listen_count;

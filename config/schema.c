@@ -38,6 +38,12 @@ static const struct schema_word format_words[] = {
 	{ "text", LOG_TEXT }, { "json", LOG_JSON }, { "journal", LOG_JOURNAL }, { NULL, 0 },
 };
 
+static const struct schema_word mss_words[] = {
+	{ "auto", MSS_CLAMP_AUTO },
+	{ "off", MSS_CLAMP_OFF },
+	{ NULL, 0 },
+};
+
 static const struct schema_word compat_words[] = {
 	{ "weak-dh", COMPAT_WEAK_DH },
 	{ NULL, 0 },
@@ -581,6 +587,16 @@ static const struct schema_key root_keys[] = {
 	  .fallback = "auto",
 	  .reload = RELOAD_RESTART,
 	  .help = "Who encrypts packets; auto: the kernel where it can, else this process." },
+	{ .name = "mss_clamp",
+	  .type = SCHEMA_U16,
+	  .reload = RELOAD_NOW,
+	  AT(settings, mss_clamp),
+	  .min = 536,
+	  .max = 8960,
+	  .words = mss_words,
+	  .fallback = "auto",
+	  .help = "Largest TCP segment (IPv4; 20 octets less with IPv6) that connections of clients may agree on; auto: "
+		  "what fits through the route." },
 	{ .name = "listen",
 	  .type = SCHEMA_MAP,
 	  .reload = RELOAD_RESTART,
@@ -663,6 +679,8 @@ static const char *range_of(const struct schema_key *k, char *buf, size_t n)
 	case SCHEMA_U32:
 		(void)snprintf(buf, n, "%lld..%lld%s%s", (long long)k->min, (long long)k->max, k->nothing ? ", " : "",
 			       k->nothing ? k->nothing : "");
+		for (const struct schema_word *word = k->words; word && word->name; word++)
+			(void)snprintf(buf + strlen(buf), n - strlen(buf), ", %s", word->name);
 		break;
 	case SCHEMA_SIZE:
 		(void)snprintf(buf, n, "%s%lld and more", k->flags & SCHEMA_ZERO_OK ? "0, " : "", (long long)k->min);

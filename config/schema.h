@@ -64,7 +64,7 @@ struct schema_key {
 	size_t offset;	     /* in the struct of the level */
 	size_t count_offset; /* of the size_t with the number of items, for lists and SCHEMA_NAMED */
 	int64_t min, max;    /* numbers; microseconds for durations; lengths for text; `max` items for SCHEMA_NAMED */
-	const struct schema_word *words;
+	const struct schema_word *words; /* of SCHEMA_WORD and SCHEMA_FLAGS; with a number: what else it may be */
 	const char *nothing;	   /* lists: the word that stands for an empty one ("any"); numbers: for 0 ("auto") */
 	const char *fallback;	   /* default as text, items apart by spaces; NULL: none */
 	const char *fallback_text; /* default as people read it, where it is not `fallback` */

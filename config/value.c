@@ -84,10 +84,38 @@ static bool parse_digits(const char *text, int64_t *out, const char **end)
 	return s > text && (*text != '0' || s == text + 1);
 }
 
+static void set_number(const struct schema_key *k, int64_t v, void *at)
+{
+	if (k->type == SCHEMA_U8)
+		*(uint8_t *)at = (uint8_t)v;
+	else if (k->type == SCHEMA_U16)
+		memcpy(at, &(uint16_t){ (uint16_t)v }, sizeof(uint16_t));
+	else
+		memcpy(at, &(uint32_t){ (uint32_t)v }, sizeof(uint32_t));
+}
+
+/* The words that a number may be instead: ", auto or off". */
+static const char *or_words(const struct schema_key *k, char *buf, size_t cap)
+{
+	struct writer w = wr_of(buf, cap - 1);
+
+	for (const struct schema_word *word = k->words; word && word->name; word++) {
+		wr_bytes(&w, bytes_str(word[1].name ? ", " : " or "));
+		wr_bytes(&w, bytes_str(word->name));
+	}
+	if (k->nothing) {
+		wr_bytes(&w, bytes_str(" or "));
+		wr_bytes(&w, bytes_str(k->nothing));
+	}
+	buf[w.n] = 0;
+	return buf;
+}
+
 static bool parse_number(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
 			 void *base)
 {
 	const char *end;
+	char words[80];
 	int64_t v;
 
 	(void)base;
@@ -95,19 +123,22 @@ static bool parse_number(struct load *l, const struct schema_key *k, struct mark
 		memset(at, 0, value_type_of(k->type)->size);
 		return true;
 	}
-	if (!parse_digits(text, &v, &end) || *end)
-		return wrong(l, k, where, k->nothing ? "a number or a word" : "a number", text);
-	if (v < k->min || v > k->max) {
-		report_error(l->report, where, "`%s` is %lld..%lld%s%s, not %lld", k->name, (long long)k->min,
-			     (long long)k->max, k->nothing ? " or " : "", k->nothing ? k->nothing : "", (long long)v);
+	for (const struct schema_word *word = k->words; word && word->name; word++)
+		if (strcmp(text, word->name) == 0) {
+			set_number(k, word->value, at);
+			return true;
+		}
+	if (!parse_digits(text, &v, &end) || *end) {
+		report_error(l->report, where, "`%s` wants a number%s, not " SHOWN, k->name,
+			     or_words(k, words, sizeof(words)), text);
 		return false;
 	}
-	if (k->type == SCHEMA_U8)
-		*(uint8_t *)at = (uint8_t)v;
-	else if (k->type == SCHEMA_U16)
-		memcpy(at, &(uint16_t){ (uint16_t)v }, sizeof(uint16_t));
-	else
-		memcpy(at, &(uint32_t){ (uint32_t)v }, sizeof(uint32_t));
+	if (v < k->min || v > k->max) {
+		report_error(l->report, where, "`%s` is %lld..%lld%s, not %lld", k->name, (long long)k->min,
+			     (long long)k->max, or_words(k, words, sizeof(words)), (long long)v);
+		return false;
+	}
+	set_number(k, v, at);
 	return true;
 }
 

@@ -54,9 +54,8 @@ struct gateway {
 	bool plane_is_user, plane_is_fake, plane_is_kernel;
 	bool anchored; /* kernel plane: the device is ours by anchor_fd */
 	int anchor_fd;
-	char device[16];       /* TUN; "": none */
-	struct prefix *routes; /* owned array: routes that we added */
-	size_t route_count;
+	char device[16];	 /* TUN; "": none */
+	struct network *network; /* owned; NULL: the fake plane */
 
 	struct ha_node *ha;	 /* owned; NULL: a lone node */
 	struct control *control; /* owned */

@@ -1,12 +1,11 @@
 #include "daemon/plane.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "daemon/gateway.h"
 #include "daemon/listen.h"
-#include "daemon/routes.h"
+#include "daemon/network.h"
 #include "esp/fake.h"
 #include "esp/tun.h"
 #include "esp/user.h"
@@ -116,7 +115,7 @@ static enum gw_err open_best(struct gateway *g, struct err *e)
 	return open_user(g, e);
 }
 
-enum gw_err plane_open(struct gateway *g, struct err *e)
+static enum gw_err open_chosen(struct gateway *g, struct err *e)
 {
 	switch (g->settings->dataplane) {
 	case DATAPLANE_KERNEL:
@@ -131,70 +130,29 @@ enum gw_err plane_open(struct gateway *g, struct err *e)
 	return open_best(g, e);
 }
 
-static bool among(const struct prefix *list, size_t n, const struct prefix *p)
+enum gw_err plane_open(struct gateway *g, struct err *e)
 {
-	for (size_t i = 0; i < n; i++)
-		if (list[i].len == p->len && addr_equal(&list[i].addr, &p->addr))
-			return true;
-	return false;
-}
+	struct network_config cfg = { .env = &g->env, .device = g->device };
 
-static void unroute(struct gateway *g, const struct prefix *p)
-{
-	struct err e = { 0 };
-
-	if (tun_route_remove(g->device, p, &e) != GW_OK)
-		log_warn(&g->log, "%s", e.text);
-}
-
-/* Before there is a route: nothing goes out in clear. */
-static void guard(struct gateway *g, const struct prefix *prefixes, size_t n)
-{
-	struct err e = { 0 };
-
-	if (g->plane_is_kernel && xfrm_plane_set_guards(g->dp, prefixes, n, &e) != GW_OK)
-		log_error(&g->log, "%s", e.text);
+	TRY(open_chosen(g, e));
+	if (!g->device[0])
+		return GW_OK; /* the fake plane: no packet passes */
+	if (g->plane_is_kernel)
+		cfg.kernel = g->dp;
+	g->network = network_create(&cfg);
+	return g->network ? GW_OK : err_set(e, GW_ENOMEM, "out of memory");
 }
 
 void plane_route(struct gateway *g, const struct settings *s)
 {
-	struct prefix *wanted = NULL;
-	size_t n = 0, kept = 0;
-
-	if (!g->device[0])
-		return;
-	if (routes_collect(s, &wanted, &n) != GW_OK) {
-		log_error(&g->log, "routes: out of memory");
-		return;
-	}
-	guard(g, wanted, n);
-	for (size_t i = 0; i < g->route_count; i++)
-		if (!among(wanted, n, &g->routes[i]))
-			unroute(g, &g->routes[i]);
-	for (size_t i = 0; i < n; i++) {
-		struct err e = { 0 };
-		char text[ADDR_TEXT + 4];
-
-		if (!among(g->routes, g->route_count, &wanted[i]) &&
-		    tun_route_add(g->device, &wanted[i], &e) != GW_OK) {
-			log_warn(&g->log, "no route to %s through %s, so nothing reaches clients there: %s",
-				 prefix_text(&wanted[i], text), g->device, e.text);
-			continue;
-		}
-		wanted[kept++] = wanted[i];
-	}
-	free(g->routes);
-	g->routes = wanted;
-	g->route_count = kept;
+	if (g->network)
+		network_update(g->network, s);
 }
 
 void plane_close(struct gateway *g)
 {
-	for (size_t i = 0; i < g->route_count; i++)
-		unroute(g, &g->routes[i]);
-	free(g->routes);
-	g->routes = NULL;
-	g->route_count = 0;
+	network_destroy(g->network);
+	g->network = NULL;
 	loop_fd_destroy(g->plane_watch);
 	g->plane_watch = NULL;
 	if (g->dp)

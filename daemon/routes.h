@@ -1,6 +1,6 @@
 /*
  * Which destinations belong into the TUN device: the networks of the pools and what is configured to be behind clients.
- * Pure; esp/tun.h brings them into the kernel.
+ * Pure; esp/route.h brings them into the kernel.
  */
 #ifndef DAEMON_ROUTES_H
 #define DAEMON_ROUTES_H

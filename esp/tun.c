@@ -2,9 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_tun.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -94,72 +92,4 @@ enum gw_err tun_set_up(const char *name, bool up, struct err *e)
 		number = interface_ioctl(SIOCSIFFLAGS, &ifr);
 	}
 	return number == 0 ? GW_OK : failed(e, up ? "set up" : "set down", name, number);
-}
-
-static void route_message(struct nlmsghdr *nlh, bool add, unsigned index, const struct prefix *p)
-{
-	struct rtmsg *rtm;
-
-	nlh->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
-	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_EXCL : 0));
-	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	rtm->rtm_family = p->addr.family == 6 ? AF_INET6 : AF_INET;
-	rtm->rtm_dst_len = p->len;
-	rtm->rtm_table = RT_TABLE_MAIN;
-	rtm->rtm_protocol = RTPROT_STATIC;
-	rtm->rtm_scope = p->addr.family == 6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-	rtm->rtm_type = RTN_UNICAST;
-	mnl_attr_put(nlh, RTA_DST, addr_len(&p->addr), p->addr.b);
-	mnl_attr_put_u32(nlh, RTA_OIF, index);
-}
-
-/* Sends one request and waits for its acknowledgement. Returns errno, 0 for success. */
-static int route_talk(struct nlmsghdr *nlh)
-{
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	uint8_t buf[1024];
-	ssize_t n;
-	int number = 0;
-
-	if (!nl)
-		return errno;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		number = errno;
-	while (number == 0) {
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (n < 0 || mnl_cb_run(buf, (size_t)n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), NULL, NULL) < 0)
-			number = errno;
-		else
-			break;
-	}
-	(void)mnl_socket_close(nl);
-	return number;
-}
-
-static enum gw_err route_change(const char *name, const struct prefix *p, bool add, struct err *e)
-{
-	_Alignas(struct nlmsghdr) uint8_t buf[256];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	unsigned index = if_nametoindex(name);
-	char text[ADDR_TEXT + 4];
-	int number;
-
-	if (index == 0)
-		return failed(e, "find device", name, errno);
-	nlh->nlmsg_seq = 1;
-	route_message(nlh, add, index, p);
-	number = route_talk(nlh);
-	if (number == 0 || (add && number == EEXIST) || (!add && (number == ESRCH || number == ENOENT)))
-		return GW_OK;
-	return failed(e, add ? "add route" : "remove route", prefix_text(p, text), number);
-}
-
-enum gw_err tun_route_add(const char *name, const struct prefix *p, struct err *e)
-{
-	return route_change(name, p, true, e);
-}
-
-enum gw_err tun_route_remove(const char *name, const struct prefix *p, struct err *e)
-{
-	return route_change(name, p, false, e);
 }

@@ -1,4 +1,4 @@
-/* The TUN device of the userspace plane: opened, sized, set up, and the routes that lead into it. Linux only. */
+/* The TUN device of the userspace plane: opened, sized, set up. Linux only. */
 #ifndef ESP_TUN_H
 #define ESP_TUN_H
 
@@ -15,10 +15,5 @@ MUST_USE enum gw_err tun_set_mtu(const char *name, uint32_t mtu, struct err *e);
 /* A transmit queue for bursts. */
 MUST_USE enum gw_err tun_set_queue(const char *name, struct err *e);
 MUST_USE enum gw_err tun_set_up(const char *name, bool up, struct err *e);
-
-/* A route for the prefix into the device; one that is there is fine. */
-MUST_USE enum gw_err tun_route_add(const char *name, const struct prefix *p, struct err *e);
-/* One that is not there is fine. */
-MUST_USE enum gw_err tun_route_remove(const char *name, const struct prefix *p, struct err *e);
 
 #endif

@@ -52,34 +52,22 @@ enum gw_err xfrm_socket_encap(int fd, bool on, struct err *e)
 
 /* ---- links ---- */
 
-struct answer {
-	int number;
-	char text[96];
+enum { LOOK_MAX = 64 };
+
+/* One that is there. */
+struct found {
+	int index;
+	bool xfrm; /* an XFRM interface */
+	uint32_t if_id;
+	char name[IFNAMSIZ], alias[32];
 };
 
-static void on_error(void *arg, uint32_t index, int number, const char *text)
+static void sign_of(uint8_t node, char out[32])
 {
-	struct answer *a = arg;
-
-	(void)index;
-	a->number = number;
-	(void)snprintf(a->text, sizeof(a->text), "%s", text[0] ? text : strerror(number));
+	(void)snprintf(out, 32, "gatewayd node %u", node);
 }
 
-/* One request on a socket that lives as long as it. */
-static enum gw_err talk(struct nl_batch *b, struct answer *a, struct err *e)
-{
-	const struct nl_handler h = { .error = on_error, .arg = a };
-	struct nl_socket s;
-	enum gw_err r;
-
-	TRY(nl_open(NETLINK_ROUTE, &s, e));
-	r = nl_exchange(&s, b, &h);
-	nl_close(&s);
-	return r == GW_OK ? GW_OK : err_set(e, r, "netlink: %s", gw_err_text(r));
-}
-
-static enum gw_err refused(struct err *e, const char *what, const char *name, const struct answer *a)
+static enum gw_err refused(struct err *e, const char *what, const char *name, const struct nl_answer *a)
 {
 	enum gw_err code = a->number == EPERM ? GW_EPERM : a->number == EOPNOTSUPP ? GW_EUNSUPPORTED : GW_EIO;
 
@@ -87,7 +75,8 @@ static enum gw_err refused(struct err *e, const char *what, const char *name, co
 		       code == GW_EUNSUPPORTED ? "; do: modprobe xfrm_interface (CONFIG_XFRM_INTERFACE)" : "");
 }
 
-static bool put_link(struct nl_batch *b, const struct xfrm_link_config *cfg, unsigned under)
+/* No underlying device: packets leave where the routes to their peers lead. */
+static bool put_link(struct nl_batch *b, const struct xfrm_link_config *cfg)
 {
 	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
 	size_t outer, inner;
@@ -97,29 +86,177 @@ static bool put_link(struct nl_batch *b, const struct xfrm_link_config *cfg, uns
 	outer = nl_nest(b, IFLA_LINKINFO);
 	nl_put(b, IFLA_INFO_KIND, "xfrm", sizeof("xfrm"));
 	inner = nl_nest(b, IFLA_INFO_DATA);
-	nl_put_u32(b, IFLA_XFRM_LINK, under);
 	nl_put_u32(b, IFLA_XFRM_IF_ID, cfg->if_id);
 	nl_nest_end(b, inner);
 	nl_nest_end(b, outer);
 	return nl_end(b);
 }
 
+/* Nobody takes it together with the making of a link. */
+static bool put_alias(struct nl_batch *b, const struct xfrm_link_config *cfg)
+{
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
+	char sign[32];
+
+	sign_of(cfg->node, sign);
+	nl_begin(b, RTM_NEWLINK, 0, &info, sizeof(info));
+	nl_put(b, IFLA_IFNAME, cfg->name, strlen(cfg->name) + 1);
+	nl_put(b, IFLA_IFALIAS, sign, strlen(sign));
+	return nl_end(b);
+}
+
+static void read_text(struct bytes v, char *out, size_t cap)
+{
+	size_t n = v.n < cap ? v.n : cap - 1;
+
+	memcpy(out, v.p, n);
+	out[n] = 0;
+}
+
+static void read_info(struct bytes nest, struct found *out)
+{
+	struct bytes v, data = { 0 };
+	uint16_t type;
+
+	while (nl_attr_next(&nest, &type, &v)) {
+		if (type == IFLA_INFO_KIND)
+			out->xfrm = v.n == sizeof("xfrm") && memcmp(v.p, "xfrm", v.n) == 0;
+		else if (type == IFLA_INFO_DATA)
+			data = v;
+	}
+	while (out->xfrm && nl_attr_next(&data, &type, &v))
+		if (type == IFLA_XFRM_IF_ID && v.n == sizeof(out->if_id))
+			memcpy(&out->if_id, v.p, v.n);
+}
+
+static void read_link(const struct nlmsghdr *nlh, struct found *out)
+{
+	const struct ifinfomsg *info = (const void *)(nlh + 1);
+	struct bytes rest = nl_attrs(nlh, sizeof(*info)), v;
+	uint16_t type;
+
+	*out = (struct found){ .index = info->ifi_index };
+	while (nl_attr_next(&rest, &type, &v)) {
+		if (type == IFLA_IFNAME)
+			read_text(v, out->name, sizeof(out->name));
+		else if (type == IFLA_IFALIAS)
+			read_text(v, out->alias, sizeof(out->alias));
+		else if (type == IFLA_LINKINFO)
+			read_info(v, out);
+	}
+}
+
+/* What is looked for, and what is there. */
+struct look {
+	const char *name, *alias; /* NULL: any */
+	struct found list[LOOK_MAX];
+	size_t n;
+	int number;
+};
+
+static void on_link(void *arg, uint32_t index, const struct nlmsghdr *nlh)
+{
+	struct look *l = arg;
+	struct found f;
+
+	(void)index;
+	if (nlh->nlmsg_type != RTM_NEWLINK || nlh->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+		return;
+	read_link(nlh, &f);
+	/* A kernel without XFRM interfaces tells of all links, whatever kind was asked for. */
+	if (f.xfrm && l->n < LOOK_MAX && (!l->name || strcmp(l->name, f.name) == 0) &&
+	    (!l->alias || strcmp(l->alias, f.alias) == 0))
+		l->list[l->n++] = f;
+}
+
+static void on_refusal(void *arg, uint32_t index, int number, const char *text)
+{
+	struct look *l = arg;
+
+	(void)index;
+	(void)text;
+	l->number = number;
+}
+
+/* XFRM interfaces; up to LOOK_MAX of them. */
+static enum gw_err look(struct look *l, struct err *e)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[128];
+	const struct nl_handler h = { .error = on_refusal, .data = on_link, .arg = l };
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
+	struct nl_socket s;
+	struct nl_batch b;
+	enum gw_err r;
+
+	nl_reset(&b, buf, sizeof(buf), 1);
+	nl_begin(&b, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info));
+	if (!nl_end(&b))
+		return err_set(e, GW_EINTERNAL, "netlink: message too large");
+	TRY(nl_open(NETLINK_ROUTE, &s, e));
+	r = nl_exchange(&s, &b, &h);
+	nl_close(&s);
+	if (r == GW_OK && l->number != 0)
+		return err_set(e, GW_EIO, "list of links: %s", strerror(l->number));
+	return r == GW_OK ? GW_OK : err_set(e, r, "netlink: %s", gw_err_text(r));
+}
+
+static enum gw_err remove_index(int index, const char *name, struct err *e)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[128];
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = index };
+	struct nl_answer a;
+	struct nl_batch b;
+
+	nl_reset(&b, buf, sizeof(buf), 1);
+	nl_begin(&b, RTM_DELLINK, 0, &info, sizeof(info));
+	if (!nl_end(&b))
+		return err_set(e, GW_EINTERNAL, "netlink: message too large");
+	TRY(nl_ask_once(NETLINK_ROUTE, &b, &a, e));
+	return a.number == 0 || a.number == ENODEV ? GW_OK : refused(e, "remove device", name, &a);
+}
+
+/* Ours by its alias; by its ID, when there was no time for one. */
+static bool is_ours(const struct found *f, const struct xfrm_link_config *cfg)
+{
+	char sign[32];
+
+	sign_of(cfg->node, sign);
+	return strcmp(f->alias, sign) == 0 || (f->alias[0] == 0 && f->if_id == cfg->if_id);
+}
+
+static enum gw_err make_way(const struct xfrm_link_config *cfg, struct err *e)
+{
+	struct look l = { .name = cfg->name };
+
+	if (if_nametoindex(cfg->name) == 0)
+		return GW_OK;
+	TRY(look(&l, e));
+	if (l.n == 1 && is_ours(&l.list[0], cfg))
+		return remove_index(l.list[0].index, cfg->name, e);
+	return err_set(e, GW_EEXIST, "XFRM interface %s: there is a device of that name, which is not ours", cfg->name);
+}
+
 static enum gw_err configure(const struct xfrm_link_config *cfg, struct err *e)
 {
+	_Alignas(struct nlmsghdr) uint8_t buf[256];
+	struct nl_answer a;
+	struct nl_batch b;
+
+	nl_reset(&b, buf, sizeof(buf), 1);
+	if (!put_alias(&b, cfg))
+		return err_set(e, GW_EINTERNAL, "netlink: message too large");
+	TRY(nl_ask_once(NETLINK_ROUTE, &b, &a, e));
+	if (a.number != 0)
+		return refused(e, "alias of", cfg->name, &a);
 	if (cfg->mtu > 0)
 		TRY(tun_set_mtu(cfg->name, cfg->mtu, e));
-	TRY(tun_set_up(cfg->name, true, e));
-	for (size_t i = 0; i < cfg->route_count; i++)
-		TRY(tun_route_add(cfg->name, &cfg->routes[i], e));
-	return GW_OK;
+	return tun_set_up(cfg->name, true, e);
 }
 
 enum gw_err xfrm_link_create(const struct xfrm_link_config *cfg, struct err *e)
 {
 	_Alignas(struct nlmsghdr) uint8_t buf[512];
-	const char *under = cfg->under ? cfg->under : "lo";
-	unsigned index = if_nametoindex(under);
-	struct answer a = { 0 };
+	struct nl_answer a;
 	struct nl_batch b;
 	struct err ignored = { 0 };
 	enum gw_err r;
@@ -127,15 +264,11 @@ enum gw_err xfrm_link_create(const struct xfrm_link_config *cfg, struct err *e)
 	if (strlen(cfg->name) >= IFNAMSIZ || cfg->if_id == 0)
 		return err_set(e, GW_EINVAL, "XFRM interface %s: a name of 1 to 15 octets and an if_id are needed",
 			       cfg->name);
-	if (index == 0)
-		return err_set(e, GW_ENOTFOUND, "XFRM interface %s: there is no device %s", cfg->name, under);
-	/* The ID of one that is there cannot be changed: it goes first. */
-	if (if_nametoindex(cfg->name) != 0)
-		TRY(xfrm_link_remove(cfg->name, e));
+	TRY(make_way(cfg, e));
 	nl_reset(&b, buf, sizeof(buf), 1);
-	if (!put_link(&b, cfg, index))
+	if (!put_link(&b, cfg))
 		return err_set(e, GW_EINTERNAL, "XFRM interface %s: message too large", cfg->name);
-	TRY(talk(&b, &a, e));
+	TRY(nl_ask_once(NETLINK_ROUTE, &b, &a, e));
 	if (a.number != 0)
 		return refused(e, "XFRM interface", cfg->name, &a);
 	r = configure(cfg, e);
@@ -146,63 +279,25 @@ enum gw_err xfrm_link_create(const struct xfrm_link_config *cfg, struct err *e)
 
 enum gw_err xfrm_link_remove(const char *name, struct err *e)
 {
-	_Alignas(struct nlmsghdr) uint8_t buf[128];
-	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(name) };
-	struct answer a = { 0 };
-	struct nl_batch b;
+	int index = (int)if_nametoindex(name);
 
-	if (info.ifi_index == 0)
-		return GW_OK;
-	nl_reset(&b, buf, sizeof(buf), 1);
-	nl_begin(&b, RTM_DELLINK, 0, &info, sizeof(info));
-	if (!nl_end(&b))
-		return GW_EINTERNAL;
-	TRY(talk(&b, &a, e));
-	return a.number == 0 || a.number == ENODEV ? GW_OK : refused(e, "remove device", name, &a);
+	return index == 0 ? GW_OK : remove_index(index, name, e);
 }
 
-/* ---- routes ---- */
-
-static bool put_route(struct nl_batch *b, unsigned index, const struct prefix *p, uint32_t mtu, bool clamp)
+enum gw_err xfrm_link_sweep(uint8_t node, size_t *removed, struct err *e)
 {
-	/* TCP's and IP's headers without options. */
-	uint32_t headers = p->addr.family == 6 ? 60 : 40;
-	struct rtmsg m = {
-		.rtm_family = p->addr.family == 6 ? AF_INET6 : AF_INET,
-		.rtm_dst_len = p->len,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = RTPROT_STATIC,
-		.rtm_scope = p->addr.family == 6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
-		.rtm_type = RTN_UNICAST,
-	};
-	size_t nest;
+	char sign[32];
+	size_t found;
 
-	nl_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof(m));
-	nl_put(b, RTA_DST, p->addr.b, addr_len(&p->addr));
-	nl_put_u32(b, RTA_OIF, index);
-	if (mtu > 0) {
-		nest = nl_nest(b, RTA_METRICS);
-		nl_put_u32(b, RTAX_MTU, mtu);
-		if (clamp && mtu > headers)
-			nl_put_u32(b, RTAX_ADVMSS, mtu - headers);
-		nl_nest_end(b, nest);
-	}
-	return nl_end(b);
-}
+	sign_of(node, sign);
+	*removed = 0;
+	do {
+		struct look l = { .alias = sign };
 
-enum gw_err xfrm_route_set(const char *device, const struct prefix *p, uint32_t mtu, bool clamp_mss, struct err *e)
-{
-	_Alignas(struct nlmsghdr) uint8_t buf[256];
-	unsigned index = if_nametoindex(device);
-	char text[ADDR_TEXT + 4];
-	struct answer a = { 0 };
-	struct nl_batch b;
-
-	if (index == 0)
-		return err_set(e, GW_ENOTFOUND, "there is no device %s", device);
-	nl_reset(&b, buf, sizeof(buf), 1);
-	if (!put_route(&b, index, p, mtu, clamp_mss))
-		return GW_EINTERNAL;
-	TRY(talk(&b, &a, e));
-	return a.number == 0 ? GW_OK : refused(e, "add route", prefix_text(p, text), &a);
+		TRY(look(&l, e));
+		for (found = 0; found < l.n; found++)
+			TRY(remove_index(l.list[found].index, l.list[found].name, e));
+		*removed += found;
+	} while (found == LOOK_MAX);
+	return GW_OK;
 }

@@ -7,7 +7,7 @@ gateway_process() { printf 'gatewayd-gateway'; }
 
 # gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
 gateway_start() {
-	local psk=$STORY_PSK proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' \
+	local psk=$STORY_PSK proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' mss_clamp=auto \
 		fragment_size='' remote='' networks='10.1.0.0/24, "fd01::/64"' log_level=debug pair
 
 	for pair in "$@"; do
@@ -19,6 +19,7 @@ gateway_start() {
 		control: {socket: $RIG/gateway/control.sock}
 		state_dir: $RIG/gateway/state
 		dataplane: $GATEWAY_PLANE
+		mss_clamp: $mss_clamp
 		log: {level: $log_level}
 		ike:
 		  retransmit: {first: 300ms, tries: 3}

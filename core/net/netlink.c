@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -100,13 +101,19 @@ void nl_nest_end(struct nl_batch *b, size_t nest)
 		mnl_attr_nest_end(present(b), (struct nlattr *)(void *)(b->buf + nest));
 }
 
+bool nl_end_unanswered(struct nl_batch *b)
+{
+	if (!b->full)
+		return true;
+	b->n = b->at;
+	b->full = false;
+	return false;
+}
+
 bool nl_end(struct nl_batch *b)
 {
-	if (b->full) {
-		b->n = b->at;
-		b->full = false;
+	if (!nl_end_unanswered(b))
 		return false;
-	}
 	b->last = b->at;
 	b->count++;
 	return true;
@@ -307,6 +314,36 @@ enum gw_err nl_exchange(struct nl_socket *s, struct nl_batch *b, const struct nl
 			done = take_message(b, h, nlh) || done;
 	}
 	return lost ? GW_EBUSY : GW_OK;
+}
+
+static void first_error(void *arg, uint32_t index, int number, const char *text)
+{
+	struct nl_answer *a = arg;
+
+	(void)index;
+	if (a->number != 0)
+		return;
+	a->number = number;
+	(void)snprintf(a->text, sizeof(a->text), "%s", text[0] ? text : strerror(number));
+}
+
+enum gw_err nl_ask(struct nl_socket *s, struct nl_batch *b, struct nl_answer *a)
+{
+	const struct nl_handler h = { .error = first_error, .arg = a };
+
+	*a = (struct nl_answer){ 0 };
+	return nl_exchange(s, b, &h);
+}
+
+enum gw_err nl_ask_once(int protocol, struct nl_batch *b, struct nl_answer *a, struct err *e)
+{
+	struct nl_socket s;
+	enum gw_err r;
+
+	TRY(nl_open(protocol, &s, e));
+	r = nl_ask(&s, b, a);
+	nl_close(&s);
+	return r == GW_OK ? GW_OK : err_set(e, r, "netlink: %s", gw_err_text(r));
 }
 
 size_t nl_receive(struct nl_socket *s, size_t max, void (*each)(void *arg, const struct nlmsghdr *nlh), void *arg,

@@ -37,6 +37,9 @@ size_t nl_nest(struct nl_batch *b, uint16_t type);
 void nl_nest_end(struct nl_batch *b, size_t nest);
 /* False: the buffer was too small, and the batch is as it was before nl_begin(). */
 MUST_USE bool nl_end(struct nl_batch *b);
+/* The same for what closes a batch and is never answered (nfnetlink): the message before asks for the acknowledgement.
+ */
+MUST_USE bool nl_end_unanswered(struct nl_batch *b);
 
 /* ---- reading ---- */
 
@@ -77,6 +80,17 @@ struct nl_handler {
  * GW_EBUSY: answers were lost (overrun): nobody knows which requests failed. GW_ENOMEM, GW_EPERM, GW_EIO: not sent.
  */
 MUST_USE enum gw_err nl_exchange(struct nl_socket *s, struct nl_batch *b, const struct nl_handler *h);
+/* What failed first; number 0: nothing. */
+struct nl_answer {
+	int number;    /* errno */
+	char text[96]; /* the kernel's words, else strerror's */
+};
+
+/* nl_exchange() for requests whose answers are errors only. *a is set whatever is returned. */
+MUST_USE enum gw_err nl_ask(struct nl_socket *s, struct nl_batch *b, struct nl_answer *a);
+/* On a socket that lives as long as it. `e` for what is returned, not for what was answered. */
+MUST_USE enum gw_err nl_ask_once(int protocol, struct nl_batch *b, struct nl_answer *a, struct err *e);
+
 /*
  * Multicast messages that are there; at most `max` datagrams. Returns how many. *overrun is set when some were lost.
  */

@@ -17,6 +17,7 @@ START_TEST(the_smallest_file)
 	ck_assert_str_eq(s->state_dir, "/var/lib/gateway");
 	ck_assert_int_eq(s->shutdown, SHUTDOWN_DELETE);
 	ck_assert_int_eq(s->dataplane, DATAPLANE_AUTO);
+	ck_assert_uint_eq(s->mss_clamp, MSS_CLAMP_AUTO);
 	ck_assert(!s->allow_fake_plane);
 	ck_assert_uint_eq(s->listen_count, 0);
 	ck_assert_uint_eq(s->port, 500);
@@ -115,6 +116,7 @@ START_TEST(everything_set)
 			   "state_dir: /s\n"
 			   "shutdown: silent\n"
 			   "dataplane: userspace\n"
+			   "mss_clamp: 1200\n"
 			   "listen: {addresses: [192.0.2.1, 198.51.100.7], port: 1500, port_natt: 14500}\n"
 			   "userspace: {device: tun-x.1, mtu: auto, raw_esp: false}\n"
 			   "control: {socket: /c, group: wheel}\n"
@@ -137,6 +139,7 @@ START_TEST(everything_set)
 	ck_assert_str_eq(s->state_dir, "/s");
 	ck_assert_int_eq(s->shutdown, SHUTDOWN_SILENT);
 	ck_assert_int_eq(s->dataplane, DATAPLANE_USERSPACE);
+	ck_assert_uint_eq(s->mss_clamp, 1200);
 	ck_assert_uint_eq(s->listen_count, 2);
 	ck_assert_str_eq(addr_text(&s->listen[1], buf), "198.51.100.7");
 	ck_assert_uint_eq(s->port, 1500);
@@ -425,6 +428,10 @@ START_TEST(percentages_and_words)
 	expect_problems(ROAD "    compat: []\n", "");
 	expect_top("shutdown: delte", "f:1:11: error: `shutdown` is one of: delete, silent; not `delte`; did you mean "
 				      "`delete`?\n");
+	expect_top("mss_clamp: off", "");
+	expect_top("mss_clamp: 535", "f:1:12: error: `mss_clamp` is 536..8960, auto or off, not 535\n");
+	expect_top("mss_clamp: 1", "f:1:12: error: `mss_clamp` is 536..8960, auto or off, not 1\n");
+	expect_top("mss_clamp: false", "f:1:12: error: `mss_clamp` wants a number, auto or off, not `false`\n");
 	expect_top("dataplane: ebpf", "f:1:12: error: `dataplane` is one of: auto, kernel, userspace; not `ebpf`\n");
 	expect_problems(ROAD "        replay_window: off\n",
 			"f:7:24: warning: without replay protection packets can be repeated by anybody on the way\n");

@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 
 #include "esp/fake.h"
+#include "esp/route.h"
 #include "esp/tun.h"
 #include "esp/user.h"
 #include "esp/xfrm.h"
@@ -123,7 +124,7 @@ static inline void route_into(const char *name, const char *prefix)
 	struct err e = { 0 };
 
 	ck_assert(prefix_parse(prefix, &p));
-	ck_assert_msg(tun_route_add(name, &p, &e) == GW_OK, "%s", e.text);
+	ck_assert_msg(route_add(name, &p, &(struct route_traits){ 0 }, &e) == GW_OK, "%s", e.text);
 }
 
 /* A namespace with lo, forwarding, 192.168.1.0/24 inside, and clients' addresses in 10.0.0.0/8. */

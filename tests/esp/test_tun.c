@@ -2,14 +2,12 @@
 #include "esp/tun.h"
 
 #include <net/if.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "esp/pmtu.h"
 #include "tests/esp/esp_check.h"
 
 static int fd;
@@ -26,26 +24,6 @@ static void begin(void)
 static void end(void)
 {
 	(void)close(fd);
-}
-
-/* Does the kernel have a route there? */
-static bool routed(const char *address)
-{
-	struct endpoint to = endpoint_of(address, 1), from = { 0 };
-
-	from.addr.family = to.addr.family;
-	return pmtu_path(&from, &to) != 0;
-}
-
-/* An IPv6 source address is of use a moment after the device came up only (duplicate address detection). */
-static bool routed_soon(const char *address)
-{
-	for (int i = 0; i < 200; i++) {
-		if (routed(address))
-			return true;
-		(void)usleep(10000);
-	}
-	return false;
 }
 
 START_TEST(size_and_state)
@@ -74,41 +52,10 @@ START_TEST(size_and_state)
 }
 END_TEST
 
-START_TEST(routes)
-{
-	static const char *const prefixes[] = { "10.9.0.0/16", "10.8.7.6", "fd09::/64", "fd08::7" };
-	static const char *const inside[] = { "10.9.1.2", "10.8.7.6", "fd09::5", "fd08::7" };
-	struct err e = { 0 };
-
-	ck_assert_int_eq(tun_set_up(name, true, &e), GW_OK);
-	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
-		struct prefix p;
-
-		ck_assert(prefix_parse(prefixes[i], &p));
-		if (p.addr.family == 6 && access("/proc/net/if_inet6", F_OK) != 0)
-			continue;
-		ck_assert_msg(!routed(inside[i]), "%s", inside[i]);
-		ck_assert_int_eq(tun_route_remove(name, &p, &e), GW_OK);
-		ck_assert_msg(tun_route_add(name, &p, &e) == GW_OK, "%s", e.text);
-		ck_assert_msg(tun_route_add(name, &p, &e) == GW_OK, "%s", e.text);
-		ck_assert_msg(routed_soon(inside[i]), "%s", inside[i]);
-		ck_assert_msg(tun_route_remove(name, &p, &e) == GW_OK, "%s", e.text);
-		ck_assert(!routed(inside[i]));
-	}
-	{
-		struct prefix p;
-
-		ck_assert(prefix_parse("10.9.0.0/16", &p));
-		ck_assert_int_eq(tun_route_add("nosuch", &p, &e), GW_EIO);
-	}
-}
-END_TEST
-
 static void add(TCase *t)
 {
 	tcase_add_checked_fixture(t, begin, end);
 	tcase_add_test(t, size_and_state);
-	tcase_add_test(t, routes);
 }
 
 int main(void)

@@ -920,18 +920,25 @@ END_TEST
 
 /* ---- links ---- */
 
+static size_t sweep(uint8_t node)
+{
+	struct err e = { 0 };
+	size_t n;
+
+	ck_assert_msg(xfrm_link_sweep(node, &n, &e) == GW_OK, "%s", e.text);
+	return n;
+}
+
 START_TEST(interfaces)
 {
-	struct prefix route;
-	struct xfrm_link_config cfg = { .name = "gwx7", .if_id = 7, .mtu = 1300, .routes = &route, .route_count = 1 };
+	struct xfrm_link_config cfg = { .name = "gwx7", .if_id = 7, .mtu = 1300, .node = 3 }, other = cfg;
 	struct err e = { 0 };
-	enum gw_err r;
+	enum gw_err r = xfrm_link_create(&cfg, &e);
 
-	ck_assert(prefix_parse("172.16.0.0/12", &route));
-	r = xfrm_link_create(&cfg, &e);
 	if (r == GW_EUNSUPPORTED) {
 		ck_assert_msg(strstr(e.text, "xfrm_interface") != NULL, "%s", e.text);
 		ck_assert_uint_eq(if_nametoindex("gwx7"), 0);
+		ck_assert_uint_eq(sweep(3), 0);
 		return;
 	}
 	ck_assert_msg(r == GW_OK, "%s", e.text);
@@ -940,30 +947,39 @@ START_TEST(interfaces)
 	ck_assert_msg(xfrm_link_remove("gwx7", &e) == GW_OK, "%s", e.text);
 	ck_assert_uint_eq(if_nametoindex("gwx7"), 0);
 	ck_assert_msg(xfrm_link_remove("gwx7", &e) == GW_OK, "%s", e.text);
-	cfg.under = "nowhere";
-	ck_assert_int_eq(xfrm_link_create(&cfg, &e), GW_ENOTFOUND);
+	/* Another node's, and what is no XFRM interface, stays. */
+	ck_assert_msg(xfrm_link_create(&cfg, &e) == GW_OK, "%s", e.text);
+	other.node = 4;
+	ck_assert_int_eq(xfrm_link_create(&other, &e), GW_EEXIST);
+	(void)snprintf(e.text, sizeof(e.text), "-");
+	other.name = "inside";
+	ck_assert_int_eq(xfrm_link_create(&other, &e), GW_EEXIST);
+	ck_assert_ptr_nonnull(strstr(e.text, "inside"));
+	ck_assert_uint_ne(if_nametoindex("inside"), 0);
+	ck_assert_uint_eq(sweep(4), 0);
+	ck_assert_uint_ne(if_nametoindex("gwx7"), 0);
+	ck_assert_uint_eq(sweep(3), 1);
+	ck_assert_uint_eq(if_nametoindex("gwx7"), 0);
 }
 END_TEST
 
-START_TEST(routes_with_mtu)
+START_TEST(many_interfaces)
 {
-	struct prefix route;
 	struct err e = { 0 };
-	char line[256];
-	bool seen = false;
-	FILE *f;
 
-	ck_assert(prefix_parse("10.77.0.0/16", &route));
-	ck_assert_msg(xfrm_route_set("pool", &route, 1380, true, &e) == GW_OK, "%s", e.text);
-	ck_assert_msg(xfrm_route_set("pool", &route, 1390, true, &e) == GW_OK, "%s", e.text);
-	/* The column behind the mask is the MSS plus TCP's and IP's headers, there. */
-	f = fopen("/proc/self/net/route", "r");
-	ck_assert_ptr_nonnull(f);
-	while (fgets(line, sizeof(line), f))
-		seen = seen || (strstr(line, "00004D0A") && strstr(line, "\t1390\t"));
-	(void)fclose(f);
-	ck_assert(seen);
-	ck_assert_int_eq(xfrm_route_set("nowhere", &route, 0, false, &e), GW_ENOTFOUND);
+	for (uint32_t i = 0; i < 130; i++) {
+		char name[16];
+		const struct xfrm_link_config cfg = { .name = name, .if_id = 100 + i, .node = 3 };
+		enum gw_err r;
+
+		(void)snprintf(name, sizeof(name), "many%u", i);
+		r = xfrm_link_create(&cfg, &e);
+		if (r == GW_EUNSUPPORTED)
+			return;
+		ck_assert_msg(r == GW_OK, "%s", e.text);
+	}
+	ck_assert_uint_eq(sweep(3), 130);
+	ck_assert_uint_eq(if_nametoindex("many77"), 0);
 }
 END_TEST
 
@@ -987,7 +1003,7 @@ static void add(TCase *t)
 	tcase_add_test(t, guards_change);
 	tcase_add_test(t, without_udp);
 	tcase_add_test(t, interfaces);
-	tcase_add_test(t, routes_with_mtu);
+	tcase_add_test(t, many_interfaces);
 }
 
 int main(void)
