@@ -131,6 +131,7 @@ bool ha_plane_event(struct ha *ha, const struct dp_event *ev)
 			ha_inbox_done(ha, ev->token, ev->result, ev->text);
 		else
 			ha_ceilings_event(ha, ev);
+		ha_handover_event(ha, ev);
 		return (ev->token & HA_TOKEN) != 0;
 	case DP_NEAR_FENCE:
 	case DP_AT_FENCE:

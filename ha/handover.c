@@ -8,7 +8,6 @@
  * is bounded, whatever the number of tunnels.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "ha/inside.h"
 
@@ -16,8 +15,6 @@
 #define TAKE_PATIENCE MILLISECONDS(3)
 #define LINGER MILLISECONDS(50)
 #define LINGER_MOST MILLISECONDS(500)
-
-enum { ENTRY = 16 };
 
 /* ---- the one that hands over ---- */
 
@@ -33,11 +30,11 @@ enum gw_err ha_switchover(struct ha *ha, const char *why, struct err *e)
 		return err_set(e, GW_ESTATE, "the standby is not synced");
 	(void)snprintf(r->handing_why, sizeof(r->handing_why), "%s", why);
 	r->step = STEP_HANDING;
+	r->stopped = false;
 	r->hand_by = mtime_add(ha_now(ha), HAND_PATIENCE);
 	r->again = ha_now(ha);
 	/* From here on nothing new happens; what has happened is closed at the end of this turn and acknowledged. */
 	(void)ha_report(ha, HA_EV_PASSIVE, "%s", why);
-	(void)ha_report(ha, HA_EV_INBOUND, "%s", why);
 	return GW_OK;
 }
 
@@ -45,11 +42,27 @@ static void hand_back(struct ha *ha)
 {
 	ha->roles.step = STEP_NONE;
 	log_warn(ha->env->log, "no switchover: the standby did not acknowledge in time");
-	(void)ha_report(ha, HA_EV_OPEN, "no switchover after all");
+	if (ha->roles.stopped)
+		(void)ha_report(ha, HA_EV_OPEN, "no switchover after all");
 	(void)ha_report(ha, HA_EV_ACTIVE, "no switchover after all");
 }
 
-/* The barrier: nothing changed, nothing waits, all of it is there. */
+/* All that is there. And that nobody used a number meanwhile, is what the data plane was stopped for. */
+static void say_handover(struct ha *ha)
+{
+	struct ha_frame_writer f;
+
+	ha_frame_begin(&f, &ha->tx, HA_HANDOVER);
+	ha_role_fields(ha, &f);
+	ha_exact_write(ha, &f);
+	if (ha_frame_end(&f) != GW_OK)
+		ha_link_break(ha, "out of memory");
+}
+
+/*
+ * The barrier: nothing changed, nothing waits, all of it is there. Only then packets are stopped, so that their gap is
+ * the handing over itself.
+ */
 static void try_handing(struct ha *ha)
 {
 	struct ha_outbox *o = &ha->out;
@@ -61,7 +74,13 @@ static void try_handing(struct ha *ha)
 	/* The events of the switchover itself must have been done: else the engine may still change, the plane send. */
 	if (ha->ev_head || o->dirty[0].head || o->dirty[1].head || o->held.n || o->ready.n || o->acked < ha->turn)
 		return;
-	ha_say_role(ha, HA_HANDOVER);
+	if (!ha->roles.stopped) {
+		ha->roles.stopped = true;
+		(void)ha_report(ha, HA_EV_INBOUND, "%s", ha->roles.handing_why);
+		ha->roles.again = ha_now(ha); /* right after that was done */
+		return;
+	}
+	say_handover(ha);
 	ha_demote_now(ha, ha->roles.handing_why, true);
 	ha->roles.lingers = true;
 	ha->roles.linger_by = mtime_add(ha_now(ha), LINGER_MOST);
@@ -75,10 +94,28 @@ void ha_roles_acked(struct ha *ha)
 
 /* ---- the one that takes ---- */
 
-void ha_roles_handed(struct ha *ha)
+static void take_over(struct ha *ha)
 {
-	if (!ha_is_owner(ha) && ha->sync.state == HA_SYNC_DONE)
-		ha_promote_now(ha, "the other node has handed over");
+	ha->roles.step = STEP_NONE;
+	ha_promote_now(ha, "the other node has handed over");
+}
+
+void ha_roles_handed(struct ha *ha, struct bytes positions)
+{
+	if (ha_is_owner(ha) || ha->sync.state != HA_SYNC_DONE)
+		return;
+	if (!ha_exact_take(ha, positions)) {
+		take_over(ha);
+		return;
+	}
+	ha->roles.step = STEP_TAKING;
+	ha->roles.again = ha->roles.take_by = mtime_add(ha_now(ha), TAKE_PATIENCE);
+}
+
+void ha_handover_event(struct ha *ha, const struct dp_event *ev)
+{
+	if (ha->roles.step == STEP_TAKING && ha_exact_done(ha, ev))
+		take_over(ha);
 }
 
 /* ---- lingering ---- */
@@ -107,10 +144,14 @@ void ha_handover_tick(struct ha *ha)
 
 	if (r->step == STEP_HANDING)
 		try_handing(ha);
+	if (r->step == STEP_TAKING && mtime_reached(r->take_by, ha_now(ha)))
+		take_over(ha);
 	if (r->lingers && mtime_reached(r->linger_by, ha_now(ha)))
 		leave(ha);
 	if (r->step == STEP_HANDING)
 		r->again = mtime_min(r->again, mtime_min(r->hand_by, mtime_add(ha_now(ha), MILLISECONDS(1))));
+	if (r->step == STEP_TAKING)
+		r->again = mtime_min(r->again, r->take_by);
 	if (r->lingers)
 		r->again = mtime_min(r->again, r->linger_by);
 }

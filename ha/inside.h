@@ -127,6 +127,11 @@ struct ha_window {
 	bool known; /* owner: the standby has had it in this stream */
 	UT_hash_handle hh;
 };
+enum { HA_EXACT_MAX = 256 };
+struct ha_hot { /* SAs that had traffic between two reports */
+	uint64_t keys[HA_EXACT_MAX];
+	size_t n;
+};
 struct ha_ceilings {
 	struct ha_ceiling *by_key, *by_plane;
 	struct ha_ceiling *asking, **asking_tail; /* sent, not granted */
@@ -135,6 +140,8 @@ struct ha_ceilings {
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
 	uint64_t dump_cookie;
+	struct ha_hot hot, was_hot;	  /* in this pass of reports; in the one before */
+	uint64_t exact_first, exact_left; /* tokens that are waited for */
 	mtime report_at, reported;
 	uint64_t pass_packets;
 	uint64_t report_packets; /* inbound ones, from the report before to the last; owner */
@@ -161,7 +168,9 @@ struct ha_roles {
 	uint32_t peer_incarnation;
 	struct watch_view view;
 	bool seen_view;
+	bool stopped;  /* STEP_HANDING: the barrier is behind us, nothing leaves any more */
 	mtime hand_by; /* STEP_HANDING: until then */
+	mtime take_by; /* STEP_TAKING */
 	mtime started, listening, changed, again;
 	mtime slept_at;
 	bool asleep;
@@ -251,6 +260,7 @@ void ha_refusal_keep(struct ha *ha, const struct ha_refusal *r);
 /* ---- link.c ---- */
 void ha_link_break(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ha_say_role(struct ha *ha, enum ha_frame_type type);
+void ha_role_fields(struct ha *ha, struct ha_frame_writer *f);
 void ha_settle_roles(struct ha *ha); /* after a change of either role */
 
 /* ---- outbox.c ---- */
@@ -288,7 +298,30 @@ void ha_resync_digest(struct ha *ha);
 MUST_USE enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *f); /* DIGEST, ASK_*, BUCKET */
 mtime ha_resync_due(const struct ha *ha);
 
-/* ---- ceiling.c, window.c ---- */
+/* ---- ceiling.c: the table, and the owner's asking ---- */
+#define HA_BLOCK_MAX (UINT64_C(1) << 28)
+struct ha_ceiling *ha_ceiling_find(const struct ha *ha, uint64_t key);
+struct ha_ceiling *ha_ceiling_get(struct ha *ha, uint64_t key); /* finds or makes; NULL: out of memory */
+void ha_ceiling_drop(struct ha *ha, struct ha_ceiling *c);
+/* In the plane as `id`; out of it. */
+void ha_ceiling_join(struct ha *ha, struct ha_ceiling *c, const struct dp_sa_id *id);
+void ha_ceiling_leave(struct ha *ha, struct ha_ceiling *c);
+/* Under the present owner. NULL is fine. */
+struct ha_ceiling *ha_ceiling_mine(struct ha *ha, struct ha_ceiling *c);
+uint64_t ha_ceiling_limit(const struct ha_ceiling *c, uint64_t number); /* of 32 bits or ESN */
+uint64_t ha_block_min(const struct ha *ha);
+void ha_ceiling_more(struct ha *ha, struct ha_ceiling *c, uint64_t position); /* owner: at least a half is used */
+void ha_ceiling_tighten(struct ha *ha, struct ha_ceiling *c);		      /* it is to be rekeyed */
+
+/* ---- exact.c: at a switchover ---- */
+/* Owner, its plane shut: where its SAs stand, into HANDOVER. */
+void ha_exact_write(struct ha *ha, struct ha_frame_writer *f);
+/* The one that takes: goes on from there. False: nothing to wait for. */
+bool ha_exact_take(struct ha *ha, struct bytes list);
+bool ha_exact_done(struct ha *ha, const struct dp_event *ev);  /* true: the last one that was waited for */
+void ha_exact_note(struct ha *ha, const struct ha_ceiling *c); /* owner: it had traffic since the last report */
+
+/* ---- ceiling*.c, window.c ---- */
 void ha_ceilings_clear(struct ha *ha);
 MUST_USE enum gw_err ha_ceiling_encode(struct ha *ha, uint64_t key, struct writer *out);
 MUST_USE enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted, struct bytes state);
@@ -331,7 +364,8 @@ void ha_roles_tick(struct ha *ha);
 mtime ha_roles_due(const struct ha *ha);
 void ha_roles_met(struct ha *ha); /* the peer's HELLO or ROLE is there */
 void ha_roles_acked(struct ha *ha);
-void ha_roles_handed(struct ha *ha);
+void ha_roles_handed(struct ha *ha, struct bytes positions);
+void ha_handover_event(struct ha *ha, const struct dp_event *ev);
 bool ha_roles_ready(const struct ha *ha); /* owner: our term is the highest */
 void ha_link_ready(struct ha *ha);	  /* link.c: it is now */
 void ha_roles_peer_left(struct ha *ha);

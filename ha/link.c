@@ -46,17 +46,22 @@ static void say_hello(struct ha *ha)
 		ha_link_break(ha, "out of memory");
 }
 
+void ha_role_fields(struct ha *ha, struct ha_frame_writer *f)
+{
+	ha->roles.traffic_said = ha->roles.traffic;
+	ha_field_u8(f, HA_TAG_ROLE, (uint8_t)ha->roles.role);
+	ha_field_u32(f, HA_TAG_TERM, ha->roles.heard);
+	ha_field_u8(f, HA_TAG_FLAGS, ha->roles.traffic ? HA_HELLO_TRAFFIC : 0);
+}
+
 void ha_say_role(struct ha *ha, enum ha_frame_type type)
 {
 	struct ha_frame_writer f;
 
 	if (!ha->link)
 		return;
-	ha->roles.traffic_said = ha->roles.traffic;
 	ha_frame_begin(&f, &ha->tx, type);
-	ha_field_u8(&f, HA_TAG_ROLE, (uint8_t)ha->roles.role);
-	ha_field_u32(&f, HA_TAG_TERM, ha->roles.heard);
-	ha_field_u8(&f, HA_TAG_FLAGS, ha->roles.traffic ? HA_HELLO_TRAFFIC : 0);
+	ha_role_fields(ha, &f);
 	if (ha_frame_end(&f) != GW_OK)
 		ha_link_break(ha, "out of memory");
 }
@@ -152,6 +157,7 @@ struct small {
 	uint32_t term;
 	uint64_t turn, chunk;
 	struct ha_position at;
+	struct bytes numbers;
 };
 
 /* All frames of few fields; refusals are noted on the way. */
@@ -183,6 +189,9 @@ static enum gw_err read_small(struct ha *ha, struct bytes fields, struct small *
 			break;
 		case HA_TAG_POSITION:
 			out->at = ha_position_read(&v);
+			break;
+		case HA_TAG_NUMBER_LIST:
+			out->numbers = rd_rest(&v);
 			break;
 		case HA_TAG_REFUSAL:
 			TRY(ha_refusal_read(v, &refusal));
@@ -282,7 +291,7 @@ static enum gw_err on_handover(struct ha *ha, struct bytes fields)
 	TRY(read_small(ha, fields, &s));
 	ha->peer.role = HA_STANDBY;
 	ha->peer.term = s.term;
-	ha_roles_handed(ha);
+	ha_roles_handed(ha, s.numbers);
 	return GW_OK;
 }
 

@@ -89,8 +89,10 @@ static size_t take(struct ha *ha, const struct dp_sa_state *states, size_t n, ui
 
 		if (s->id.dir == DP_OUT) {
 			c = ha_ceiling_by_plane(ha, &s->id);
-			if (c && s->count.packets > 0 && s->position > c->known)
+			if (c && s->count.packets > 0 && s->position > c->known) {
 				c->known = s->position;
+				ha_exact_note(ha, c);
+			}
 			continue;
 		}
 		w = get(ha, s->id.spi);
@@ -116,6 +118,8 @@ static void pass_ends(struct ha *ha)
 	c->report_packets = c->pass_packets;
 	c->report_us = mtime_since(c->reported, now);
 	c->pass_packets = 0;
+	c->was_hot = c->hot;
+	c->hot.n = 0;
 	c->reported = now;
 }
 

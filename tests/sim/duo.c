@@ -751,11 +751,14 @@ static uint64_t digest(struct bytes b)
 
 static void use(struct duo *d, unsigned node, uint32_t spi, uint64_t keys, uint64_t lo, uint64_t hi)
 {
-	struct duo_used *u;
+	struct duo_used *u, *mine = NULL;
+	uint64_t top = 0;
 
 	for (u = d->used; u; u = u->next) {
 		if (u->spi != spi || u->keys != keys)
 			continue;
+		top = u->hi > top ? u->hi : top;
+		mine = u->node == node && u->hi + 1 == lo ? u : mine;
 		if (lo <= u->hi && u->lo <= hi) {
 			sim_fail(d->sim, "SA %08x: node %u uses %llu..%llu, node %u has used %llu..%llu", spi, node,
 				 (unsigned long long)lo, (unsigned long long)hi, u->node, (unsigned long long)u->lo,
@@ -769,9 +772,9 @@ static void use(struct duo *d, unsigned node, uint32_t spi, uint64_t keys, uint6
 			return;
 		}
 	}
-	u = d->used;
-	if (u && u->spi == spi && u->keys == keys && u->node == node && u->hi + 1 == lo) {
-		u->hi = hi;
+	d->jumps += lo != top + 1;
+	if (mine) {
+		mine->hi = hi;
 		return;
 	}
 	u = calloc(1, sizeof(*u));

@@ -61,6 +61,7 @@ struct duo {
 	unsigned countdown; /* 0: nobody dies */
 	unsigned passed[POINT_KINDS];
 	unsigned deaths;
+	uint64_t jumps; /* numbers that were left out on an SA */
 	uint64_t lives, refused, rekeys_asked, sent_packets, closed_links;
 	struct witness witness;
 	struct duo_used *used; /* owned */

@@ -230,28 +230,52 @@ START_TEST(two_owners_and_one_dies)
 }
 END_TEST
 
+/* Packets all the time; how long nobody sends any. */
+static int64_t longest_gap(struct duo *d, int64_t us)
+{
+	uint64_t sent = d->sent_packets;
+	mtime end = mtime_add(sim_now(d->sim), us), last = sim_now(d->sim);
+	int64_t gap = 0;
+
+	while (sim_now(d->sim).us < end.us && !d->sim->failure[0]) {
+		duo_run(d, 100);
+		duo_traffic(d, 1);
+		if (d->sent_packets == sent)
+			continue;
+		sent = d->sent_packets;
+		gap = mtime_since(last, sim_now(d->sim)) > gap ? mtime_since(last, sim_now(d->sim)) : gap;
+		last = sim_now(d->sim);
+	}
+	return gap;
+}
+
 static void there_and_back(struct sim *s, uint64_t seed)
 {
 	begin(s, seed);
+	duo.plane_delay_us = seed % 2 ? 0 : 300;
+	duo.link_delay_us = 200;
 	for (int i = 0; i < 6 && !s->failure[0]; i++) {
 		struct duo_node *n = duo_owner(&duo);
 		struct err e;
 
 		duo_traffic(&duo, BLOCK);
 		sim_want(s, n && ha_switchover(n->ha, "the test", &e) == GW_OK);
-		duo_run(&duo, MILLISECONDS(200));
+		sim_want(s, longest_gap(&duo, MILLISECONDS(200)) <= MILLISECONDS(2));
+		sim_want(s, !fake_plane_is_open(n->g.plane));
 		sim_want(s, duo_owner(&duo) && duo_owner(&duo) != n);
 		duo_traffic(&duo, BLOCK);
 		(void)duo_wait_synced(&duo, SECONDS(5));
 		(void)duo_agree(&duo);
 	}
 	sim_want(s, duo.rekeys_asked == 0);
+	/* Whoever took over went on where the other one had stopped. */
+	sim_want(s, duo.jumps == 0);
 	end(&duo);
 }
 
 START_TEST(switchovers)
 {
-	sim_seeds("there and back", 1, 3, there_and_back);
+	sim_seeds("there and back", 1, 6, there_and_back);
 }
 END_TEST
 
