@@ -106,6 +106,13 @@ enum rekey_by {
 	REKEY_NEVER,  /* the peer if it likes; SAs have no lifetimes */
 };
 
+/* How a connection's users log in (remote.auth with eap-*). */
+struct eap_cfg {
+	bool ignore_case;  /* of user names, ASCII letters */
+	bool strip_domain; /* DOMAIN\user is `user` when nobody is called DOMAIN\user */
+	uint32_t retries;  /* wrong passwords that may be corrected within one attempt */
+};
+
 struct conn_cfg {
 	char *name;
 	struct range *local_addrs; /* none: any */
@@ -117,6 +124,7 @@ struct conn_cfg {
 	size_t remote_id_count;
 	uint32_t local_auth;  /* one of enum conn_auth: PSK or CERT */
 	uint32_t remote_auth; /* enum conn_auth, or-ed */
+	struct eap_cfg eap;
 	struct secret psk;    /* empty unless either side uses it */
 	struct proposal_cfg *proposals; /* IKE */
 	size_t proposal_count;
@@ -147,6 +155,8 @@ struct ike_cfg {
 	uint32_t half_open_max;        /* in all */
 	uint32_t half_open_per_source; /* per address */
 	int64_t half_open_timeout_us;
+	uint32_t failures_per_source;  /* failed authentications a minute; 0: unlimited */
+	uint32_t failures_per_user;    /* wrong passwords a minute; 0: unlimited */
 	uint32_t sa_max;               /* IKE SAs in all */
 	uint16_t fragment_size;        /* largest IP datagram we send, IP and UDP headers included (RFC 7383 2.5.1) */
 	bool fragmentation;

@@ -56,6 +56,7 @@ static const struct schema_word local_auth_words[] = {
 
 static const struct schema_word remote_auth_words[] = {
 	{ "psk", CONN_AUTH_PSK },
+	{ "eap-mschapv2", CONN_AUTH_EAP_MSCHAPV2 },
 	{ NULL, 0 },
 };
 
@@ -217,6 +218,21 @@ static const struct schema_key ike_keys[] = {
 	  .max = 600 * SECOND,
 	  .fallback = "30s",
 	  .help = "Time that a peer has to authenticate." },
+	{ .name = "failures_per_source",
+	  .type = SCHEMA_U32,
+	  AT(settings, ike.failures_per_source),
+	  .max = 1000000,
+	  .nothing = "unlimited",
+	  .fallback = "30",
+	  .help = "Failed authentications a minute of one source address (IPv6: /64) after which it is refused "
+		  "unseen." },
+	{ .name = "failures_per_user",
+	  .type = SCHEMA_U32,
+	  AT(settings, ike.failures_per_user),
+	  .max = 1000000,
+	  .nothing = "unlimited",
+	  .fallback = "10",
+	  .help = "Wrong passwords a minute of one user, from anywhere, after which none is right." },
 	{ .name = "sa_max",
 	  .type = SCHEMA_U32,
 	  AT(settings, ike.sa_max),
@@ -426,6 +442,26 @@ static const struct schema_key remote_keys[] = {
 };
 static const struct schema remote_schema = { KEYS(remote_keys) };
 
+static const struct schema_key eap_keys[] = {
+	{ .name = "ignore_case",
+	  .type = SCHEMA_BOOL,
+	  AT(conn_cfg, eap.ignore_case),
+	  .fallback = "false",
+	  .help = "Capital and small letters of user names count alike." },
+	{ .name = "strip_domain",
+	  .type = SCHEMA_BOOL,
+	  AT(conn_cfg, eap.strip_domain),
+	  .fallback = "true",
+	  .help = "A name that nobody has is looked up without the domain before its backslash." },
+	{ .name = "retries",
+	  .type = SCHEMA_U32,
+	  AT(conn_cfg, eap.retries),
+	  .max = 5,
+	  .fallback = "2",
+	  .help = "Wrong passwords that a client may correct within one attempt to connect." },
+};
+static const struct schema eap_schema = { KEYS(eap_keys) };
+
 static const struct schema_key conn_keys[] = {
 	{ .name = "local_addresses",
 	  .type = SCHEMA_RANGE,
@@ -443,6 +479,7 @@ static const struct schema_key conn_keys[] = {
 	  .help = "Addresses that clients may come from." },
 	{ .name = "local", .type = SCHEMA_MAP, .sub = &local_schema, .help = "Our side." },
 	{ .name = "remote", .type = SCHEMA_MAP, .sub = &remote_schema, .help = "The client's side." },
+	{ .name = "eap", .type = SCHEMA_MAP, .sub = &eap_schema, .help = "Users who log in by EAP." },
 	{ .name = "psk",
 	  .type = SCHEMA_SECRET,
 	  .flags = SCHEMA_REQUIRED,
