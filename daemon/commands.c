@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "daemon/commands_ha.h"
 #include "daemon/gateway.h"
+#include "daemon/ha_show.h"
 #include "daemon/show.h"
 
 enum {
@@ -213,13 +215,16 @@ static json_int_t uptime(const struct gateway *g)
 static enum gw_err stats(void *ctx, struct control_call *call)
 {
 	struct gateway *g = ctx;
+	json_t *j;
 
-	control_item(call,
-		     json_pack("{s:s, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:{s:s, s:s, s:o}}", "version", GW_VERSION,
-			       "uptime", uptime(g), "sas", "ike", (json_int_t)ike_count(g->ike), "half_open",
-			       (json_int_t)ike_half_open_count(g->ike), "child", (json_int_t)ike_child_count(g->ike),
-			       "ike", ike_counters(g), "daemon", daemon_counters(&g->counters), "dataplane", "name",
-			       g->dp->ops->caps(g->dp)->name, "why", g->plane_why, "counters", plane_counters(g)));
+	j = json_pack("{s:s, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:{s:s, s:s, s:o}}", "version", GW_VERSION, "uptime",
+		      uptime(g), "sas", "ike", (json_int_t)ike_count(g->ike), "half_open",
+		      (json_int_t)ike_half_open_count(g->ike), "child", (json_int_t)ike_child_count(g->ike), "ike",
+		      ike_counters(g), "daemon", daemon_counters(&g->counters), "dataplane", "name",
+		      g->dp->ops->caps(g->dp)->name, "why", g->plane_why, "counters", plane_counters(g));
+	if (j && g->ha)
+		(void)json_object_set_new(j, "ha", ha_show_stats(g->ha));
+	control_item(call, j);
 	return GW_OK;
 }
 
@@ -356,6 +361,16 @@ static const struct control_command table[] = {
 	{ "probe", true, probe },
 	{ "log-level", true, log_level },
 	{ "reload", true, reload },
+	{ "ha-status", false, ha_command_status },
+	{ "ha-switchover", true, ha_command_switchover },
+	{ "ha-promote", true, ha_command_promote },
+	{ "ha-demote", true, ha_command_demote },
+	{ "ha-drain", true, ha_command_drain },
+	{ "ha-undrain", true, ha_command_undrain },
+	{ "ha-pause", true, ha_command_pause },
+	{ "ha-resume", true, ha_command_resume },
+	{ "ha-peer-fenced", true, ha_command_peer_fenced },
+	{ "ha-verify", true, ha_command_verify },
 	{ NULL, false, NULL },
 };
 

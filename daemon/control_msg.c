@@ -16,7 +16,8 @@ static const struct key {
 } keys[] = {
 	{ "cmd", TEXT(cmd) },	{ "id", NUMBER(id) },	  { "child_id", NUMBER(child_id) }, { "conn", TEXT(conn) },
 	{ "pool", TEXT(pool) }, { "level", TEXT(level) }, { "peer", TEXT(peer) },	    { "reason", TEXT(reason) },
-	{ "all", FLAG(all) },	{ "child", FLAG(child) },	    { "dry_run", FLAG(dry_run) },
+	{ "all", FLAG(all) },	{ "child", FLAG(child) }, { "dry_run", FLAG(dry_run) },	    { "repair", FLAG(repair) },
+	{ "yes", FLAG(yes) },
 };
 
 static const struct key *key_find(const char *name)

@@ -21,7 +21,7 @@ struct control_request {
 	char conn[CONTROL_NAME_MAX], pool[CONTROL_NAME_MAX], level[CONTROL_NAME_MAX]; /* "": not given */
 	char peer[CONTROL_PEER_MAX];
 	char reason[CONTROL_REASON_MAX];
-	bool all, child, dry_run;
+	bool all, child, dry_run, repair, yes;
 };
 
 /* `line` without its newline. GW_EMALFORMED: no JSON object; GW_EINVAL: `e` names the key. `out` is then undefined. */

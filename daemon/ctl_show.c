@@ -437,6 +437,11 @@ bool ctl_show_stats(const json_t *items, const struct ctl_style *style, FILE *ou
 	counters(t, "IKE:", at(s, "ike"), style->wide);
 	counters(t, "daemon:", at(s, "daemon"), style->wide);
 	counters(t, "ESP:", at(s, "dataplane.counters"), style->wide);
+	if (at(s, "ha")) {
+		counters(t, "pair:", at(s, "ha.node"), style->wide);
+		counters(t, "heartbeats:", at(s, "ha.heartbeat"), style->wide);
+		counters(t, "sync link:", at(s, "ha.link"), style->wide);
+	}
 	ok = table_print(t, out, false);
 	table_destroy(t);
 	return ok;

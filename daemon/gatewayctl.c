@@ -12,6 +12,7 @@
 
 #define DEFAULT_SOCKET "/run/gateway/control.sock"
 #define SCHEMA "gatewayctl/v1"
+#define HA_PREFIX "ha-"
 
 enum { TIMEOUT_S = 10 };
 
@@ -27,6 +28,8 @@ enum ctl_option {
 	OPT_REASON = 1 << 7,
 	OPT_LEVEL = 1 << 8, /* a plain argument */
 	OPT_DRY_RUN = 1 << 9,
+	OPT_REPAIR = 1 << 10,
+	OPT_YES = 1 << 11,
 	OPT_SELECT = OPT_ID | OPT_CHILD_ID | OPT_CONN | OPT_PEER,
 };
 
@@ -65,6 +68,18 @@ static const struct ctl_command {
 	  "say or set it: log-level [error|warn|notice|info|debug]" },
 	{ "reload", OPT_DRY_RUN, FORM_MERGE, NULL, ctl_show_reload,
 	  "read the configuration again [--dry-run]: say what it would change" },
+	{ "ha-status", 0, FORM_MERGE, NULL, ctl_show_ha_status, "of the pair: would it survive a failure now?" },
+	{ "ha-switchover", OPT_REASON, FORM_MERGE, NULL, ctl_show_ha_role, "hand over to the standby [--reason TEXT]" },
+	{ "ha-drain", OPT_REASON, FORM_MERGE, NULL, ctl_show_ha_role,
+	  "refuse new clients, and hand over when no handshake is under way [--reason TEXT]" },
+	{ "ha-undrain", 0, FORM_MERGE, NULL, ctl_show_ha_role, "take new clients again" },
+	{ "ha-promote", OPT_REASON, FORM_MERGE, NULL, ctl_show_ha_role, "make this node active [--reason TEXT]" },
+	{ "ha-demote", OPT_REASON, FORM_MERGE, NULL, ctl_show_ha_role, "make this node standby [--reason TEXT]" },
+	{ "ha-pause", 0, FORM_MERGE, NULL, ctl_show_ha_role, "no change of role by this node itself" },
+	{ "ha-resume", 0, FORM_MERGE, NULL, ctl_show_ha_role, "the end of pause" },
+	{ "ha-verify", OPT_REPAIR, FORM_MERGE, NULL, ctl_show_ha_verified,
+	  "compare both nodes, and each with its data plane [--repair]" },
+	{ "ha-peer-fenced", OPT_YES, FORM_MERGE, NULL, ctl_show_ha_role, "the other node is off for sure {--yes}" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -89,11 +104,23 @@ static bool show_count(const json_t *items, const struct ctl_style *style, FILE 
 		       (long long)json_integer_value(json_object_get(json_array_get(items, 0), "count"))) >= 0;
 }
 
+/* People say `ha status`; the socket says `ha-status`. */
+static const char *spoken(const char *name, char *buf, size_t n)
+{
+	(void)snprintf(buf, n, "%s", name);
+	if (strncmp(buf, HA_PREFIX, strlen(HA_PREFIX)) == 0)
+		buf[strlen(HA_PREFIX) - 1] = ' ';
+	return buf;
+}
+
 static void usage(FILE *f)
 {
 	fputs("Usage: gatewayctl [OPTIONS] COMMAND [ARGUMENTS]\n\nCommands:\n", f);
-	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(f, "  %-12s  %s\n", commands[i].name, commands[i].help);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		char name[32];
+
+		fprintf(f, "  %-15s  %s\n", spoken(commands[i].name, name, sizeof(name)), commands[i].help);
+	}
 	fputs("\nWHO is an identity (alice@example.org), or an outer or inner address.\n"
 	      "\n"
 	      "Options:\n"
@@ -219,6 +246,8 @@ static const struct option options[] = {
 	{ "child", no_argument, NULL, 'k' },
 	{ "reason", required_argument, NULL, 'r' },
 	{ "dry-run", no_argument, NULL, 'd' },
+	{ "repair", no_argument, NULL, 'R' },
+	{ "yes", no_argument, NULL, 'y' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -228,9 +257,12 @@ static const struct {
 	const char *key;
 	char type; /* n number, s string, b flag */
 } filters[] = {
-	{ 'i', OPT_ID, "id", 'n' },	  { 'c', OPT_CHILD_ID, "child_id", 'n' }, { 'C', OPT_CONN, "conn", 's' },
-	{ 'p', OPT_PEER, "peer", 's' },	  { 'P', OPT_POOL, "pool", 's' },	  { 'a', OPT_ALL, "all", 'b' },
-	{ 'k', OPT_CHILD, "child", 'b' }, { 'r', OPT_REASON, "reason", 's' },	  { 'd', OPT_DRY_RUN, "dry_run", 'b' },
+	{ 'i', OPT_ID, "id", 'n' },	      { 'c', OPT_CHILD_ID, "child_id", 'n' },
+	{ 'C', OPT_CONN, "conn", 's' },	      { 'p', OPT_PEER, "peer", 's' },
+	{ 'P', OPT_POOL, "pool", 's' },	      { 'a', OPT_ALL, "all", 'b' },
+	{ 'k', OPT_CHILD, "child", 'b' },     { 'r', OPT_REASON, "reason", 's' },
+	{ 'd', OPT_DRY_RUN, "dry_run", 'b' }, { 'R', OPT_REPAIR, "repair", 'b' },
+	{ 'y', OPT_YES, "yes", 'b' },
 };
 
 /* 0: taken. */
@@ -305,7 +337,16 @@ static int take_option(struct job *job, int letter)
 static int take_command(struct job *job, int argc, char **argv)
 {
 	const char *name = argv[0], *more = argc > 1 ? argv[1] : NULL;
+	char joined[32];
 	int r = 0;
+
+	if (strcmp(name, "ha") == 0) {
+		if (!more)
+			return wrong("%s wants a further word: status, switchover, ...", name);
+		(void)snprintf(joined, sizeof(joined), HA_PREFIX "%s", more);
+		name = joined;
+		more = argc > 2 ? argv[2] : NULL;
+	}
 
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (strcmp(commands[i].name, name) == 0)
@@ -329,6 +370,8 @@ static int take_command(struct job *job, int argc, char **argv)
 		return wrong("%s wants --id, --child-id, --conn, --peer or --all", name);
 	if (strcmp(name, "show-sa") == 0 && !(job->given & OPT_ID))
 		return wrong("%s wants the number of an IKE SA, as list-sas shows it", name);
+	if (strcmp(name, HA_PREFIX "peer-fenced") == 0 && !(job->given & OPT_YES))
+		return wrong("%s wants --yes: say it only when the other node is off for sure", name);
 	return json_object_set_new(job->request, "cmd", json_string(name)) == 0 ? 0 : CTL_FAILED;
 }
 

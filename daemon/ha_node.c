@@ -6,11 +6,9 @@
 
 #include "daemon/gateway.h"
 
-#define LEASE_PAUSE_US MILLISECONDS(20)
-
 /* ---- what the other node looks like ---- */
 
-static bool path_up(const struct ha_node *h, size_t i)
+bool ha_node_path_up(const struct ha_node *h, size_t i)
 {
 	const struct ifwatch_link *l =
 		h->path_links && h->path_interface[i][0] ? ifwatch_find(h->path_links, h->path_interface[i]) : NULL;
@@ -18,14 +16,16 @@ static bool path_up(const struct ha_node *h, size_t i)
 	return !l || l->up;
 }
 
-static void observe(struct ha_node *h)
+void ha_node_observe(struct ha_node *h)
 {
 	struct heartbeat_view v;
 	struct watch_view w = { 0 };
 
 	heartbeat_look(h->beat, &v);
 	for (size_t i = 0; i < h->path_count; i++)
-		w.paths[i] = (struct watch_path){ .used = true, .link_up = path_up(h, i), .heard = v.paths[i].heard };
+		w.paths[i] = (struct watch_path){ .used = true,
+						  .link_up = ha_node_path_up(h, i),
+						  .heard = v.paths[i].heard };
 	if (v.known)
 		w.beat = (struct watch_beat){ .role = v.says.role,
 					      .index = h->settings->ha.peer->index,
@@ -60,12 +60,11 @@ static struct heartbeat_says says_of(const struct ha_node *h)
 					.traffic = b.traffic };
 }
 
-static void slept(struct ha_node *h, int64_t us)
+void ha_node_say(struct ha_node *h)
 {
-	h->counters.sleeps++;
-	if (us > h->counters.longest_sleep_us)
-		h->counters.longest_sleep_us = us;
-	ha_slept(h->ha, us);
+	struct heartbeat_says s = says_of(h);
+
+	heartbeat_say(h->beat, &s);
 }
 
 static void on_beat_changed(void *arg)
@@ -73,11 +72,6 @@ static void on_beat_changed(void *arg)
 	struct ha_node *h = arg;
 
 	h->look = true;
-}
-
-static void on_slept(void *arg, int64_t us)
-{
-	slept(arg, us);
 }
 
 static void on_vips_changed(void *arg)
@@ -95,7 +89,7 @@ static void on_path_link(void *arg, const struct ifwatch_link *link)
 	h->look = true;
 }
 
-static const struct heartbeat_ops beat_ops = { on_beat_changed, on_slept };
+static const struct heartbeat_ops beat_ops = { on_beat_changed, ha_node_slept };
 
 /* ---- the sync link ---- */
 
@@ -128,315 +122,6 @@ static void on_link_room(void *arg)
 }
 
 static const struct synclink_ops link_ops = { on_link_up, on_link_bytes, on_link_down, on_link_room };
-
-static void write_link(struct ha_node *h)
-{
-	struct bytes b;
-
-	while ((b = ha_link_bytes(h->ha)).n > 0) {
-		size_t n = synclink_send(h->link, b);
-
-		if (n == 0)
-			return;
-		ha_link_written(h->ha, n);
-		if (loop_turn_over(h->g->loop)) {
-			loop_again(h->g->loop);
-			return;
-		}
-	}
-}
-
-/* ---- what ha wants done ---- */
-
-static void note_role(struct ha_node *h, const char *why)
-{
-	struct ha_status st;
-	size_t at = h->history_count++ % HA_NODE_HISTORY;
-
-	ha_look(h->ha, &st);
-	h->history[at].at = clock_now(h->g->env.clock);
-	h->history[at].role = (uint8_t)st.role;
-	h->history[at].term = st.term;
-	(void)snprintf(h->history[at].why, sizeof(h->history[at].why), "%s", why);
-}
-
-static void submit(struct ha_node *h, const struct ha_event *ev)
-{
-	struct dp_event done = { .kind = DP_DONE, .token = ev->token };
-
-	done.result = dp_submit(h->g->dp, ev->token, ev->ops, ev->op_count);
-	if (done.result == GW_OK)
-		return;
-	(void)snprintf(done.text, sizeof(done.text), "%s", gw_err_text(done.result));
-	(void)ha_plane_event(h->ha, &done);
-}
-
-static void set_open(struct ha_node *h, enum dp_gate gate)
-{
-	struct gateway *g = h->g;
-
-	h->open = gate == DP_OPEN;
-	g->dp->ops->set_open(g->dp, gate);
-	if (h->open)
-		h->takeover.opened = clock_now(g->env.clock);
-}
-
-static void become_active(struct ha_node *h, const struct ha_event *ev)
-{
-	struct gateway *g = h->g;
-
-	ike_set_passive(g->ike, false);
-	if (ev->behind)
-		ike_doubt_all(g->ike);
-	memset(h->lease_dirty, 0xff, sizeof(h->lease_dirty));
-	h->lease_at = clock_now(g->env.clock);
-	log_notice(&g->log, "taken over: addresses after %lld us, data plane open after %lld us",
-		   (long long)mtime_since(h->takeover.asked, h->takeover.claimed),
-		   (long long)mtime_since(h->takeover.asked, h->takeover.opened));
-}
-
-static void gather_rekey(struct ha_node *h, uint32_t spi)
-{
-	if (h->rekeys.n == h->rekeys.cap) {
-		size_t cap = h->rekeys.cap ? h->rekeys.cap * 2 : 64;
-		uint32_t *bigger = realloc(h->rekeys.spis, cap * sizeof(*bigger));
-
-		if (!bigger)
-			return; /* ha asks again */
-		h->rekeys.spis = bigger;
-		h->rekeys.cap = cap;
-	}
-	h->rekeys.spis[h->rekeys.n++] = spi;
-}
-
-static void do_event(struct ha_node *h, const struct ha_event *ev)
-{
-	struct gateway *g = h->g;
-
-	switch (ev->kind) {
-	case HA_EV_DATAPLANE:
-		submit(h, ev);
-		break;
-	case HA_EV_PERSIST:
-		terms_write(h->terms, &ev->durable);
-		break;
-	case HA_EV_CLAIM:
-		h->takeover.asked = clock_now(g->env.clock);
-		vips_claim(h->vips);
-		h->takeover.claimed = clock_now(g->env.clock);
-		break;
-	case HA_EV_RELEASE:
-		vips_release(h->vips);
-		h->counters.demotions++;
-		break;
-	case HA_EV_OPEN:
-		set_open(h, DP_OPEN);
-		break;
-	case HA_EV_SHUT:
-		set_open(h, DP_SHUT);
-		break;
-	case HA_EV_INBOUND:
-		set_open(h, DP_INBOUND_ONLY);
-		break;
-	case HA_EV_ACTIVE:
-		h->counters.promotions++;
-		become_active(h, ev);
-		note_role(h, ev->text);
-		break;
-	case HA_EV_PASSIVE:
-		ike_set_passive(g->ike, true);
-		note_role(h, ev->text);
-		break;
-	case HA_EV_SYNCED:
-		log_notice(&g->log, "protected: %s", ev->text[0] ? ev->text : "the standby holds everything");
-		break;
-	case HA_EV_UNPROTECTED:
-		log_warn(&g->log, "unprotected: %s", ev->text);
-		break;
-	case HA_EV_REFUSED:
-		h->counters.refused++;
-		log_warn(&g->log, "the standby does not hold object %u/%016llx: %s", ev->object_kind,
-			 (unsigned long long)ev->key, ev->text);
-		break;
-	case HA_EV_REKEY:
-		h->counters.rekeys++;
-		gather_rekey(h, ev->sa.spi);
-		break;
-	case HA_EV_CLOSE_LINK:
-		h->counters.links_closed++;
-		synclink_close(h->link, ev->text);
-		break;
-	case HA_EV_FENCE: /* not asked for as long as no program is configured */
-	case HA_EV_CHANGED:
-	case HA_EV_VERIFIED:
-		break;
-	}
-}
-
-bool ha_node_take_events(struct ha_node *h)
-{
-	struct ha_event ev;
-	bool any = false;
-
-	while (ha_take_event(h->ha, &ev)) {
-		any = true;
-		do_event(h, &ev);
-	}
-	return any;
-}
-
-/* ---- a turn ---- */
-
-void ha_node_begin(struct ha_node *h)
-{
-	if (!h->look && !mtime_reached(ha_due(h->ha), clock_now(h->g->env.clock)))
-		return;
-	h->look = false;
-	observe(h);
-	ha_tick(h->ha);
-}
-
-const struct dp_op *ha_node_prepare(struct ha_node *h, const struct ike_event *ev, uint64_t *token)
-{
-	if (ev->op_count > h->op_cap) {
-		size_t cap = ev->op_count > 64 ? ev->op_count * 2 : 64;
-		struct dp_op *bigger = realloc(h->ops, cap * sizeof(*bigger));
-
-		if (!bigger)
-			return NULL;
-		h->ops = bigger;
-		h->op_cap = cap;
-	}
-	memcpy(h->ops, ev->ops, ev->op_count * sizeof(*h->ops));
-	*token = ha_prepare(h->ha, ev->token, ev->key, h->ops, ev->op_count);
-	return h->ops;
-}
-
-void ha_node_heed(struct ha_node *h, const struct ike_event *ev)
-{
-	if (ev->kind != IKE_EV_SA_DOWN || !ev->sa || ha_role_of(h->ha) != HA_ACTIVE)
-		return;
-	for (size_t i = 0; i < SA_LEASES; i++)
-		if (ev->sa->leases[i].pool) {
-			uint64_t b = ha_objects_bucket(&ev->sa->leases[i].addr);
-
-			h->lease_dirty[b / 64] |= UINT64_C(1) << b % 64;
-		}
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* One walk, however many there are. */
-static void ask_rekeys(struct ha_node *h)
-{
-	struct ike *ike = h->g->ike;
-	const struct ike_sa *sa;
-	uint32_t after = 0;
-
-	if (h->rekeys.n == 0)
-		return;
-	qsort(h->rekeys.spis, h->rekeys.n, sizeof(*h->rekeys.spis), by_value);
-	while ((sa = ike_next(ike, &after)) != NULL)
-		for (const struct child_sa *c = sa->children; c; c = c->next)
-			if (bsearch(&c->spi_out, h->rekeys.spis, h->rekeys.n, sizeof(*h->rekeys.spis), by_value)) {
-				(void)ike_rekey(ike, &(struct ike_select){ .id = sa->id, .child_id = c->id }, true);
-				break; /* others of this SA are found when it is asked again */
-			}
-	h->rekeys.n = 0;
-}
-
-/* A bucket costs a walk over all leases: one now and then. */
-static void tell_leases(struct ha_node *h)
-{
-	mtime now = clock_now(h->g->env.clock);
-
-	if (!mtime_reached(h->lease_at, now) || ha_role_of(h->ha) != HA_ACTIVE)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(h->lease_dirty); i++)
-		if (h->lease_dirty[i]) {
-			unsigned bit = (unsigned)__builtin_ctzll(h->lease_dirty[i]);
-
-			h->lease_dirty[i] &= h->lease_dirty[i] - 1;
-			ha_dirty(h->ha, HA_OBJ_LEASES, i * 64 + bit, false);
-			h->lease_at = mtime_add(now, LEASE_PAUSE_US);
-			return;
-		}
-}
-
-void ha_node_gathered(struct ha_node *h)
-{
-	ask_rekeys(h);
-	tell_leases(h);
-}
-
-void ha_node_wake(struct ha_node *h)
-{
-	int64_t gap = heartbeat_alive(h->beat);
-
-	if (gap > h->settings->ha.heartbeat_interval_us + h->detection_us / 2)
-		slept(h, gap);
-}
-
-static void say(struct ha_node *h)
-{
-	struct heartbeat_says s = says_of(h);
-
-	heartbeat_say(h->beat, &s);
-}
-
-void ha_node_end(struct ha_node *h)
-{
-	struct ike_output out;
-
-	(void)ha_end_turn(h->ha);
-	while (ike_take_datagram(h->g->ike, &out))
-		ha_send(h->ha, &out);
-	write_link(h);
-	say(h);
-	if (h->leaving && !h->left && ha_role_of(h->ha) == HA_STANDBY) {
-		ha_leave(h->ha);
-		write_link(h);
-		h->left = true;
-		say(h);
-	}
-}
-
-static bool leases_wait(const struct ha_node *h)
-{
-	for (size_t i = 0; i < ARRAY_LEN(h->lease_dirty); i++)
-		if (h->lease_dirty[i])
-			return ha_role_of(h->ha) == HA_ACTIVE;
-	return false;
-}
-
-mtime ha_node_due(const struct ha_node *h)
-{
-	return mtime_min(ha_due(h->ha), leases_wait(h) ? h->lease_at : MTIME_NEVER);
-}
-
-/* ---- the end ---- */
-
-void ha_node_stop(struct ha_node *h, const char *why)
-{
-	struct err e = { 0 };
-
-	h->leaving = true;
-	if (ha_role_of(h->ha) != HA_ACTIVE || ha_switchover(h->ha, why, &e) == GW_OK)
-		return;
-	log_warn(&h->g->log, "nobody takes over: %s", e.text);
-	if (ha_demote(h->ha, why, &e) != GW_OK)
-		h->left = true;
-}
-
-bool ha_node_left(const struct ha_node *h)
-{
-	return h->left;
-}
 
 /* ---- making ---- */
 
@@ -598,6 +283,9 @@ static enum gw_err make_engine(struct ha_node *h, struct err *e)
 				       .report_us = c->report_us,
 				       .start_hold_us = c->start_hold_us,
 				       .calm_us = c->flap_hold_us,
+				       .preempt_us = c->preempt_delay_us,
+				       .preempt_synced = c->preempt_synced,
+				       .strict = c->replay == HA_REPLAY_STRICT,
 				       .watch = { .interval_us = c->heartbeat_interval_us,
 						  .misses = c->heartbeat_misses,
 						  .stall_us = c->heartbeat_stall_us } };
@@ -613,7 +301,8 @@ enum gw_err ha_node_start(struct gateway *g, struct err *e)
 
 	TRY(make_engine(h, e));
 	ike_set_passive(g->ike, true);
-	set_open(h, false);
+	h->gate = DP_SHUT;
+	g->dp->ops->set_open(g->dp, DP_SHUT);
 	TRY(open_link(h, e));
 	says = says_of(h);
 	TRY(heartbeat_start(h->beat, &says, e));
@@ -630,7 +319,7 @@ void ha_node_close(struct ha_node *h)
 	vips_destroy(h->vips);
 	if (h->ha) {
 		h->left = true;
-		say(h);
+		ha_node_say(h);
 	}
 	synclink_destroy(h->link);
 	heartbeat_destroy(h->beat);

@@ -17,8 +17,6 @@
 
 struct gateway;
 
-enum { HA_NODE_HISTORY = 16 };
-
 struct ha_node {
 	struct gateway *g; /* back-pointer */
 	struct ha *ha;
@@ -34,10 +32,13 @@ struct ha_node {
 	size_t path_count;
 	int64_t detection_us;
 
-	bool look; /* heartbeats know something new */
-	bool room; /* the sync link takes bytes again */
-	bool open; /* the data plane is */
+	bool look;	   /* heartbeats know something new */
+	bool claimed;	   /* the addresses are, or should be, here */
+	enum dp_gate gate; /* of the data plane */
 	bool leaving, left;
+	mtime drain_by;
+	char drain_why[120];
+	bool draining;	   /* new clients are left to the other node, which is handed to when handshakes are through */
 	struct dp_op *ops; /* owned: room for what is prepared */
 	size_t op_cap;
 	struct {		/* outbound SAs to be rekeyed, gathered over a turn */
@@ -47,13 +48,9 @@ struct ha_node {
 	uint64_t lease_dirty[HA_LEASE_BUCKETS / 64]; /* bits: buckets to be told */
 	mtime lease_at;
 
-	struct {
-		mtime at;
-		uint8_t role;
-		uint32_t term;
-		char why[120];
-	} history[HA_NODE_HISTORY]; /* ring: last changes of role */
-	unsigned history_count;	    /* ever */
+	struct ha_verified verified; /* of the last ha_verify() that has ended */
+	char verified_text[120];
+	uint64_t verifications;
 	struct {
 		mtime asked, claimed, opened; /* of the last takeover: verdict, addresses there, plane open */
 	} takeover;
@@ -72,6 +69,14 @@ MUST_USE enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent,
 MUST_USE enum gw_err ha_node_start(struct gateway *g, struct err *e);
 /* The other node is told that this one is gone. NULL is fine. */
 void ha_node_close(struct ha_node *h);
+
+/* Heartbeats as the engine of ha wants them, and what ours say. */
+void ha_node_observe(struct ha_node *h);
+void ha_node_say(struct ha_node *h);
+/* Our end of path i. */
+bool ha_node_path_up(const struct ha_node *h, size_t i);
+/* The loop stood still. Its argument is the node. */
+void ha_node_slept(void *arg, int64_t us);
 
 /* ---- a turn, in this order ---- */
 
@@ -96,6 +101,12 @@ mtime ha_node_due(const struct ha_node *h);
 
 /* An active node hands over when it can; then it leaves. */
 void ha_node_stop(struct ha_node *h, const char *why);
+/*
+ * New clients are refused, so that they come to the other node, to which this one hands over as soon as no handshake is
+ * under way, at most some seconds later. GW_ESTATE: it cannot be handed over.
+ */
+MUST_USE enum gw_err ha_node_drain(struct ha_node *h, const char *why, struct err *e);
+void ha_node_undrain(struct ha_node *h);
 /* After ha_node_stop(): all is said. */
 bool ha_node_left(const struct ha_node *h);
 

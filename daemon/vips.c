@@ -257,6 +257,12 @@ void vips_release(struct vips *v)
 		take_away(v, &v->vips[i]);
 }
 
+void vips_hush(struct vips *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		announce_burst_stop(&v->vips[i].burst);
+}
+
 bool vips_service_up(const struct vips *v)
 {
 	return ifwatch_all_up(v->links);
@@ -272,6 +278,16 @@ void vips_look(const struct vips *v, struct vips_stats *out)
 	for (size_t i = 0; i < v->count; i++)
 		out->present += v->vips[i].on != 0;
 	memcpy(out->last_error, v->last_error, sizeof(out->last_error));
+}
+
+bool vips_at(const struct vips *v, size_t i, struct vips_address *out)
+{
+	const struct vip *a = &v->vips[i];
+
+	if (i >= v->count)
+		return false;
+	*out = (struct vips_address){ a->interface, a->addr, a->len, a->on != 0 };
+	return true;
 }
 
 size_t vips_entries(const struct vips *v, struct ifaddr_entry *out, size_t max)

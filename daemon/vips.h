@@ -35,9 +35,20 @@ void vips_destroy(struct vips *v);
 /* At once; what fails now (no such interface) is tried again every second. Twice is fine: announced again. */
 void vips_claim(struct vips *v);
 void vips_release(struct vips *v);
+/* They stay, and nobody is told any more: another node has them as well. Until vips_claim(). */
+void vips_hush(struct vips *v);
 /* Those of the virtual addresses, and `service_interfaces`. */
 bool vips_service_up(const struct vips *v);
 void vips_look(const struct vips *v, struct vips_stats *out);
+
+struct vips_address {
+	const char *interface;
+	struct addr addr;
+	uint8_t len;
+	bool present; /* on its interface, by our doing */
+};
+/* The i-th; false: there are not so many. */
+bool vips_at(const struct vips *v, size_t i, struct vips_address *out);
 /* What the parent process is to take away when we cannot; how many. Interfaces that are not there are left out. */
 size_t vips_entries(const struct vips *v, struct ifaddr_entry *out, size_t max);
 

@@ -24,7 +24,7 @@
 	X(refused_address) X(refused_unique) X(replaced_unique) X(refused_temporarily) X(install_failed) \
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
 	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
-	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_busy) X(drop_address) \
+	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_draining) X(drop_busy) X(drop_address) \
 	X(drop_memory) X(drop_standby) X(drop_internal)
 
 enum ike_counter {
@@ -90,7 +90,7 @@ struct ike {
 	uint32_t next_id, next_reqid;
 	size_t half_open, established, children;
 	bool closing;
-	bool passive, cookies_dirty;
+	bool passive, draining, cookies_dirty;
 	uint32_t era; /* counts activations */
 	uint32_t doubt_era; /* in which SAs taken over are rekeyed soon */
 	uint64_t counters[CNT_COUNT];

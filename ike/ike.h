@@ -84,6 +84,8 @@ void ike_apply(struct ike *ike, struct ike_change *changes, size_t n);
  */
 void ike_set_passive(struct ike *ike, bool passive);
 bool ike_is_passive(const struct ike *ike);
+/* No IKE_SA_INIT is answered (drop_draining): new clients are the other node's. What is half-open goes on. */
+void ike_set_draining(struct ike *ike, bool draining);
 /*
  * After becoming active behind what the node before us had told its peers: every SA is rekeyed within two minutes, CHILD
  * SAs first, so that what only one side has is found out. One whose peer has gone on without us ends by that.

@@ -287,6 +287,11 @@ void ike_set_passive(struct ike *ike, bool passive)
 		ike->era++;
 }
 
+void ike_set_draining(struct ike *ike, bool draining)
+{
+	ike->draining = draining;
+}
+
 bool ike_is_passive(const struct ike *ike)
 {
 	return ike->passive;

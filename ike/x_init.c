@@ -114,6 +114,10 @@ static bool room_for_one(struct ike *ike, const struct datagram *dg)
 		count_up(ike, drop_closing);
 		return false;
 	}
+	if (ike->draining) {
+		count_up(ike, drop_draining);
+		return false;
+	}
 	if (ike->half_open >= cfg->half_open_max) {
 		count_up(ike, drop_half_open_limit);
 		return false;
