@@ -64,16 +64,46 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The first packet sent, the first arrival, at `us` or later: both lists are in order of time. */
+static size_t first_sent(const struct flow_way *f, int64_t us)
+{
+	size_t lo = 0, hi = f->count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (f->packets[mid].sent_us < us)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static size_t first_arrival(const struct flow_way *f, int64_t us)
+{
+	size_t lo = 0, hi = f->arrival_count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (f->arrivals[mid].us < us)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 static void look_at_sent(const struct flow_way *f, int64_t from, int64_t to, struct flow_figures *out)
 {
-	int64_t *latency = malloc((f->count ? f->count : 1) * sizeof(*latency));
+	size_t begin = first_sent(f, from), end = first_sent(f, to);
+	int64_t *latency = begin < end ? malloc((end - begin) * sizeof(*latency)) : NULL;
 
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = begin; i < end; i++) {
 		const struct flow_packet *p = &f->packets[i];
 		int64_t before = i ? f->packets[i - 1].sent_us : p->sent_us;
 
-		if (p->sent_us < from || p->sent_us >= to)
-			continue;
 		if (p->sent_us - before > out->pause_us)
 			out->pause_us = p->sent_us - before;
 		if (p->arrived_us && latency)
@@ -100,23 +130,26 @@ static void note_gap(struct flow_figures *out, int64_t begin, int64_t end)
 struct flow_figures flow_figures(const struct flow_way *f, int64_t from, int64_t to, bool last)
 {
 	struct flow_figures out = { 0 };
+	size_t begin = first_arrival(f, from), end = first_arrival(f, to), i = begin;
 	/* Before anything arrived the wait began with the first packet sent. */
 	int64_t before = f->count ? f->packets[0].sent_us : from;
 
+	while (i > 0 && f->arrivals[i - 1].duplicate)
+		i--;
+	if (i > 0)
+		before = f->arrivals[i - 1].us;
 	look_at_sent(f, from, to, &out);
-	for (size_t i = 0; i < f->arrival_count; i++) {
+	for (i = begin; i < end; i++) {
 		const struct flow_arrival *a = &f->arrivals[i];
 
-		if (a->us >= from && a->us < to) {
-			out.duplicates += a->duplicate;
-			out.late += a->behind > 0;
-			if (a->behind > out.latest)
-				out.latest = a->behind;
-			if (!a->duplicate)
-				note_gap(&out, before, a->us);
-		}
-		if (!a->duplicate)
-			before = a->us;
+		out.duplicates += a->duplicate;
+		out.late += a->behind > 0;
+		if (a->behind > out.latest)
+			out.latest = a->behind;
+		if (a->duplicate)
+			continue;
+		note_gap(&out, before, a->us);
+		before = a->us;
 	}
 	/* Packets on the way at the end are no gap, silence is. */
 	if (last && f->count && f->packets[f->count - 1].sent_us > before)

@@ -7,8 +7,9 @@
  *
  * NETNS is a file under /run/netns (or a path). The first end is the client's, so `up` is from the first to the second.
  * Standard input, while it is open: `mark NAME` begins a part of the run with figures of its own, `end` ends it.
- * Standard output, every 100 ms: milliseconds since the start, then for up and down: arrived, lost so far (as far as
- * known: overtaken, or silent for 100 ms), milliseconds since the last arrival.
+ * Standard output: at a mark `part NAME`, then of the part before it longest gap up and down in ms, lost up and down
+ *(but for what was sent in its last 20 ms). And every 100 ms: milliseconds since the start, then for up and down:
+ *arrived, lost so far (as far as known: overtaken, or silent for 100 ms), milliseconds since the last arrival.
  * --series: a line a packet: way, second of the run when it was sent, milliseconds under way (or `-`); for plots.
  * The process runs in real time where it may; `pause` in the JSON says for how long it did not get to send.
  */
@@ -29,7 +30,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAYLOAD = 16, MAX_SIZE = 1400, MAX_MARKS = 4096, NAME = 48, LINGER_US = 400000, LIVE_US = 100000, PRIORITY = 5 };
+enum {
+	PAYLOAD = 16,
+	MAX_SIZE = 1400,
+	MAX_MARKS = 4096,
+	NAME = 48,
+	LINGER_US = 400000,
+	LIVE_US = 100000,
+	UNDERWAY_US = 20000,
+	PRIORITY = 5
+};
 enum { UP, DOWN, WAYS };
 
 static const uint32_t magic = 0x666c6f77; /* "flow" */
@@ -47,6 +57,7 @@ struct meter {
 	size_t mark_count;
 	unsigned rate, size;
 	uint16_t port;
+	double begin_wall; /* seconds */
 	int64_t begin_us, end_us, live_us, seconds;
 	const char *json, *series;
 	char line[256];
@@ -147,12 +158,27 @@ static void end_now(struct meter *m)
 	m->end_us = now_us() + LINGER_US;
 }
 
+/* Of the last part, which ends now. */
+static void tell_part(const struct meter *m)
+{
+	const struct mark *mark = &m->marks[m->mark_count - 1];
+	int64_t until = now_us() - UNDERWAY_US;
+	struct flow_figures up = flow_figures(&m->ways[UP], mark->us, until, false);
+	struct flow_figures down = flow_figures(&m->ways[DOWN], mark->us, until, false);
+
+	(void)printf("part %s %.1f %.1f %" PRIu64 " %" PRIu64 "\n", mark->name, (double)up.gap_us / 1000,
+		     (double)down.gap_us / 1000, up.lost, down.lost);
+	(void)fflush(stdout);
+}
+
 static void obey(struct meter *m, const char *line)
 {
 	if (strcmp(line, "end") == 0)
 		end_now(m);
 	if (strncmp(line, "mark ", 5) != 0 || m->mark_count == MAX_MARKS)
 		return;
+	if (m->mark_count > 0)
+		tell_part(m);
 	m->marks[m->mark_count].us = now_us();
 	(void)snprintf(m->marks[m->mark_count].name, NAME, "%.*s", NAME - 1, line + 5);
 	m->mark_count++;
@@ -227,7 +253,7 @@ static int write_json(const struct meter *m)
 
 	if (!out)
 		return fail(m->json);
-	(void)fprintf(out, "{\"rate\": %u, \"seconds\": %.3f, ", m->rate,
+	(void)fprintf(out, "{\"rate\": %u, \"begin\": %.4f, \"seconds\": %.3f, ", m->rate, m->begin_wall,
 		      (double)(m->end_us - LINGER_US - m->begin_us) / 1e6);
 	write_part(m, out, 0, INT64_MAX, true);
 	(void)fprintf(out, ", \"marks\": [");
@@ -273,8 +299,11 @@ static void run(struct meter *m, int timer, int signals)
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
+	struct timespec wall;
 	uint64_t ticks;
 
+	(void)clock_gettime(CLOCK_REALTIME, &wall);
+	m->begin_wall = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
 	m->begin_us = now_us();
 	m->live_us = m->begin_us + LIVE_US;
 	while (!m->ending || now_us() < m->end_us) {
