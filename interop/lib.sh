@@ -17,6 +17,7 @@ INTEROP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$INTEROP/../tests/rig/rig.sh"
 . "$INTEROP/../tests/rig/charon.sh"
 . "$INTEROP/../tests/rig/gatewayd.sh"
+. "$INTEROP/../tests/rig/pair.sh"
 GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/debug}
 GATEWAY=${GATEWAY:-gatewayd}
 # shellcheck disable=SC2034
@@ -27,15 +28,18 @@ STORY_PSK=correct-horse-battery-staple
 case $GATEWAY in
 gatewayd) . "$INTEROP/gateway.sh" ;;
 charon) . "$INTEROP/strongswan/gateway.sh" ;;
+pair) ;; # interop/pair.sh, which reads this file
 *) die "GATEWAY is gatewayd or charon" ;;
 esac
 
 story() {
 	STORY=$(basename "$0" .sh)
-	rig_require "$STORY_NEEDS"
+	# shellcheck disable=SC2086
+	rig_require $STORY_NEEDS
 	rig_begin "$STORY"
-	rig_topology routed
+	story_topology
 }
+story_topology() { rig_topology routed; }
 STORY_NEEDS=jq
 
 # Called at the end, before the rig goes: a story is told only when the daemon also ends well.
@@ -50,7 +54,8 @@ rig_at_exit() {
 		rm -rf "${STORY_LOGS:?}/$STORY"
 		mkdir -p "$STORY_LOGS/$STORY"
 		cp "$RIG"/log/* "$STORY_LOGS/$STORY/" 2>/dev/null
-		cp "$RIG/gateway/gateway.yaml" "$STORY_LOGS/$STORY/" 2>/dev/null
+		cp "$RIG/gateway/gateway.yaml" "$RIG"/*.json "$STORY_LOGS/$STORY/" 2>/dev/null
+		cp "$RIG/a/gateway.yaml" "$STORY_LOGS/$STORY/gateway-a.yaml" 2>/dev/null
 		cp "$RIG/client/run/charon.log" "$STORY_LOGS/$STORY/client.log" 2>/dev/null
 		cp "$RIG/gateway/run/charon.log" "$STORY_LOGS/$STORY/gateway.log" 2>/dev/null
 		cp "$RIG/client/swanctl/swanctl.conf" "$STORY_LOGS/$STORY/client.conf" 2>/dev/null

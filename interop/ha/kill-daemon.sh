@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# quick
+. "$(dirname "$0")/../pair.sh"
+story 'The daemon of the active node is killed (SIGKILL): the other takes over; its parent starts it again, and it joins as standby.'
+
+pair_begin
+was=$(active)
+flow_mark kill
+node_kill "$was"
+expect_takeover "$was"
+expect_synced
+expect_role "$was" standby
+pair_unnoticed
