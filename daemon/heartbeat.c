@@ -516,14 +516,19 @@ struct heartbeat *heartbeat_create(const struct env *env, struct loop *loop, con
 
 bool heartbeat_allow_realtime(void)
 {
+	const struct sched_param param = { .sched_priority = PRIORITY };
 	const struct rlimit limit = { PRIORITY, PRIORITY };
 
-	return setrlimit(RLIMIT_RTPRIO, &limit) == 0;
+	if (setrlimit(RLIMIT_RTPRIO, &limit) == 0)
+		return true;
+	/* Without CAP_SYS_RESOURCE, as in many containers: the caller does, until heartbeat_start() has made its heir.
+	 */
+	return sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 }
 
 enum gw_err heartbeat_start(struct heartbeat *h, const struct heartbeat_says *says, struct err *e)
 {
-	const struct sched_param param = { .sched_priority = PRIORITY };
+	const struct sched_param param = { .sched_priority = PRIORITY }, normal = { 0 };
 	sigset_t all, before;
 	pthread_attr_t attr;
 	int r;
@@ -549,6 +554,7 @@ enum gw_err heartbeat_start(struct heartbeat *h, const struct heartbeat_says *sa
 		return err_set(e, GW_EIO, "heartbeats: no thread: %s", strerror(r));
 	h->running = true;
 	h->realtime = pthread_setschedparam(h->thread, SCHED_FIFO, &param) == 0;
+	(void)sched_setscheduler(0, SCHED_OTHER, &normal);
 	if (!h->realtime)
 		log_notice(h->env.log, "heartbeats run without real-time priority: a busy machine may look dead");
 	loop_timer_at(h->tick, mtime_add(clock_now(h->env.clock), h->cfg.interval_us));

@@ -79,8 +79,9 @@ const char *heartbeat_refusal_text(enum heartbeat_refusal r);
 struct heartbeat *heartbeat_create(const struct env *env, struct loop *loop, const struct heartbeat_config *cfg,
 				   struct bytes secret, const struct heartbeat_ops *ops, void *arg, struct err *e);
 /*
- * Lets a thread made later run in real time: raises the limit on it, which needs a capability that the daemon does not
- * keep. False: it will run like all others.
+ * Lets the thread made later run in real time, by a capability that the daemon does not keep. Where the limit on that
+ * cannot be raised the caller itself runs so until heartbeat_start(): threads that it makes before say what they want.
+ * False: the thread will run like all others.
  */
 bool heartbeat_allow_realtime(void);
 /* The thread, which has the capabilities of its maker: after they were dropped. Says what is said from the start. */

@@ -110,16 +110,28 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Signals are the loop's: the thread is born with all of them blocked. */
+/*
+ * Signals are the loop's: the thread is born with all of them blocked. And it is not urgent, whatever its maker is: in
+ * real time it would push heartbeats aside.
+ */
 static int start_thread(struct user_plane *u)
 {
+	const struct sched_param normal = { 0 };
 	sigset_t all, before;
+	pthread_attr_t attr;
 	int number;
 
+	number = pthread_attr_init(&attr);
+	if (number != 0)
+		return number;
+	(void)pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	(void)pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	(void)pthread_attr_setschedparam(&attr, &normal);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	number = pthread_create(&u->thread, NULL, thread_main, u);
+	number = pthread_create(&u->thread, &attr, thread_main, u);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attr);
 	u->running = number == 0;
 	if (u->running)
 		(void)pthread_setname_np(u->thread, "esp");
