@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Tells the stories in interop/cases/ with a real peer, some at a time, and writes build/interop/results.json.
 #
-#   interop/run.sh [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]
+#   interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]
 #
+# --ha: the stories of failover in interop/ha/ instead, told with a pair of gateways (interop/pair.sh).
 # All cases when none is named; -q: of these only the ones marked `# quick`. -d: also writes docs/interop.md, from all runs whose results are in build/interop.
 # --rig host (default): on this machine, with strongSwan's kernel-libipsec. --rig uml: in one User Mode Linux, whose
 # kernel has ESP, with kernel-netlink (tests/uml; RIG=host: here, for a host whose own kernel has it), and with the
 # stories that need it. --plane: gatewayd's.
 #
 # Surroundings: GATEWAY_BUILD, GATEWAY, CLIENT as interop/lib.sh explains them. What a failed story left behind stands in
-# build/interop/RIG-PLANE/log/CASE/. The last line is `N passed, N failed`; the status is 0 when none failed.
+# build/interop/RIG-PLANE/log/CASE/ (ha-RIG-PLANE). The last line is `N passed, N failed`; the status is 0 when none failed.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,15 +21,17 @@ CASE_SECONDS=${CASE_SECONDS:-60}
 
 # One story, in a process of its own: a line on the terminal, and one in the results.
 tell() {
-	local name=$1 begin ms status=0 why again=''
+	local name=$1 begin ms status=0 why again='' own
+	own=$(sed -n 's/^# seconds \([0-9]*\)$/\1/p' "$STORIES/$name.sh")
+	((${own:-0} <= CASE_SECONDS)) || CASE_SECONDS=$own
 	begin=$(now_ms)
-	timeout -k 10 "$CASE_SECONDS" "interop/cases/$name.sh" >"$OUT/log/$name.out" 2>&1 </dev/null || status=$?
+	timeout -k 10 "$CASE_SECONDS" "$STORIES/$name.sh" >"$OUT/log/$name.out" 2>&1 </dev/null || status=$?
 	# Real time and real peers on a machine that may be busy: a second try counts, and is told.
 	if ((status != 0)); then
 		again=" (second try; first: $(tail -n 1 "$OUT/log/$name.out"))"
 		mv "$OUT/log/$name.out" "$OUT/log/$name.first.out"
 		status=0
-		timeout -k 10 "$CASE_SECONDS" "interop/cases/$name.sh" >"$OUT/log/$name.out" 2>&1 </dev/null || status=$?
+		timeout -k 10 "$CASE_SECONDS" "$STORIES/$name.sh" >"$OUT/log/$name.out" 2>&1 </dev/null || status=$?
 	fi
 	ms=$(($(now_ms) - begin))
 	why=$(tail -n 1 "$OUT/log/$name.out")
@@ -38,7 +41,7 @@ tell() {
 	else
 		printf '  FAILED  %-26s %5d ms  %s\n' "$name" "$ms" "${why:-status $status}"
 	fi
-	[[ $(sed -n 's/^CLIENT=//p' "interop/cases/$name.sh") != libreswan ]] || CLIENT_NAME=Libreswan
+	[[ $(sed -n 's/^CLIENT=//p' "$STORIES/$name.sh") != libreswan ]] || CLIENT_NAME=Libreswan
 	jq -cn --arg case "$name" --arg client "$CLIENT_NAME" --arg gateway "$GATEWAY" --arg plane "$GATEWAY_PLANE" --arg rig "$rig" \
 		--argjson ms "$ms" --argjson status "$status" --arg why "${why:-status $status}" --arg again "$again" '{case: $case, plane: $plane, rig: $rig,
 		client: $client, gateway: $gateway, passed: ($status == 0), seconds: ($ms / 1000)} +
@@ -46,15 +49,15 @@ tell() {
 		if $status == 0 then {} else {why: $why} end' >"$OUT/part/$name"
 }
 
-usage() { RIG_STATUS=2 die 'usage: interop/run.sh [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]'; }
+usage() { RIG_STATUS=2 die 'usage: interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]'; }
 
 if [[ ${1:-} == --tell ]]; then
-	rig=$STORY_RIG OUT=$STORY_OUT
+	rig=$STORY_RIG OUT=$STORY_OUT STORIES=$STORY_FROM
 	tell "$2"
 	exit 0
 fi
 
-jobs=2 docs='' rig=host plane=userspace inside='' quick=
+STORIES=interop/cases jobs=2 docs='' rig=host plane=userspace inside='' quick='' pair=''
 while (($# > 0)); do
 	case $1 in
 	-j | --rig | --plane)
@@ -68,6 +71,7 @@ while (($# > 0)); do
 		;;
 	-d) docs=docs/interop.md ;;
 	-q) quick=yes ;;
+	--ha) STORIES=interop/ha pair=ha- ;;
 	--inside) inside=yes ;; # we are in the guest already
 	-*) usage ;;
 	*) break ;;
@@ -76,29 +80,29 @@ while (($# > 0)); do
 done
 [[ $rig =~ ^(host|uml)$ && $plane =~ ^(userspace|kernel)$ ]] || usage
 [[ $rig == host ]] || CHARON_ESP=kernel
-(($# > 0)) || set -- interop/cases/*.sh
+(($# > 0)) || set -- "$STORIES"/*.sh
 cases=()
 for name in "$@"; do
 	name=$(basename "$name" .sh)
-	[[ -x interop/cases/$name.sh ]] || RIG_STATUS=2 die "no case $name in interop/cases"
-	if [[ $CHARON_ESP != kernel ]] && grep -q '^# needs esp$' "interop/cases/$name.sh"; then
+	[[ -x $STORIES/$name.sh ]] || RIG_STATUS=2 die "no case $name in $STORIES"
+	if [[ $CHARON_ESP != kernel ]] && grep -q '^# needs esp$' "$STORIES/$name.sh"; then
 		continue
 	fi
 	# User Mode Linux has no nft for IP.
-	if [[ $rig == uml ]] && grep -q '^# needs nft$' "interop/cases/$name.sh"; then
+	if [[ $rig == uml ]] && grep -q '^# needs nft$' "$STORIES/$name.sh"; then
 		continue
 	fi
-	[[ -z $quick ]] || grep -q '^# quick$' "interop/cases/$name.sh" || continue
+	[[ -z $quick ]] || grep -q '^# quick$' "$STORIES/$name.sh" || continue
 	cases+=("$name")
 done
-OUT=$RIG_TOP/build/interop/$rig-$plane
+OUT=$RIG_TOP/build/interop/$pair$rig-$plane
 
 tell_all() {
 	rig_require jq swanctl unshare timeout
 	[[ -x /usr/lib/ipsec/charon ]] || die "strongSwan's charon is not installed: run 'make deps'"
 	CLIENT_NAME="strongSwan $(charon_version)"
-	STORY_LOGS=$OUT/log STORY_RIG=$rig STORY_OUT=$OUT GATEWAY=${GATEWAY:-gatewayd} GATEWAY_PLANE=$plane
-	export CLIENT_NAME STORY_LOGS STORY_RIG STORY_OUT GATEWAY GATEWAY_PLANE CHARON_ESP
+	STORY_LOGS=$OUT/log STORY_RIG=$rig STORY_OUT=$OUT STORY_FROM=$STORIES GATEWAY=${GATEWAY:-gatewayd} GATEWAY_PLANE=$plane
+	export CLIENT_NAME STORY_LOGS STORY_RIG STORY_OUT STORY_FROM GATEWAY GATEWAY_PLANE CHARON_ESP
 	printf 'interop: %d stories, client %s, gateway %s, %s plane, rig %s\n' "${#cases[@]}" "$CLIENT_NAME" "$GATEWAY" "$plane" "$rig"
 	printf '%s\n' "${cases[@]}" | xargs -P "$jobs" -I{} "$0" --tell {}
 }
@@ -120,8 +124,8 @@ uml)
 		mine=()
 		for ((i = half; i < ${#cases[@]}; i += 2)); do mine+=("${cases[i]}"); done
 		((${#mine[@]} > 0)) || continue
-		tests/uml/run.sh -m 2G -t $((120 + ${#mine[@]} * 30)) -- \
-			"$RIG_TOP/interop/run.sh" --inside -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
+		RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t $((120 + ${#mine[@]} * ${UML_CASE_SECONDS:-30})) -- \
+			"$RIG_TOP/interop/run.sh" --inside ${pair:+--ha} -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
 		guests+=($!)
 	done
 	# Ctrl-C ends them too: they are in our group.
@@ -134,15 +138,14 @@ passed=$(find "$OUT/part" -type f -exec cat {} + | jq -s 'map(select(.passed)) |
 failed=$((${#cases[@]} - passed))
 
 # The stories with their own words, as a page, with a column for each rig and plane that has results.
-# shellcheck disable=SC2016
-write_docs() {
+# write_table FOLDER PREFIX-OF-RESULTS
+write_table() {
 	local name story run runs=() row file
 	for run in host-userspace uml-userspace uml-kernel; do
-		[[ -d build/interop/$run/part ]] && runs+=("$run")
+		[[ -d build/interop/$2$run/part ]] && runs+=("$run")
 	done
-	printf '# Interoperability\n\nWritten by `make interop`: the stories in `interop/cases/`, told with strongSwan %s, and whether they came true.\n' \
-		"$(charon_version)"
-	printf 'A column names the client'\''s plugin for ESP and the plane of gatewayd.\n\n| story |'
+	((${#runs[@]} > 0)) || return 0
+	printf '\n| story |'
 	for run in "${runs[@]}"; do
 		case $run in
 		host-*) printf ' kernel-libipsec, %s |' "${run#*-}" ;;
@@ -152,12 +155,12 @@ write_docs() {
 	printf '\n|---|'
 	printf -- '---|%.0s' "${runs[@]}"
 	printf '\n'
-	for name in interop/cases/*.sh; do
+	for name in "$1"/*.sh; do
 		name=$(basename "$name" .sh)
-		story=$(sed -n "s/^story '\(.*\)'$/\1/p" "interop/cases/$name.sh")
+		story=$(sed -n "s/^story '\(.*\)'$/\1/p" "$1/$name.sh")
 		row=
 		for run in "${runs[@]}"; do
-			file=build/interop/$run/part/$name
+			file=build/interop/$2$run/part/$name
 			if [[ -e $file ]]; then
 				row+=" $(jq -r 'if .passed then "yes" else "**no**: " + .why end' "$file") |"
 			else
@@ -167,8 +170,18 @@ write_docs() {
 		printf '| `%s`: %s |%s\n' "$name" "$story" "$row"
 	done
 }
+# shellcheck disable=SC2016
+write_docs() {
+	printf '# Interoperability\n\nWritten by `make interop`: the stories in `interop/cases/`, told with strongSwan %s, and whether they came true.\n' \
+		"$(charon_version)"
+	printf 'A column names the client'\''s plugin for ESP and the plane of gatewayd.\n'
+	write_table interop/cases ''
+	printf '\n## Failover\n\nThe stories in `interop/ha/`, with a pair of gateways. Each ends with a look at the client'\''s log, at its packets, and\n'
+	printf 'at a capture of its road, on which no sequence number and no nonce may have been used twice.\n'
+	write_table interop/ha ha-
+}
 [[ -z $docs ]] || write_docs >"$docs"
 
-((failed == 0)) || printf 'what failed stories left behind: build/interop/%s-%s/log/\n' "$rig" "$plane"
+((failed == 0)) || printf 'what failed stories left behind: build/interop/%s%s-%s/log/\n' "$pair" "$rig" "$plane"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 ((failed == 0))
