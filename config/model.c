@@ -32,6 +32,8 @@ static void conn_clear(struct conn_cfg *c)
 {
 	for (size_t i = 0; i < c->remote_id_count; i++)
 		ident_clear(&c->remote_ids[i]);
+	for (size_t i = 0; i < c->eap_id_count; i++)
+		ident_clear(&c->eap_ids[i]);
 	for (size_t i = 0; i < c->child_count; i++)
 		child_clear(&c->children[i]);
 	ident_clear(&c->local_id);
@@ -40,6 +42,7 @@ static void conn_clear(struct conn_cfg *c)
 	free(c->local_addrs);
 	free(c->remote_addrs);
 	free(c->remote_ids);
+	free(c->eap_ids);
 	free(c->proposals);
 	free(c->pools);
 	free(c->children);

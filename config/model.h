@@ -122,6 +122,8 @@ struct conn_cfg {
 	struct id_cfg local_id;   /* ID_NONE: the address that the client came to */
 	struct id_cfg *remote_ids; /* none: any */
 	size_t remote_id_count;
+	struct id_cfg *eap_ids; /* of users that EAP proved; none: any */
+	size_t eap_id_count;
 	uint32_t local_auth;  /* one of enum conn_auth: PSK or CERT */
 	uint32_t remote_auth; /* enum conn_auth, or-ed */
 	struct eap_cfg eap;

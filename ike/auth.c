@@ -52,8 +52,7 @@ const struct conn_cfg *auth_choose(const struct ike_sa *sa, const struct id_payl
 	return NULL;
 }
 
-/* How the peer's first message wants to authenticate; 0: a way that we do not have. */
-static uint32_t methods_of(const struct ike_msg *m)
+uint32_t auth_methods(const struct ike_msg *m)
 {
 	if (!msg_has(m, PL_AUTH))
 		return CONN_AUTH_EAP;
@@ -82,6 +81,84 @@ static enum auth_verdict refuse_choice(struct ike_sa *sa, const struct ike_msg *
 	return auth_refuse(sa, CNT_auth_failed_method, &m->idi, "it wants to authenticate by %s; connection %s has %s",
 			   msg_has(m, PL_AUTH) ? auth_method_name(m->auth.method) : "EAP", c->name,
 			   conn_auth_text(c->remote_auth, ways, sizeof(ways)));
+}
+
+/* ---- EAP: choice by user ---- */
+
+struct id_payload auth_user_id(struct bytes name)
+{
+	bool mail = name.n > 0 && memchr(name.p, '@', name.n);
+
+	return (struct id_payload){ .kind = mail ? ID_RFC822 : ID_FQDN, .data = name };
+}
+
+/* The peer has seen one proof of ours: only connections that would have given the same one may take over. */
+static bool same_face(const struct conn_cfg *a, const struct conn_cfg *b)
+{
+	return a->local_auth == b->local_auth && a->local_id.kind == b->local_id.kind &&
+	       bytes_equal(a->local_id.data, b->local_id.data) &&
+	       (a->local_auth != CONN_AUTH_PSK || secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)));
+}
+
+static bool may_take_over(const struct ike_sa *sa, const struct conn_cfg *c, const struct ike_msg *m, uint32_t methods)
+{
+	return same_face(c, sa->conn) && rank_of(c, sa, &m->idi, asked_for(m), methods) > 0;
+}
+
+uint32_t auth_eap_methods(const struct ike_sa *sa, const struct ike_msg *m)
+{
+	const struct settings *s = sa->settings;
+	uint32_t all = 0;
+
+	for (size_t i = 0; i < s->conn_count; i++)
+		if (may_take_over(sa, &s->conns[i], m, CONN_AUTH_EAP))
+			all |= s->conns[i].remote_auth & CONN_AUTH_EAP;
+	return all;
+}
+
+const struct conn_cfg *auth_eap_choose(const struct ike_sa *sa, const struct ike_msg *m, uint32_t method,
+				       const struct id_payload *user)
+{
+	const struct settings *s = sa->settings;
+	const struct conn_cfg *best = NULL;
+	int most = 0;
+
+	for (size_t i = 0; i < s->conn_count; i++) {
+		const struct conn_cfg *c = &s->conns[i];
+		int by_user = id_match_rank(c->eap_ids, c->eap_id_count, user->kind, user->data);
+		/* Who somebody has proved to be weighs more than what he said before. */
+		int rank = by_user > 0 && may_take_over(sa, c, m, method)
+				   ? by_user * 100 + rank_of(c, sa, &m->idi, asked_for(m), method)
+				   : 0;
+
+		if (rank > most) {
+			most = rank;
+			best = c;
+		}
+	}
+	return best;
+}
+
+/* ---- who fails too often ---- */
+
+bool auth_allowed(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	if (guard_allows(ike->guard, &ike->seed, GUARD_SOURCE, guard_source(&sa->remote.addr),
+			 ike->settings->ike.failures_per_source, ike_now(ike)))
+		return true;
+	count_up(ike, auth_refused_source);
+	ike_log_stranger(ike, &sa->remote, "refused: too many failures from there (ike.failures_per_source)");
+	return false;
+}
+
+void auth_failed(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	guard_failed(&ike->guard, &ike->seed, GUARD_SOURCE, guard_source(&sa->remote.addr),
+		     ike->settings->ike.failures_per_source, ike_now(ike));
 }
 
 /* ---- our identity ---- */
@@ -173,7 +250,7 @@ static enum auth_verdict first_psk(struct ike_sa *sa, const struct ike_msg *m)
 
 enum auth_verdict auth_first(struct ike_sa *sa, const struct ike_msg *m)
 {
-	uint32_t methods = methods_of(m);
+	uint32_t methods = auth_methods(m);
 
 	sa->conn = auth_choose(sa, &m->idi, asked_for(m), methods, NULL, NULL);
 	if (!sa->conn)
@@ -199,7 +276,7 @@ enum auth_verdict auth_after_eap(struct ike_sa *sa, struct ike_msg *m)
 	return AUTH_ACCEPTED;
 }
 
-enum gw_err auth_write_ours(struct ike_sa *sa, struct msg_writer *m)
+enum gw_err auth_write_id(struct ike_sa *sa, struct msg_writer *m)
 {
 	struct half_open *h = sa->half;
 	struct our_id id;
@@ -208,7 +285,13 @@ enum gw_err auth_write_ours(struct ike_sa *sa, struct msg_writer *m)
 	secret_clear(&h->our_id);
 	TRY(secret_copy(&h->our_id, bytes_of(id.body, id.body_len)));
 	id_write(m, PL_IDR, id.kind, id.data);
-	return write_mac(sa, m, secret_bytes(&sa->conn->psk), secret_bytes(&h->our_id));
+	return GW_OK;
+}
+
+enum gw_err auth_write_ours(struct ike_sa *sa, struct msg_writer *m)
+{
+	TRY(auth_write_id(sa, m));
+	return write_mac(sa, m, secret_bytes(&sa->conn->psk), secret_bytes(&sa->half->our_id));
 }
 
 enum gw_err auth_write_msk(struct ike_sa *sa, struct msg_writer *m)

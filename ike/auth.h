@@ -16,6 +16,16 @@ enum auth_verdict {
 	AUTH_WAITING,  /* for something from outside; x_auth_resume() goes on */
 };
 
+/*
+ * Whoever fails again and again is refused without a look (guard.h): asked first, and told of every refusal.
+ * auth_allowed logs and counts by itself.
+ */
+bool auth_allowed(struct ike_sa *sa);
+void auth_failed(struct ike_sa *sa);
+
+/* How the peer's first message wants to authenticate (enum conn_auth, or-ed); 0: a way that we do not have. */
+uint32_t auth_methods(const struct ike_msg *m);
+
 /* The first IKE_AUTH message. Sets sa->conn unless refused. */
 enum auth_verdict auth_first(struct ike_sa *sa, const struct ike_msg *m);
 /*
@@ -35,6 +45,18 @@ enum auth_verdict auth_refuse(struct ike_sa *sa, enum ike_counter counter, const
 const struct conn_cfg *auth_choose(const struct ike_sa *sa, const struct id_payload *idi, const struct id_payload *idr,
 				   uint32_t methods, bool (*fits)(const struct conn_cfg *c, void *arg), void *arg);
 
+/*
+ * EAP: what connections with the face that the peer has seen of us (identity, proof) allow for these identities, or-ed;
+ * and, once the user is known by `method`, the one among them that is for this user: the closest by remote.eap_ids.
+ */
+uint32_t auth_eap_methods(const struct ike_sa *sa, const struct ike_msg *m);
+const struct conn_cfg *auth_eap_choose(const struct ike_sa *sa, const struct ike_msg *m, uint32_t method,
+				       const struct id_payload *user);
+/* A user's name as an identity: RFC822 with an @ in it, else FQDN. Borrows. */
+struct id_payload auth_user_id(struct bytes name);
+
+/* Writes IDr alone: EAP proves us, too (RFC 5998). */
+MUST_USE enum gw_err auth_write_id(struct ike_sa *sa, struct msg_writer *m);
 /* Writes IDr, certificates and AUTH of our side as sa->conn wants it. */
 MUST_USE enum gw_err auth_write_ours(struct ike_sa *sa, struct msg_writer *m);
 /* After EAP with a key: our AUTH by the MSK, alone (2.16). */
@@ -46,6 +68,13 @@ MUST_USE enum gw_err auth_write_msk(struct ike_sa *sa, struct msg_writer *m);
  */
 MUST_USE enum gw_err auth_keep(struct ike_sa *sa, const struct ike_msg *m);
 MUST_USE enum gw_err auth_recall(const struct ike_sa *sa, struct ike_msg *m);
+
+/*
+ * In x_eap.c. x_eap_begin answers the first message: our proof, and EAP's first question. x_eap_round answers one with
+ * an EAP payload; sa->peer_x is still there afterwards when EAP failed, and `failure` has the packet that says so.
+ */
+MUST_USE enum gw_err x_eap_begin(struct ike_sa *sa, const struct ike_msg *m);
+MUST_USE enum gw_err x_eap_round(struct ike_sa *sa, const struct ike_msg *m, struct writer *failure);
 
 /* In x_auth.c: what auth_first() or a round of EAP waited for (AUTH_WAITING) is there. */
 void x_auth_resume(struct ike_sa *sa, enum auth_verdict verdict);

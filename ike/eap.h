@@ -50,10 +50,11 @@ struct eap_server {
 	const struct eap_cfg *cfg;
 	struct tls_server *tls; /* NULL: no EAP-TLS */
 	/*
-	 * Asked once before a password of `user` is looked at: false when it was guessed at too often. The answer is
-	 * that of a wrong password then. NULL: never.
+	 * Asked before a password of `user` (without a domain) is looked at: false when it was guessed at too often.
+	 * The answer is that of a wrong password then. And told of each wrong one. NULL: nobody counts.
 	 */
 	bool (*may_try)(void *arg, struct bytes user);
+	void (*wrong)(void *arg, struct bytes user);
 	void *arg;
 };
 

@@ -266,6 +266,8 @@ static enum eap_verdict receive_response(struct eap *e, const struct eap_server 
 	} else {
 		t->wrong++;
 		e->guessed = true;
+		if (s->wrong)
+			s->wrong(s->arg, mschapv2_bare_name(p->name));
 		(void)eap_fail(e,
 			       !may_try ? "too many wrong passwords of user `%.*s` (ike.failures_per_user)"
 			       : a.user && a.user->nt_hash.n > 0 ? "wrong password of user `%.*s`"

@@ -110,6 +110,7 @@ void ike_destroy(struct ike *ike)
 		secret_wipe(ike->packed_buf, PACKED_MAX < 4096 ? PACKED_MAX : 4096);
 	free(ike->packed_buf);
 	cookie_clear(&ike->cookies);
+	guard_destroy(ike->guard);
 	settings_unref(ike->settings);
 	free(ike);
 }

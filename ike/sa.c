@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ike/eap.h"
 #include "ike/engine.h"
 #include "ike/id.h"
 
@@ -145,6 +146,7 @@ void sa_free(struct ike_sa *sa)
 	exchange_destroy(sa->peer_x);
 	exchange_destroy(sa->our_x);
 	settings_unref(sa->settings);
+	secret_clear(&sa->told_id);
 	free(sa->down_copy);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
@@ -192,6 +194,7 @@ void sa_drop_half(struct ike_sa *sa)
 	secret_clear(&h->auth_chain);
 	secret_clear(&h->our_id);
 	secret_clear(&h->msk);
+	eap_destroy(h->eap);
 	dh_destroy(h->dh);
 	free(h);
 	sa->half = NULL;

@@ -15,6 +15,7 @@
 #include "ike/proposal.h"
 #include "ike/window.h"
 
+struct eap;
 struct ike;
 struct ike_sa;
 struct exchange;
@@ -80,6 +81,8 @@ struct half_open {
 	struct secret auth_chain; /* what is needed of the first IKE_AUTH; see auth_keep() */
 	uint8_t auth_first;	  /* type of the first payload in it */
 	struct secret our_id;	  /* body of the IDr that we sent */
+	struct eap *eap;	  /* owned; NULL: none, or not begun */
+	bool eap_only;		  /* it alone proves us (RFC 5998) */
 	struct secret msk;	  /* of EAP (RFC 7296 2.16); empty: none yet */
 	mtime expires;
 	struct half_open_key {
@@ -133,6 +136,8 @@ struct ike_sa {
 	struct ike_sa *next_of_peer;
 	uint8_t peer_id_kind; /* of `peer` */
 	struct bytes peer_id; /* borrowed from `peer` */
+	uint32_t peer_auth;   /* enum conn_auth: how; 0: nobody is authenticated */
+	struct secret told_id; /* kind 1, data: IDi of a peer that EAP proved to be peer_id; else empty */
 	uint64_t successor;   /* local SPI of the SA that replaced it; 0: none */
 	uint64_t predecessor; /* local SPI of the SA that it replaced; 0: none */
 	uint8_t crossing[IKE_NONCE_OURS]; /* as in child_sa, of an IKE rekey */

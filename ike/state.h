@@ -28,6 +28,8 @@ enum state_field {
 	ST_HALF,  /* nested */
 	ST_OUR_X, /* nested */
 	ST_CHILD, /* nested, repeated */
+	ST_PEER_AUTH = 24, /* enum conn_auth 4 */
+	ST_TOLD_ID, /* kind 1, data */
 	/* of a half-open SA */
 	ST_HALF_NI = 32,
 	ST_HALF_NR,
@@ -41,6 +43,7 @@ enum state_field {
 	ST_HALF_CONN,  /* name */
 	ST_HALF_OUR_ID,
 	ST_HALF_MSK,
+	ST_HALF_EAP, /* EAP alone 1, then as eap_encode() has it */
 	/* of our outstanding exchange */
 	ST_X_CORE = 48, /* kind 1, group 2, new_spi 8, old_spi 4, waiting spi 4 */
 	ST_X_NI,

@@ -1,6 +1,7 @@
 /* A record is read whole (state_read.c), judged whole, and only then made into an SA. */
 #include <stdlib.h>
 
+#include "ike/eap.h"
 #include "ike/state_record.h"
 
 /* ---- judging ---- */
@@ -84,6 +85,7 @@ static enum gw_err check_rounds(const struct ike *ike, struct sa_record *s, stru
 {
 	static const uint32_t once = PL_BIT(PL_IDI);
 	struct ike_msg *m;
+	struct eap *eap;
 	bool right;
 
 	if (s->state != IKE_EAP)
@@ -97,7 +99,10 @@ static enum gw_err check_rounds(const struct ike *ike, struct sa_record *s, stru
 	right = s->keys.n > 0 && msg_parse(m, s->half_auth_first, s->half_auth, NULL) == GW_OK &&
 		(m->present & once) == once && !m->encrypted;
 	free(m);
-	return right ? GW_OK : err_set(e, GW_EMALFORMED, "an SA amid EAP lacks something");
+	if (!right || eap_decode(s->half_eap, &eap) != GW_OK)
+		return err_set(e, GW_EMALFORMED, "an SA amid EAP lacks something");
+	eap_destroy(eap);
+	return GW_OK;
 }
 
 static bool half_fits(const struct sa_record *s)
@@ -213,6 +218,9 @@ static enum gw_err make_half(struct ike_sa *sa, const struct sa_record *s, mtime
 	TRY(secret_copy(&h->auth_chain, s->half_auth));
 	TRY(secret_copy(&h->our_id, s->half_our_id));
 	TRY(secret_copy(&h->msk, s->half_msk));
+	h->eap_only = s->half_eap_only;
+	if (s->half_eap.n > 0)
+		TRY(eap_decode(s->half_eap, &h->eap));
 	return half_join(sa);
 }
 
@@ -274,6 +282,8 @@ static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mt
 {
 	sa->conn = s->found;
 	TRY(peer_join(sa->ike, sa, s->found->name, s->peer.p[0], bytes_of(s->peer.p + 1, s->peer.n - 1)));
+	sa->peer_auth = s->peer_auth;
+	TRY(secret_copy(&sa->told_id, s->told_id));
 	for (size_t i = 0; i < s->lease_count; i++) {
 		for (size_t k = 0; k < s->found->pool_count; k++) {
 			const struct pool_cfg *pool = s->found->pools[k];

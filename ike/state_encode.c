@@ -1,3 +1,4 @@
+#include "ike/eap.h"
 #include "ike/engine.h"
 #include "ike/state.h"
 
@@ -78,6 +79,12 @@ static void put_rounds(struct writer *w, const struct half_open *h)
 	field(w, ST_HALF_CONN, bytes_str(h->sa->conn->name));
 	field(w, ST_HALF_OUR_ID, secret_bytes(&h->our_id));
 	field(w, ST_HALF_MSK, secret_bytes(&h->msk));
+	if (!h->eap)
+		return;
+	mark = field_begin(w, ST_HALF_EAP);
+	wr_u8(w, h->eap_only);
+	eap_encode(h->eap, w);
+	field_end(w, mark);
 }
 
 static enum gw_err put_half(struct writer *w, const struct half_open *h, mtime now)
@@ -229,6 +236,12 @@ static void put_session(struct writer *w, const struct ike_sa *sa)
 		wr_bytes(w, bytes_str(sa->leases[i].pool));
 		field_end(w, mark);
 	}
+	if (sa->peer_auth) {
+		mark = field_begin(w, ST_PEER_AUTH);
+		wr_u32(w, sa->peer_auth);
+		field_end(w, mark);
+	}
+	field(w, ST_TOLD_ID, secret_bytes(&sa->told_id));
 	mark = field_begin(w, ST_SUCCESSOR);
 	wr_u64(w, sa->successor);
 	wr_bytes(w, bytes_of(sa->crossing, sa->crossing_len));

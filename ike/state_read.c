@@ -168,6 +168,10 @@ static enum gw_err read_half(struct reader r, struct sa_record *s, struct err *e
 		case ST_HALF_MSK:
 			s->half_msk = rd_rest(&v);
 			break;
+		case ST_HALF_EAP:
+			s->half_eap_only = rd_u8(&v) != 0;
+			s->half_eap = rd_rest(&v);
+			break;
 		default:
 			if (unknown_is_fatal(tag, e))
 				return GW_EUNSUPPORTED;
@@ -245,6 +249,14 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 	case ST_PEER:
 		s->peer = rd_rest(v);
 		if (s->peer.n < 1 || s->peer.n > IKE_MAX_ID + 1)
+			v->bad = true;
+		break;
+	case ST_PEER_AUTH:
+		s->peer_auth = rd_u32(v);
+		break;
+	case ST_TOLD_ID:
+		s->told_id = rd_rest(v);
+		if (s->told_id.n < 1 || s->told_id.n > IKE_MAX_ID + 1)
 			v->bad = true;
 		break;
 	case ST_LEASE:

@@ -35,7 +35,10 @@ struct sa_record {
 	bool half, has_core;
 	struct bytes half_ni, half_nr, half_request, half_response, half_ke, half_dh, x_dh, x_ni, x_nr;
 	uint8_t half_auth_first;
-	struct bytes half_auth, half_conn, half_our_id, half_msk;
+	struct bytes half_auth, half_conn, half_our_id, half_msk, half_eap;
+	bool half_eap_only;
+	uint32_t peer_auth;
+	struct bytes told_id;
 	int64_t half_expires;
 	struct half_open_key half_key;
 	bool x;

@@ -2,7 +2,7 @@
  * IKE_AUTH as responder (RFC 7296 1.2, 2.16, 2.19): one round, or several with EAP, and the first CHILD SA at the end.
  *
  *   x_auth_request  the first message -> auth_first() -> accepted, EAP, waiting for something from outside, refused
- *   x_auth_round    what comes after our first answer: EAP, then AUTH by its key
+ *   x_auth_round    what comes after our first answer: EAP (x_eap.c), then AUTH by its key
  *   x_auth_resume   what was waited for is there
  *   accept          who was authenticated; inner addresses; the CHILD SA, which the data plane installs
  *   x_auth_finish   the last answer
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "ike/auth.h"
+#include "ike/eap.h"
 #include "ike/id.h"
 #include "ike/unique.h"
 
@@ -108,13 +109,19 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	}
 }
 
-static enum gw_err refuse(struct ike_sa *sa)
+/* 2.21.2: told under our keys, without saying which part was wrong. `eap`: EAP-Failure, or empty. */
+static enum gw_err refuse(struct ike_sa *sa, struct bytes eap)
 {
 	const struct exchange *x = sa->peer_x;
 	struct datagram to = { .from = x->from, .to = x->to, .natt = x->natt };
+	struct msg_writer m;
 
-	/* 2.21.2: told under our keys, without saying which part was wrong. */
-	TRY(send_error(sa, IKE_AUTH, N_AUTHENTICATION_FAILED, (struct bytes){ 0 }, &to));
+	auth_failed(sa);
+	chain_start(sa->ike, &m);
+	if (eap.n > 0)
+		eap_write(&m, eap);
+	notify_simple(&m, N_AUTHENTICATION_FAILED);
+	TRY(send_response(sa, IKE_AUTH, &m, &to, IKE_EFFECT_STATE));
 	sa_close(sa, "authentication failed", true);
 	return GW_OK;
 }
@@ -127,6 +134,28 @@ static void note_peer(struct ike_sa *sa, const struct ike_msg *m)
 		sa->peer_flags |= PEER_MOBIKE;
 }
 
+/* With EAP somebody is who EAP proved him to be, not who his IDi says. */
+static enum gw_err join(struct ike_sa *sa, const struct ike_msg *m)
+{
+	const struct half_open *h = sa->half;
+	struct id_payload who = m->idi;
+	char told[ID_TEXT];
+
+	sa->peer_auth = auth_methods(m);
+	if (h->eap) {
+		who = auth_user_id(eap_user(h->eap));
+		sa->peer_auth = eap_method_in_use(h->eap);
+		TRY(secret_alloc(&sa->told_id, 1 + m->idi.data.n));
+		sa->told_id.p[0] = m->idi.kind;
+		if (m->idi.data.n > 0)
+			memcpy(sa->told_id.p + 1, m->idi.data.p, m->idi.data.n);
+	}
+	TRY(peer_join(sa->ike, sa, sa->conn->name, who.kind, who.data));
+	if (h->eap && log_wants(sa->ike->env->log, LOG_LVL_DEBUG))
+		sa_log(sa, LOG_LVL_DEBUG, "proved by EAP; its IDi is %s", id_text(m->idi.kind, m->idi.data, told));
+	return GW_OK;
+}
+
 /* The peer is who it says: `m` is its first message. */
 static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 {
@@ -137,12 +166,12 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 	if (sa->settings != sa->ike->settings && sa_unwelcome(sa, sa->ike->settings, &gone)) {
 		/* A reload between its messages. */
 		sa_log(sa, LOG_LVL_INFO, "refused: %s", gone.reason);
-		return refuse(sa);
+		return refuse(sa, (struct bytes){ 0 });
 	}
-	TRY(peer_join(sa->ike, sa, sa->conn->name, m->idi.kind, m->idi.data));
+	TRY(join(sa, m));
 	note_peer(sa, m);
 	if (unique_admit(sa, msg_notify(m, N_INITIAL_CONTACT) != NULL) != GW_OK)
-		return refuse(sa);
+		return refuse(sa, (struct bytes){ 0 });
 	code = cp_lease(sa, m, &x->cp);
 	if (code == GW_EADDRESS) {
 		count_up(sa->ike, refused_address);
@@ -171,10 +200,12 @@ static enum gw_err go_on(struct ike_sa *sa, enum auth_verdict verdict, const str
 	switch (verdict) {
 	case AUTH_ACCEPTED:
 		return accept_peer(sa, m);
+	case AUTH_EAP_NEXT:
+		return x_eap_begin(sa, m);
 	case AUTH_WAITING:
 		return auth_keep(sa, m);
 	default:
-		return refuse(sa);
+		return refuse(sa, (struct bytes){ 0 });
 	}
 }
 
@@ -201,7 +232,7 @@ enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const str
 		sa->settings = settings_ref(sa->ike->settings);
 	}
 	TRY(begin_round(sa, m, dg));
-	return go_on(sa, auth_first(sa, m), m);
+	return go_on(sa, auth_allowed(sa) ? auth_first(sa, m) : AUTH_REFUSED, m);
 }
 
 enum gw_err x_auth_round(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
@@ -210,6 +241,13 @@ enum gw_err x_auth_round(struct ike_sa *sa, const struct ike_msg *m, const struc
 	enum auth_verdict verdict;
 
 	TRY(begin_round(sa, m, dg));
+	if (msg_has(m, PL_EAP) && sa->half->eap) {
+		uint8_t failure[EAP_PACKET_MAX];
+		struct writer w = wr_of(failure, sizeof(failure));
+
+		TRY(x_eap_round(sa, m, &w));
+		return sa->peer_x ? refuse(sa, wr_done(&w)) : GW_OK;
+	}
 	verdict = auth_after_eap(sa, first);
 	return go_on(sa, verdict, first);
 }
