@@ -37,7 +37,7 @@ static void free_events(struct ha_pending_event *e)
 	while (e) {
 		struct ha_pending_event *next = e->next;
 
-		free(e->verify);
+		free(e->kept);
 		free(e);
 		e = next;
 	}
@@ -83,6 +83,19 @@ struct ha_event *ha_report(struct ha *ha, enum ha_event_kind kind, const char *f
 	(void)vsnprintf(e->ev.text, sizeof(e->ev.text), fmt, ap);
 	va_end(ap);
 	return &e->ev;
+}
+
+bool ha_event_keep(struct ha_event *ev, const void *what, size_t n)
+{
+	struct ha_pending_event *e =
+		(struct ha_pending_event *)(void *)((uint8_t *)ev - offsetof(struct ha_pending_event, ev));
+
+	e->kept = malloc(n);
+	if (!e->kept)
+		return false;
+	memcpy(e->kept, what, n);
+	ev->verify = e->kept;
+	return true;
 }
 
 enum gw_err ha_operate(struct ha *ha, uint64_t token, const struct dp_op *ops, size_t n)
@@ -149,6 +162,7 @@ mtime ha_due(const struct ha *ha)
 	mtime due = mtime_min(ha_outbox_due(ha), ha_resync_due(ha));
 
 	due = mtime_min(due, ha_ceilings_due(ha));
+	due = mtime_min(due, ha_verify_due(ha));
 	if (ha_streams(ha))
 		due = mtime_min(due, ha->ceil.report_at);
 	return mtime_min(due, ha_roles_due(ha));
@@ -158,6 +172,7 @@ void ha_tick(struct ha *ha)
 {
 	ha_outbox_tick(ha);
 	ha_resync_digest(ha);
+	ha_verify_tick(ha);
 	ha_ceilings_tick(ha);
 	ha_windows_report(ha);
 	ha_roles_tick(ha);

@@ -103,7 +103,8 @@ struct ha_ceiling {
 	bool wants; /* owner: more numbers, which nobody can grant */
 	bool asking, tight;
 	bool rekey_asked;
-	bool blind; /* nobody has confirmed where we stand: nothing may leave, it is rekeyed when we own */
+	uint32_t looked; /* number of the comparison that found it in the plane */
+	bool blind;	 /* nobody has confirmed where we stand: nothing may leave, it is rekeyed when we own */
 	bool burnt; /* owner: another node has used numbers that it cannot name: rekeyed, and nobody is granted more */
 	uint32_t reign;	       /* in which the fields below were true */
 	uint64_t base;	       /* standby: granted, our position. Owner: where our numbers began */
@@ -124,7 +125,9 @@ struct ha_ceiling {
 struct ha_window {
 	uint32_t spi;
 	uint64_t top;
-	bool known; /* owner: the standby has had it in this stream */
+	uint32_t looked; /* as in a ceiling */
+	uint64_t since;	 /* turn in which it was installed */
+	bool known;	 /* owner: the standby has had it in this stream */
 	UT_hash_handle hh;
 };
 enum { HA_EXACT_MAX = 256 };
@@ -204,10 +207,25 @@ struct ha_peer {
 	struct ha_position wants;
 };
 
+/* ---- verify ---- */
+
+enum ha_verify_step { VERIFY_NONE, VERIFY_ASKED, VERIFY_BUCKETS, VERIFY_PLANE };
+
+struct ha_verify_run {
+	enum ha_verify_step step;
+	uint64_t id, turn; /* turn: when it began */
+	bool ours;	   /* asked for here */
+	mtime by;
+	uint8_t waits[HA_BUCKETS]; /* buckets that were asked for */
+	size_t waiting;
+	uint64_t cookie;
+	struct ha_verified out;
+};
+
 struct ha_pending_event {
 	struct ha_pending_event *next;
 	struct ha_event ev;
-	struct ha_verified *verify; /* owned */
+	void *kept; /* owned: what the event points to */
 	struct dp_op ops[];
 };
 
@@ -232,6 +250,7 @@ struct ha {
 	uint64_t token;
 	struct ha_refusal refusals[HA_REFUSALS]; /* ring */
 	size_t refusals_kept;			 /* ever */
+	struct ha_verify_run verify;
 	uint64_t adopted, given_up;
 };
 
@@ -252,10 +271,24 @@ static inline bool ha_streams(const struct ha *ha)
 /* ---- ha.c ---- */
 struct ha_event *ha_report(struct ha *ha, enum ha_event_kind kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4))); /* NULL: out of memory */
+/* A copy of what the event points to, as ev->verify. False: out of memory. */
+bool ha_event_keep(struct ha_event *ev, const void *what, size_t n);
 MUST_USE enum gw_err ha_operate(struct ha *ha, uint64_t token, const struct dp_op *ops, size_t n);
 
 /* ---- look.c ---- */
 void ha_refusal_keep(struct ha *ha, const struct ha_refusal *r);
+
+/* ---- verify.c ---- */
+void ha_verify_wanted(struct ha *ha, uint64_t id, bool repair);
+/* Standby, on a DIGEST that is for comparing: buckets that differ (1) were asked for. */
+void ha_verify_begin(struct ha *ha, uint64_t id, bool repair, const uint8_t differs[HA_BUCKETS]);
+bool ha_verify_waits(const struct ha *ha, uint32_t bucket);
+void ha_verify_found(struct ha *ha, const struct ha_difference *d);
+void ha_verify_bucket_done(struct ha *ha, uint32_t bucket);
+MUST_USE enum gw_err ha_verify_result(struct ha *ha, struct bytes fields);
+void ha_verify_stop(struct ha *ha, const char *why);
+mtime ha_verify_due(const struct ha *ha);
+void ha_verify_tick(struct ha *ha);
 
 /* ---- link.c ---- */
 void ha_link_break(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -295,6 +328,7 @@ void ha_resync_ended(struct ha *ha); /* follower: all of END is installed */
 void ha_resync_more(struct ha *ha);  /* owner: the next chunks */
 void ha_resync_chunk_acked(struct ha *ha, uint64_t chunk);
 void ha_resync_digest(struct ha *ha);
+void ha_resync_say_digest(struct ha *ha, uint64_t verify, bool repair);	       /* verify 0: for staying equal */
 MUST_USE enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *f); /* DIGEST, ASK_*, BUCKET */
 mtime ha_resync_due(const struct ha *ha);
 
@@ -342,6 +376,7 @@ void ha_ceilings_event(struct ha *ha, const struct dp_event *ev);
 void ha_ceilings_tick(struct ha *ha);
 mtime ha_ceilings_due(const struct ha *ha);
 struct ha_ceiling *ha_ceiling_by_plane(const struct ha *ha, const struct dp_sa_id *id);
+struct ha_window *ha_window_find(const struct ha *ha, uint32_t spi);
 void ha_windows_note(struct ha *ha, uint32_t spi, bool added); /* in the plane, or out of it */
 void ha_windows_clear(struct ha *ha);
 void ha_windows_restart(struct ha *ha);

@@ -89,6 +89,7 @@ void ha_link_down(struct ha *ha, const char *why)
 	ha->sync.walking = false;
 	ha->out.stamp_count = 0;
 	ha->out.slow = false;
+	ha_verify_stop(ha, why);
 	ha_inbox_forget(&ha->in);
 	if (was)
 		(void)ha_report(ha, HA_EV_UNPROTECTED, "the sync link is down: %s", why);
@@ -324,11 +325,14 @@ static enum gw_err dispatch(struct ha *ha, const struct ha_frame *f)
 		return follows ? ha_resync_frame(ha, f) : GW_OK;
 	case HA_ASK_BUCKET:
 	case HA_ASK_OBJECT:
+	case HA_VERIFY:
 		return owner ? ha_resync_frame(ha, f) : GW_OK;
 	case HA_WINDOWS:
 		return follows ? ha_windows_apply(ha, f->fields) : GW_OK;
 	case HA_HANDOVER:
 		return follows ? on_handover(ha, f->fields) : GW_OK;
+	case HA_VERIFIED:
+		return owner ? ha_verify_result(ha, f->fields) : GW_OK;
 	case HA_ASK_ROLE:
 		ha_roles_asked(ha);
 		return GW_OK;

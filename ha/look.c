@@ -135,10 +135,3 @@ size_t ha_refusals(const struct ha *ha, struct ha_refusal out[HA_REFUSALS])
 	}
 	return n;
 }
-
-enum gw_err ha_verify(struct ha *ha, bool repair, struct err *e)
-{
-	(void)ha;
-	(void)repair;
-	return err_set(e, GW_EUNSUPPORTED, "not in this version");
-}

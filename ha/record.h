@@ -46,6 +46,8 @@ enum ha_frame_type {
 	HA_HANDOVER,   /* owner: everything is acknowledged and I have stopped: be the owner */
 	HA_LEAVE,      /* I leave in order and use no key any more */
 	HA_ASK_ROLE,   /* standby: I have the higher priority, hand over */
+	HA_VERIFY,     /* follower: compare with me: say your digests */
+	HA_VERIFIED,   /* follower: what a comparison found that the owner has asked for */
 };
 
 enum ha_kind {
@@ -190,6 +192,9 @@ enum ha_tag {
 	HA_TAG_NUMBER_LIST, /* (key 8, number 8)* */
 	HA_TAG_FLAGS,	    /* u8 */
 	HA_TAG_EXPOSED,	    /* u64: turn of the last datagram that left without acknowledgement */
+	HA_TAG_VERIFY,	    /* u64: number of a comparison; of a DIGEST: it is for one */
+	HA_TAG_COUNTS,	    /* compared, differing, only at the owner, only at the follower: 8 each */
+	HA_TAG_DIFFERENCE,  /* what 1, kind 1, zero 2, key 8, the owner's version 8, the follower's 8, text */
 };
 
 bool ha_epoch_equal(const struct ha_epoch *a, const struct ha_epoch *b);

@@ -225,20 +225,29 @@ mtime ha_resync_due(const struct ha *ha)
 	return ha_streams(ha) && ha->sync.state == HA_SYNC_DONE ? ha->sync.digest_at : MTIME_NEVER;
 }
 
-void ha_resync_digest(struct ha *ha)
+void ha_resync_say_digest(struct ha *ha, uint64_t verify, bool repair)
 {
 	struct ha_frame_writer f;
 	uint8_t b[HA_BUCKETS * 8];
 
-	if (!mtime_reached(ha_resync_due(ha), ha_now(ha)))
-		return;
-	ha->sync.digest_at = mtime_add(ha_now(ha), ha->cfg.digest_us > 0 ? ha->cfg.digest_us : DIGEST_US);
 	for (size_t i = 0; i < HA_BUCKETS; i++)
 		put_u64(b + 8 * i, ha->objects.digest[i]);
 	ha_frame_begin(&f, &ha->tx, HA_DIGEST);
 	ha_field(&f, HA_TAG_DIGESTS, bytes_of(b, sizeof(b)));
+	if (verify) {
+		ha_field_u64(&f, HA_TAG_VERIFY, verify);
+		ha_field_u8(&f, HA_TAG_FLAGS, repair);
+	}
 	if (ha_frame_end(&f) != GW_OK)
 		ha_link_break(ha, "out of memory");
+}
+
+void ha_resync_digest(struct ha *ha)
+{
+	if (!mtime_reached(ha_resync_due(ha), ha_now(ha)))
+		return;
+	ha->sync.digest_at = mtime_add(ha_now(ha), ha->cfg.digest_us > 0 ? ha->cfg.digest_us : DIGEST_US);
+	ha_resync_say_digest(ha, 0, true);
 }
 
 static void ask(struct ha *ha, enum ha_frame_type type, uint16_t tag, struct bytes what)
@@ -251,17 +260,22 @@ static void ask(struct ha *ha, enum ha_frame_type type, uint16_t tag, struct byt
 		ha_link_break(ha, "out of memory");
 }
 
-static void compare(struct ha *ha, struct reader v)
+static void compare(struct ha *ha, struct reader v, uint64_t verify, bool repair)
 {
+	uint8_t differs[HA_BUCKETS] = { 0 };
+
 	for (uint32_t i = 0; i < HA_BUCKETS; i++) {
 		uint8_t b[4];
 
 		if (rd_u64(&v) == ha->objects.digest[i])
 			continue;
 		put_u32(b, i);
-		ha->sync.repairs++;
+		differs[i] = 1;
+		ha->sync.repairs += repair;
 		ask(ha, HA_ASK_BUCKET, HA_TAG_BUCKET, bytes_of(b, sizeof(b)));
 	}
+	if (verify)
+		ha_verify_begin(ha, verify, repair, differs);
 }
 
 static void list_bucket(struct ha *ha, uint32_t bucket)
@@ -320,6 +334,32 @@ static bool is_listed(const struct ha *ha, const struct ha_entry *e, void *arg)
 	return false;
 }
 
+static void found(struct ha *ha, const struct ha_entry *e, uint8_t kind, uint64_t key, uint64_t theirs)
+{
+	struct ha_difference d = { .kind = kind, .key = key, .active = theirs, .standby = e ? e->version : 0 };
+
+	d.what = !e ? HA_ONLY_ACTIVE : theirs == 0 ? HA_ONLY_STANDBY : HA_DIFFERS;
+	ha_verify_found(ha, &d);
+}
+
+static void verify_bucket(struct ha *ha, struct bucket_list *l)
+{
+	struct reader r = rd_of(l->versions);
+	struct ha_entry *e, *tmp;
+
+	while (r.left > 0) {
+		uint8_t kind = rd_u8(&r);
+		uint64_t key = rd_u64(&r), version = rd_u64(&r);
+
+		e = ha_objects_find(&ha->objects, kind, key);
+		if (!e || e->version != version)
+			found(ha, e, kind, key, version);
+	}
+	HASH_ITER (hh, ha->objects.table, e, tmp)
+		if (!is_listed(ha, e, l))
+			found(ha, e, (uint8_t)e->id.kind, e->id.key, 0);
+}
+
 static void repair_bucket(struct ha *ha, struct bucket_list *l)
 {
 	struct reader r = rd_of(l->versions);
@@ -338,10 +378,24 @@ static void repair_bucket(struct ha *ha, struct bucket_list *l)
 	}
 }
 
+static void on_bucket(struct ha *ha, struct bucket_list *l)
+{
+	bool verifies = ha_verify_waits(ha, l->bucket), repairs = !verifies || ha->verify.out.repair;
+
+	if (verifies)
+		verify_bucket(ha, l);
+	if (repairs)
+		repair_bucket(ha, l);
+	if (verifies)
+		ha_verify_bucket_done(ha, l->bucket);
+}
+
 enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *frame)
 {
 	struct reader r = rd_of(frame->fields), v, digests = { 0 };
 	struct bucket_list list = { .bucket = HA_BUCKETS };
+	uint64_t verify = 0;
+	uint8_t flags = 0;
 	uint16_t tag;
 
 	while (ha_field_next(&r, &tag, &v)) {
@@ -351,6 +405,10 @@ enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *frame)
 			list.versions = rd_rest(&v);
 		else if (tag == HA_TAG_DIGESTS)
 			digests = v;
+		else if (tag == HA_TAG_VERIFY)
+			verify = rd_u64(&v);
+		else if (tag == HA_TAG_FLAGS)
+			flags = rd_u8(&v);
 		else
 			TRY(ha_field_unknown(tag));
 		if (v.bad)
@@ -363,7 +421,7 @@ enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *frame)
 		if (digests.left != HA_BUCKETS * 8)
 			return GW_EMALFORMED;
 		if (ha->sync.state == HA_SYNC_DONE)
-			compare(ha, digests);
+			compare(ha, digests, verify, verify == 0 || (flags & 1));
 		return GW_OK;
 	case HA_ASK_BUCKET:
 		if (list.bucket >= HA_BUCKETS)
@@ -374,7 +432,10 @@ enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *frame)
 		if (list.bucket >= HA_BUCKETS || list.versions.n % VERSION_LEN != 0)
 			return GW_EMALFORMED;
 		if (ha->sync.state == HA_SYNC_DONE)
-			repair_bucket(ha, &list);
+			on_bucket(ha, &list);
+		return GW_OK;
+	case HA_VERIFY:
+		ha_verify_wanted(ha, verify, flags & 1);
 		return GW_OK;
 	default: { /* HA_ASK_OBJECT */
 		struct reader id = rd_of(list.versions);

@@ -10,7 +10,7 @@
 
 enum { DUMP_EACH = 256, DUMPS = 32, BATCH = 64, ENTRY = 12 };
 
-static struct ha_window *find(const struct ha *ha, uint32_t spi)
+struct ha_window *ha_window_find(const struct ha *ha, uint32_t spi)
 {
 	struct ha_window *w;
 
@@ -21,7 +21,7 @@ static struct ha_window *find(const struct ha *ha, uint32_t spi)
 
 static struct ha_window *get(struct ha *ha, uint32_t spi)
 {
-	struct ha_window *w = find(ha, spi);
+	struct ha_window *w = ha_window_find(ha, spi);
 
 	if (w)
 		return w;
@@ -54,10 +54,12 @@ void ha_windows_clear(struct ha *ha)
 
 void ha_windows_note(struct ha *ha, uint32_t spi, bool added)
 {
-	struct ha_window *w = added ? get(ha, spi) : find(ha, spi);
+	struct ha_window *w = added ? get(ha, spi) : ha_window_find(ha, spi);
 
 	if (w && !added)
 		forget(ha, w);
+	else if (w)
+		w->since = ha_is_owner(ha) ? ha->turn + 1 : ha->in.applied + 1;
 }
 
 /* The standby that comes knows nothing. */
@@ -172,7 +174,7 @@ enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields)
 		while (v.left > 0) {
 			uint32_t spi = rd_u32(&v);
 			uint64_t top = rd_u64(&v);
-			struct ha_window *w = find(ha, spi);
+			struct ha_window *w = ha_window_find(ha, spi);
 
 			if (v.bad)
 				return GW_EMALFORMED;

@@ -23,6 +23,8 @@ struct pair_node {
 	char text[PAIR_OBJECTS][24]; /* "": none */
 	uint64_t refuse;	     /* this key; 0: none */
 	unsigned applied, turns, closed, synced, unprotected, refused;
+	unsigned last[32]; /* events by kind */
+	struct ha_verified verified;
 	char why[120];
 	bool keep_events;
 };
@@ -85,6 +87,9 @@ static inline void pair_events(struct pair_node *n)
 	while (!n->keep_events && ha_take_event(n->ha, &ev)) {
 		if (ev.kind == HA_EV_PERSIST)
 			ha_persisted(n->ha, ev.durable.reserve);
+		n->last[ev.kind % ARRAY_LEN(n->last)]++;
+		if (ev.kind == HA_EV_VERIFIED && ev.verify)
+			n->verified = *ev.verify;
 		n->synced += ev.kind == HA_EV_SYNCED;
 		n->unprotected += ev.kind == HA_EV_UNPROTECTED;
 		n->refused += ev.kind == HA_EV_REFUSED;
@@ -110,15 +115,21 @@ static inline void pair_node_start(struct pair *p, int i, const struct ha_config
 	pair_events(n);
 }
 
-static inline void pair_init(struct pair *p)
+static inline void pair_init_as(struct pair *p, const struct ha_config cfg[2])
 {
-	const struct ha_config cfg = { .cluster = "test", .node = "n", .software = "t" };
 	const struct ha_durable none = { 0 };
 
 	memset(p, 0, sizeof(*p));
 	p->time = (struct pair_clock){ { pair_now, NULL }, { SECONDS(100) } };
 	for (int i = 0; i < 2; i++)
-		pair_node_start(p, i, &cfg, &none);
+		pair_node_start(p, i, &cfg[i], &none);
+}
+
+static inline void pair_init(struct pair *p)
+{
+	const struct ha_config cfg = { .cluster = "test", .node = "n", .software = "t" };
+
+	pair_init_as(p, (const struct ha_config[]){ cfg, cfg });
 }
 
 static inline void pair_clear(struct pair *p)
@@ -192,6 +203,39 @@ static inline bool pair_same(const struct pair *p)
 		if (strcmp(p->n[0].text[i], p->n[1].text[i]) != 0)
 			return false;
 	return true;
+}
+
+/* ---- heartbeats ---- */
+
+static inline struct watch_view pair_view(const struct pair_node *peer, bool alive)
+{
+	struct watch_view v = { .service_up = true };
+
+	v.paths[0] = (struct watch_path){ .used = true, .link_up = true };
+	if (alive) {
+		v.paths[0].heard = peer->time->now;
+		v.beat = ha_beat(peer->ha);
+	}
+	return v;
+}
+
+static inline void pair_look(struct pair *p, int i, const struct watch_view *v)
+{
+	ha_observe(p->n[i].ha, v);
+	ha_tick(p->n[i].ha);
+	pair_events(&p->n[i]);
+}
+
+static inline void pair_beats(struct pair *p, int times)
+{
+	for (int t = 0; t < times; t++) {
+		p->time.now.us += MILLISECONDS(50);
+		for (int i = 0; i < 2; i++) {
+			struct watch_view v = pair_view(&p->n[1 - i], true);
+
+			pair_look(p, i, &v);
+		}
+	}
 }
 
 static inline void pair_send(struct pair_node *n, const char *what, enum ike_effect effect)

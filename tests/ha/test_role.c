@@ -3,49 +3,18 @@
 
 static struct pair p;
 
-static struct watch_view view(const struct pair_node *peer, bool alive)
-{
-	struct watch_view v = { .service_up = true };
-
-	v.paths[0] = (struct watch_path){ .used = true, .link_up = true };
-	if (alive) {
-		v.paths[0].heard = p.time.now;
-		v.beat = ha_beat(peer->ha);
-	}
-	return v;
-}
-
-static void look(int i, const struct watch_view *v)
-{
-	ha_observe(p.n[i].ha, v);
-	ha_tick(p.n[i].ha);
-	pair_events(&p.n[i]);
-}
-
-static void beats(int times)
-{
-	for (int t = 0; t < times; t++) {
-		p.time.now.us += MILLISECONDS(50);
-		for (int i = 0; i < 2; i++) {
-			struct watch_view v = view(&p.n[1 - i], true);
-
-			look(i, &v);
-		}
-	}
-}
-
 START_TEST(one_of_two)
 {
 	pair_init(&p);
-	beats(10);
+	pair_beats(&p, 10);
 	/* Each listens first. */
 	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
-	beats(20);
+	pair_beats(&p, 20);
 	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
 	/* No preemption: it stays so. */
-	beats(100);
+	pair_beats(&p, 100);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
 	pair_clear(&p);
 }
@@ -56,10 +25,10 @@ START_TEST(a_dead_peer_is_replaced_after_three_misses)
 	struct watch_view v;
 
 	pair_init(&p);
-	beats(40);
-	v = view(&p.n[0], true);
+	pair_beats(&p, 40);
+	v = pair_view(&p.n[0], true);
 	p.time.now.us += MILLISECONDS(149);
-	look(1, &v);
+	pair_look(&p, 1, &v);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
 	ck_assert_int_eq(ha_due(p.n[1].ha).us, p.time.now.us + MILLISECONDS(1));
 	p.time.now.us += MILLISECONDS(1);
@@ -74,18 +43,18 @@ START_TEST(an_isolated_one_stays)
 	struct watch_view v;
 
 	pair_init(&p);
-	beats(40);
-	v = view(&p.n[0], true);
+	pair_beats(&p, 40);
+	v = pair_view(&p.n[0], true);
 	v.paths[0].link_up = false;
 	p.time.now.us += SECONDS(10);
-	look(1, &v);
+	pair_look(&p, 1, &v);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
 	v.paths[0].link_up = true;
 	v.service_up = false;
-	look(1, &v);
+	pair_look(&p, 1, &v);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
 	v.service_up = true;
-	look(1, &v);
+	pair_look(&p, 1, &v);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
 	pair_clear(&p);
 }
@@ -154,7 +123,7 @@ START_TEST(a_node_that_slept_is_silent)
 	struct watch_view v;
 
 	pair_init(&p);
-	beats(40);
+	pair_beats(&p, 40);
 	ha_slept(p.n[0].ha, MILLISECONDS(70));
 	pair_send(&p.n[0], "reply", IKE_EFFECT_NONE);
 	ck_assert_uint_eq(pair_sent(&p.n[0]), 1); /* not long enough to be replaced */
@@ -162,26 +131,26 @@ START_TEST(a_node_that_slept_is_silent)
 	pair_send(&p.n[0], "reply", IKE_EFFECT_NONE);
 	ck_assert_uint_eq(pair_sent(&p.n[0]), 0);
 	/* It hears a standby: it may go on. */
-	beats(1);
+	pair_beats(&p, 1);
 	ck_assert_uint_eq(pair_sent(&p.n[0]), 1);
 	/* It hears a new owner: it is none any more, and what it had to say is dropped. */
 	ha_slept(p.n[0].ha, SECONDS(10));
 	pair_send(&p.n[0], "reply", IKE_EFFECT_NONE);
 	pair_promote(&p.n[1]);
-	beats(1);
+	pair_beats(&p, 1);
 	ck_assert_uint_eq(pair_sent(&p.n[0]), 0);
 	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
 	/* Nobody is there: after one detection time. */
 	ha_slept(p.n[1].ha, SECONDS(10));
-	v = view(&p.n[0], false);
-	look(1, &v);
+	v = pair_view(&p.n[0], false);
+	pair_look(&p, 1, &v);
 	pair_send(&p.n[1], "reply", IKE_EFFECT_NONE);
 	p.time.now.us += MILLISECONDS(149);
-	look(1, &v);
+	pair_look(&p, 1, &v);
 	ck_assert_uint_eq(pair_sent(&p.n[1]), 0);
 	p.time.now.us += MILLISECONDS(1);
-	look(1, &v);
+	pair_look(&p, 1, &v);
 	ck_assert_uint_eq(pair_sent(&p.n[1]), 1);
 	pair_clear(&p);
 }
@@ -202,7 +171,7 @@ START_TEST(of_two_owners_one_stays)
 				pair_link(&p);
 				pair_talk(&p);
 			}
-			beats(2);
+			pair_beats(&p, 2);
 			ck_assert_int_eq(ha_role_of(p.n[stays].ha), HA_ACTIVE);
 			ck_assert_int_eq(ha_role_of(p.n[1 - stays].ha), HA_STANDBY);
 			if (linked) {

@@ -1,0 +1,241 @@
+/* What a node does about its role by itself: preemption, fencing, a pause; and how a planned switchover goes. */
+#include "tests/ha/pair.h"
+#include "tests/sim/suite.h"
+
+static struct pair p;
+
+static void begin(const struct ha_config *first, const struct ha_config *second)
+{
+	struct ha_config cfg[2] = { *first, *second };
+
+	for (int i = 0; i < 2; i++)
+		cfg[i].cluster = "test";
+	pair_init_as(&p, cfg);
+	pair_promote(&p.n[0]);
+	pair_beats(&p, 40);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+	pair_link(&p);
+	pair_talk(&p);
+}
+
+static void pass(int64_t us)
+{
+	for (int64_t end = p.time.now.us + us; p.time.now.us < end;) {
+		pair_beats(&p, 1);
+		pair_talk(&p);
+	}
+}
+
+/* The first one is silent from now on. */
+static void silence(int64_t us)
+{
+	p.time.now.us += us;
+	pair_look(&p, 1, &p.n[1].ha->roles.view);
+}
+
+START_TEST(a_higher_priority_preempts_after_its_delay)
+{
+	struct ha_status st;
+
+	begin(&(struct ha_config){ .priority = 1 },
+	      &(struct ha_config){ .priority = 2, .preempt_us = SECONDS(10), .preempt_synced = true });
+	pass(SECONDS(1));
+	ha_look(p.n[1].ha, &st);
+	ck_assert_int_ge(st.preempt_at.us, p.time.now.us + SECONDS(8));
+	pass(SECONDS(8));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	pass(SECONDS(2));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
+	/* In order: nothing was torn away before the other one had it. */
+	ck_assert_uint_eq(p.n[0].last[HA_EV_INBOUND], 1);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_RELEASE], 1);
+	ck_assert_uint_eq(p.n[1].last[HA_EV_CLAIM], 1);
+	pass(SECONDS(30));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(nobody_preempts_who_should_not)
+{
+	static const struct ha_config seconds[] = {
+		{ .priority = 2 },					       /* not asked for */
+		{ .priority = 1, .preempt_us = SECONDS(2) },		       /* no higher */
+		{ .priority = 2, .preempt_us = SECONDS(2), .external = true }, /* not its business */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
+		begin(&(struct ha_config){ .priority = 1 }, &seconds[i]);
+		pass(SECONDS(10));
+		ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+		pair_clear(&p);
+	}
+	/* Paused: by either. */
+	for (int i = 0; i < 2; i++) {
+		begin(&(struct ha_config){ .priority = 1 },
+		      &(struct ha_config){ .priority = 2, .preempt_us = SECONDS(2) });
+		ha_pause(p.n[i].ha, true);
+		pass(SECONDS(10));
+		ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+		ha_pause(p.n[i].ha, false);
+		pass(SECONDS(5));
+		ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+		pair_clear(&p);
+	}
+	/* The link is down: there is nothing to hand over by. */
+	begin(&(struct ha_config){ .priority = 1 }, &(struct ha_config){ .priority = 2, .preempt_us = SECONDS(2) });
+	pair_cut(&p);
+	pass(SECONDS(10));
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(a_silent_one_is_switched_off_first)
+{
+	struct ha_status st;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ .fence = true });
+	silence(MILLISECONDS(150));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	ck_assert_uint_eq(p.n[1].last[HA_EV_FENCE], 1);
+	silence(SECONDS(1));
+	ck_assert_uint_eq(p.n[1].last[HA_EV_FENCE], 1);
+	ha_look(p.n[1].ha, &st);
+	ck_assert_int_eq(st.fence, HA_FENCE_RUNNING);
+	ha_fenced(p.n[1].ha, true, NULL);
+	silence(0);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_uint_eq(p.n[1].last[HA_EV_REKEY], 0);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(without_fencing_no_takeover)
+{
+	struct watch_view v;
+	struct ha_status st;
+	struct err e;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ .fence = true });
+	silence(MILLISECONDS(150));
+	ha_fenced(p.n[1].ha, false, "exit status 1");
+	silence(SECONDS(5));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	ha_look(p.n[1].ha, &st);
+	ck_assert_int_eq(st.fence, HA_FENCE_FAILED);
+	ck_assert_ptr_nonnull(strstr(st.last_change, "exit status 1"));
+	/* An operator may do it all the same. */
+	ck_assert_int_eq(ha_promote(p.n[1].ha, "by order", &e), GW_OK);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+
+	/* It was heard again: the next silence is another one. */
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ .fence = true });
+	silence(MILLISECONDS(150));
+	ha_fenced(p.n[1].ha, false, "timed out");
+	pass(MILLISECONDS(100));
+	silence(MILLISECONDS(150));
+	ck_assert_uint_eq(p.n[1].last[HA_EV_FENCE], 2);
+	pair_clear(&p);
+
+	/* Who has left need not be switched off. */
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ .fence = true });
+	v = pair_view(&p.n[0], true);
+	v.peer_withdrawn = true;
+	p.time.now.us += SECONDS(2);
+	pair_look(&p, 1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_uint_eq(p.n[1].last[HA_EV_FENCE], 0);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(paused_nobody_moves)
+{
+	struct ha_status st;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	ha_pause(p.n[1].ha, true);
+	silence(SECONDS(5));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	ha_look(p.n[1].ha, &st);
+	ck_assert(st.paused);
+	ha_pause(p.n[1].ha, false);
+	silence(0);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(transitions_are_kept)
+{
+	struct ha_transition log[HA_TRANSITIONS];
+	struct err e;
+	size_t n;
+
+	pair_init(&p);
+	for (int i = 0; i < 12; i++) {
+		p.time.now.us += SECONDS(1);
+		pair_promote(&p.n[0]);
+		p.time.now.us += SECONDS(1);
+		ck_assert_int_eq(ha_demote(p.n[0].ha, i == 11 ? "the last" : "test", &e), GW_OK);
+		pair_events(&p.n[0]);
+	}
+	n = ha_transitions(p.n[0].ha, log);
+	ck_assert_uint_eq(n, HA_TRANSITIONS);
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_int_eq(log[i].role, i % 2 ? HA_STANDBY : HA_ACTIVE);
+		ck_assert_int_eq(log[i].at.us, p.time.now.us - SECONDS((int64_t)(n - 1 - i)));
+	}
+	ck_assert_str_eq(log[n - 1].why, "the last");
+	ck_assert_uint_eq(p.n[0].last[HA_EV_CHANGED], 24);
+	pair_clear(&p);
+}
+END_TEST
+
+/* The addresses go when the other one has them, and a while after. */
+START_TEST(who_handed_over_lingers)
+{
+	struct err e;
+
+	begin(&(struct ha_config){ .linger_us = MILLISECONDS(120) }, &(struct ha_config){ 0 });
+	ck_assert_int_eq(ha_switchover(p.n[0].ha, "test", &e), GW_OK);
+	ck_assert_int_eq(ha_switchover(p.n[0].ha, "test", &e), GW_ESTATE);
+	for (int i = 0; i < 20 && ha_role_of(p.n[1].ha) != HA_ACTIVE; i++) {
+		pair_talk(&p);
+		for (int k = 0; k < 2; k++) {
+			ha_tick(p.n[k].ha);
+			pair_events(&p.n[k]);
+		}
+		pair_talk(&p);
+	}
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_RELEASE], 0);
+	pass(MILLISECONDS(100));
+	ck_assert_uint_eq(p.n[0].last[HA_EV_SHUT], 0);
+	pass(MILLISECONDS(50));
+	ck_assert_uint_eq(p.n[0].last[HA_EV_RELEASE], 1);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_SHUT], 1);
+	pass(SECONDS(1));
+	ck_assert_uint_eq(p.n[0].last[HA_EV_SHUT], 1);
+	pair_clear(&p);
+}
+END_TEST
+
+int main(void)
+{
+	const struct suite_test all[] = {
+		{ a_higher_priority_preempts_after_its_delay, 0 },
+		{ nobody_preempts_who_should_not, 0 },
+		{ a_silent_one_is_switched_off_first, 0 },
+		{ without_fencing_no_takeover, 0 },
+		{ paused_nobody_moves, 0 },
+		{ transitions_are_kept, 0 },
+		{ who_handed_over_lingers, 0 },
+	};
+
+	return suite_run("judge", all, ARRAY_LEN(all));
+}
