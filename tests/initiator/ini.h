@@ -35,6 +35,10 @@ struct ini_opening {
 	struct secret request, response; /* whole IKE_SA_INIT messages, for AUTH */
 	uint32_t child_spi;
 	uint8_t restarts;
+	/* EAP: IDr body of the first answer; what keys are made of, until there is one */
+	struct secret idr, msk;
+	uint8_t nt_hash[16], nt_response[24], server_challenge[16];
+	bool nak_sent, eap_over;
 };
 
 /* ini_send.c */
@@ -74,6 +78,14 @@ int ini_nonce_cmp(struct bytes a, struct bytes b);
 MUST_USE enum gw_err ini_open_start(struct ini *ini);
 void ini_open_on_init(struct ini_sa *sa, const struct datagram *in, const struct ike_header *h);
 void ini_open_on_auth(struct ini_sa *sa, const struct ike_msg *m);
+
+/* The responder's AUTH by `key`; `idr`: body of its ID payload. */
+bool ini_open_proved(struct ini_sa *sa, const struct ike_msg *m, struct bytes key, struct bytes idr);
+/* Our AUTH by `key` as a payload. */
+MUST_USE enum gw_err ini_open_prove(struct ini_sa *sa, struct msg_writer *w, struct bytes key);
+
+/* ini_eap.c: an answer to IKE_AUTH while EAP runs. True: it is the last one, and right, so the SA is up. */
+bool ini_eap_on_auth(struct ini_sa *sa, const struct ike_msg *m);
 
 /* ini_child.c: CREATE_CHILD_SA for CHILD SAs, both roles */
 void ini_offer_write(struct msg_writer *w, const struct proposal_cfg *offer, size_t n, uint8_t protocol,

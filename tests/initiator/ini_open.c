@@ -107,28 +107,48 @@ static void cp_put(struct msg_writer *w, const struct ini_cfg *cfg)
 	cp_end(w, mark);
 }
 
+static size_t our_id(const struct ini *ini, uint8_t id[4 + IKE_MAX_ID])
+{
+	memset(id, 0, 4);
+	id[0] = ini->self.id_kind;
+	memcpy(id + 4, ini->self.id.p, ini->self.id.n);
+	return 4 + ini->self.id.n;
+}
+
+enum gw_err ini_open_prove(struct ini_sa *sa, struct msg_writer *w, struct bytes key)
+{
+	struct ini *ini = sa->ini;
+	const struct ini_opening *o = ini->opening;
+	uint8_t auth[IKE_PRF_MAX], id[4 + IKE_MAX_ID];
+	size_t n = our_id(ini, id);
+
+	TRY(auth_psk(ini->env->crypto, sa->keys.prf, key, secret_bytes(&o->request), secret_bytes(&o->nr),
+		     ike_keys_pi(&sa->keys), bytes_of(id, n), auth));
+	auth_write(w, AUTH_PSK, bytes_of(auth, sa->keys.prf->len));
+	return GW_OK;
+}
+
 static enum gw_err send_auth(struct ini_sa *sa)
 {
 	struct ini *ini = sa->ini;
 	struct ini_opening *o = ini->opening;
 	const struct ini_cfg *cfg = ini->cfg;
-	const struct prf_alg *prf = sa->keys.prf;
 	struct proposal_cfg offer[IKE_MAX_PROPOSALS];
-	uint8_t auth[IKE_PRF_MAX], id[4 + IKE_MAX_ID] = { ini->self.id_kind }, spi[4], buf[INI_CHAIN];
+	uint8_t spi[4], buf[INI_CHAIN];
 	struct msg_writer w;
 
 	if (ini->self.id.n > IKE_MAX_ID)
 		return GW_EINVAL;
-	memcpy(id + 4, ini->self.id.p, ini->self.id.n);
-	TRY(auth_psk(ini->env->crypto, prf, cfg->psk, secret_bytes(&o->request), secret_bytes(&o->nr),
-		     ike_keys_pi(&sa->keys), bytes_of(id, 4 + ini->self.id.n), auth));
 	o->child_spi = ini_child_spi(ini);
 	put_u32(spi, o->child_spi);
 	chain_begin(&w, buf, sizeof(buf));
 	id_write(&w, PL_IDI, ini->self.id_kind, ini->self.id);
 	if (cfg->initial_contact)
 		notify_simple(&w, N_INITIAL_CONTACT);
-	auth_write(&w, AUTH_PSK, bytes_of(auth, prf->len));
+	if (cfg->eap.user.n == 0)
+		TRY(ini_open_prove(sa, &w, cfg->psk));
+	else if (cfg->eap.only)
+		notify_simple(&w, N_EAP_ONLY_AUTHENTICATION);
 	if (cfg->want_v4 || cfg->want_v6)
 		cp_put(&w, cfg);
 	ini_offer_write(&w, offer, ini_offer_plain(cfg, offer, ARRAY_LEN(offer)), PROTO_ESP, bytes_of(spi, 4));
@@ -242,15 +262,15 @@ static void take_addresses(struct ini *ini, const struct cp_payload *cp)
 	}
 }
 
-static bool responder_proved(struct ini_sa *sa, const struct ike_msg *m)
+bool ini_open_proved(struct ini_sa *sa, const struct ike_msg *m, struct bytes key, struct bytes idr)
 {
 	struct ini *ini = sa->ini;
 	struct ini_opening *o = ini->opening;
 	uint8_t want[IKE_PRF_MAX];
 
-	return msg_has(m, PL_IDR) && msg_has(m, PL_AUTH) && m->auth.method == AUTH_PSK &&
-	       auth_psk(ini->env->crypto, sa->keys.prf, ini->cfg->psk, secret_bytes(&o->response),
-			bytes_of(o->ni, sizeof(o->ni)), ike_keys_pr(&sa->keys), m->idr.body, want) == GW_OK &&
+	return msg_has(m, PL_AUTH) && m->auth.method == AUTH_PSK && idr.n > 0 &&
+	       auth_psk(ini->env->crypto, sa->keys.prf, key, secret_bytes(&o->response),
+			bytes_of(o->ni, sizeof(o->ni)), ike_keys_pr(&sa->keys), idr, want) == GW_OK &&
 	       secret_equal(m->auth.data, bytes_of(want, sa->keys.prf->len));
 }
 
@@ -271,7 +291,10 @@ void ini_open_on_auth(struct ini_sa *sa, const struct ike_msg *m)
 		ini_fail(ini, "IKE_AUTH refused");
 		return;
 	}
-	if (!responder_proved(sa, m)) {
+	if (ini->cfg->eap.user.n > 0) {
+		if (!ini_eap_on_auth(sa, m))
+			return;
+	} else if (!ini_open_proved(sa, m, ini->cfg->psk, msg_has(m, PL_IDR) ? m->idr.body : (struct bytes){ 0 })) {
 		ini_fail(ini, "the responder's AUTH is wrong");
 		return;
 	}

@@ -68,6 +68,8 @@ void ini_opening_destroy(struct ini *ini)
 	secret_clear(&o->cookie);
 	secret_clear(&o->request);
 	secret_clear(&o->response);
+	secret_clear(&o->idr);
+	secret_clear(&o->msk);
 	secret_wipe(o, sizeof(*o));
 	free(o);
 	ini->opening = NULL;

@@ -24,6 +24,14 @@ struct ini_cfg {
 	struct dh_key *shared_dh; /* used wherever its group fits, instead of a new one each time (2.12); NULL: none */
 	uint16_t first_group;	  /* of the first KE payload; 0: the first that is offered */
 	struct bytes psk;
+	/* EAP instead of an AUTH payload, when `user` is there. The responder proves itself by `psk`, or by a certificate that
+	 * nobody here looks at. */
+	struct ini_eap_cfg {
+		struct bytes user, password;
+		struct bytes identity; /* told when asked; empty: user */
+		uint8_t nak;	       /* a method that is asked for in a Nak first; 0: none */
+		bool only;	       /* announce EAP_ONLY_AUTHENTICATION */
+	} eap;
 	const struct selector *tsi, *tsr; /* offered */
 	size_t tsi_count, tsr_count;
 	bool want_v4, want_v6; /* CFG_REQUEST for inner addresses */
@@ -126,6 +134,7 @@ struct ini {
 	bool failed; /* for good; see `reason` */
 	const char *reason;
 	uint16_t error;		     /* last error notify of the peer */
+	uint32_t eap_rounds;	     /* of the last try */
 	uint16_t child_error;	     /* the one that came instead of the CHILD SA of IKE_AUTH */
 	struct ini_opening *opening; /* owned; until the first SA is up */
 	struct ini_sa *sas;	     /* owned; the newest first */

@@ -53,6 +53,8 @@ struct sim_settings {
 	const char *ike;   /* keys of `ike` */
 	const char *conn;  /* keys of the connection */
 	const char *child; /* keys of its child */
+	const char *users; /* names under `users` */
+	const char *more;  /* further connections */
 	bool no_pools;
 };
 
