@@ -243,7 +243,6 @@ void child_close(struct child_sa *c, const char *reason)
 {
 	struct ike_sa *sa = c->sa;
 	struct ike *ike = sa->ike;
-	const struct child_sa *other;
 	struct dp_op ops[3] = { 0 };
 	size_t n = 0;
 
@@ -252,12 +251,9 @@ void child_close(struct child_sa *c, const char *reason)
 			child_install_out(o); /* make before break: it takes over now at the latest */
 	}
 	/* Never what the plane refused: under that outbound SPI it has the SA of somebody else. */
-	other = child_other_of_reqid(c);
-	if (c->in_installed && !other) {
+	if (c->in_installed && !child_other_of_reqid(c)) {
 		ops[n].kind = DP_POLICY_REMOVE;
 		ops[n++].reqid = c->reqid;
-	} else if (c->in_installed && other->in_installed && !endpoint_equal(&other->sa->remote, &sa->remote)) {
-		child_op_policy(other, ops, &n); /* it leads to where the newest was */
 	}
 	if (c->out_installed) {
 		ops[n].kind = DP_SA_REMOVE;

@@ -18,7 +18,7 @@
 	X(init_requests) X(init_resent) X(auth_requests) X(child_requests) X(info_requests) \
 	X(sas_established) X(sas_closed) X(children_established) X(children_closed) \
 	X(rekeys_ike_by_peer) X(rekeys_ike_by_us) X(rekeys_child_by_peer) X(rekeys_child_by_us) X(rekeys_crossed) \
-	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) \
+	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) X(mobike_updates) X(mobike_refused) \
 	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
 	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) \
 	X(auth_failed_psk) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_eap) X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) X(refused_selectors) \
@@ -182,8 +182,9 @@ void sa_set_reason(struct ike_sa *sa, const char *reason); /* why it goes down; 
 struct sk_key sa_key_in(const struct ike_sa *sa);
 struct sk_key sa_key_out(const struct ike_sa *sa);
 void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Moves the peer's outer address (NAT rebinding), CHILD SAs included. */
-void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt);
+/* Moves the outer addresses (NAT rebinding, MOBIKE), CHILD SAs included, with what is known of NATs there. */
+void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt, bool peer_nat,
+	     bool our_nat);
 bool sa_udp_encap(const struct ike_sa *sa);
 
 /* ---- child.c ---- */

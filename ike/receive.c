@@ -111,16 +111,15 @@ static void follow_peer(struct ike_sa *sa, const struct datagram *dg)
 {
 	/*
 	 * 2.23: the address of an authenticated new message is where the peer is now, if a NAT at its side may have
-	 * moved it; and always before the SA is up (the float to the NAT-T port).
+	 * moved it; and always before the SA is up (the float to the NAT-T port). RFC 4555 3.8: with MOBIKE the peer
+	 * says so when it has moved, and other messages may try paths.
 	 */
-	if (sa->half || sa->peer_nat) {
-		if (!sa->half) {
-			sa_move(sa, &dg->to, &dg->from, dg->natt);
-		} else {
-			sa->local = dg->to;
-			sa->remote = dg->from;
-			sa->natt = dg->natt;
-		}
+	if (sa->half) {
+		sa->local = dg->to;
+		sa->remote = dg->from;
+		sa->natt = dg->natt;
+	} else if (sa->peer_nat && !(sa->peer_flags & PEER_MOBIKE)) {
+		sa_move(sa, &dg->to, &dg->from, dg->natt, true, sa->our_nat);
 	}
 }
 

@@ -148,6 +148,7 @@ void sa_free(struct ike_sa *sa)
 	settings_unref(sa->settings);
 	secret_clear(&sa->told_id);
 	free(sa->down_copy);
+	free(sa->also);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
 }
@@ -412,34 +413,50 @@ bool sa_udp_encap(const struct ike_sa *sa)
 	return sa->peer_nat || sa->our_nat;
 }
 
-void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt)
+/* Both SAs of a CHILD SA. */
+static void op_move(const struct child_sa *c, const struct endpoint *local, const struct endpoint *remote, bool encap,
+		    struct dp_op *ops, size_t *n)
 {
+	struct dp_op op = { .kind = DP_SA_MOVE };
+
+	op.id = (struct dp_sa_id){ DP_IN, c->spi_in, c->sa->remote.addr };
+	op.new_local = *local;
+	op.new_remote = *remote;
+	op.new_udp_encap = encap;
+	ops[(*n)++] = op;
+	if (!c->out_installed)
+		return;
+	op.id.dir = DP_OUT;
+	op.id.spi = c->spi_out;
+	ops[(*n)++] = op;
+}
+
+void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt, bool peer_nat,
+	     bool our_nat)
+{
+	bool same = endpoint_equal(&sa->local, local) && endpoint_equal(&sa->remote, remote),
+	     encap = peer_nat || our_nat;
 	char was[ENDPOINT_TEXT], is[ENDPOINT_TEXT];
 
-	if (endpoint_equal(&sa->local, local) && endpoint_equal(&sa->remote, remote))
+	if (same && natt == sa->natt && peer_nat == sa->peer_nat && our_nat == sa->our_nat)
 		return;
-	sa_log(sa, LOG_LVL_INFO, "peer moved from %s to %s", endpoint_text(&sa->remote, was),
-	       endpoint_text(remote, is));
-	for (struct child_sa *c = sa->children; c; c = c->next) {
-		struct dp_op ops[3] = { 0 };
+	if (!same)
+		sa_log(sa, LOG_LVL_INFO, "peer moved from %s to %s%s", endpoint_text(&sa->remote, was),
+		       endpoint_text(remote, is), peer_nat ? " behind NAT" : "");
+	for (struct child_sa *c = sa->children; c && !(same && encap == sa_udp_encap(sa)); c = c->next) {
+		struct dp_op ops[2];
 		size_t n = 0;
 
-		ops[n].kind = DP_SA_MOVE;
-		ops[n].id = (struct dp_sa_id){ DP_IN, c->spi_in, sa->remote.addr };
-		ops[n].new_local = *local;
-		ops[n].new_remote = *remote;
-		ops[n++].new_udp_encap = sa_udp_encap(sa);
-		if (c->out_installed) {
-			ops[n] = ops[0];
-			ops[n].id.dir = DP_OUT;
-			ops[n++].id.spi = c->spi_out;
-		}
-		if (ike_operate(sa->ike, 0, ops, n) != GW_OK)
+		op_move(c, local, remote, encap, ops, &n);
+		if (c->in_installed && ike_operate(sa->ike, 0, ops, n) != GW_OK)
 			return; /* the next packet from there tries again */
 	}
 	sa->local = *local;
 	sa->remote = *remote;
 	sa->natt = natt;
-	count_up(sa->ike, nat_rebindings);
+	sa->peer_nat = peer_nat;
+	sa->our_nat = our_nat;
+	if (!same)
+		count_up(sa->ike, nat_rebindings);
 	sa_touch(sa);
 }

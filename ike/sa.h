@@ -142,6 +142,8 @@ struct ike_sa {
 	uint64_t predecessor; /* local SPI of the SA that it replaced; 0: none */
 	uint8_t crossing[IKE_NONCE_OURS]; /* as in child_sa, of an IKE rekey */
 	uint8_t crossing_len;
+	struct addr *also; /* owned; the peer's other addresses (RFC 4555 3.4) */
+	uint8_t also_count;
 	struct sa_lease leases[SA_LEASES];
 	struct child_sa *children;
 	uint64_t version; /* of the replicated object: rises with every change */

@@ -346,6 +346,7 @@ static enum gw_err fill(struct ike_sa *sa, const struct sa_record *s, mtime now)
 		sa->linger = mtime_min(sa->linger, mtime_add(now, SECONDS(LINGER_SECONDS)));
 	if (s->state == IKE_REKEYED && !sa->want_delete)
 		sa->life_at = mtime_min(sa->life_at, mtime_add(now, SECONDS(REPLACED_SECONDS)));
+	TRY(mobike_set_addresses(sa, s->also, s->also_count));
 	TRY(secret_copy(&sa->keys.block, s->keys));
 	TRY(secret_copy(&w->response, s->response));
 	TRY(secret_copy(&w->request, s->request));
@@ -401,10 +402,12 @@ static enum gw_err make(struct ike *ike, const struct sa_record *s, struct err *
 	enum gw_err code = sa ? fill(sa, s, ike_now(ike)) : GW_ENOMEM;
 
 	*out = sa;
-	if (code == GW_OK)
+	if (code == GW_OK) {
+		sa->adopted = true;
 		sa_set_state(sa, (enum ike_state)s->state, "from a record");
-	else
+	} else {
 		err_set(e, code, "cannot be made: %s", gw_err_text(code));
+	}
 	return code;
 }
 
@@ -433,7 +436,6 @@ enum gw_err state_adopt(struct ike *ike, uint64_t key, struct bytes record,
 	if (code == GW_OK)
 		code = make(ike, s, e, &sa);
 	if (code == GW_OK) {
-		sa->adopted = true;
 		sa_reschedule(sa);
 		if (sa->our_x && sa->our_x->waiting) /* to be finished by whoever becomes active */
 			due_set(&ike->due, sa, ike_now(ike));

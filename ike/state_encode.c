@@ -242,6 +242,12 @@ static void put_session(struct writer *w, const struct ike_sa *sa)
 		field_end(w, mark);
 	}
 	field(w, ST_TOLD_ID, secret_bytes(&sa->told_id));
+	if (sa->also_count > 0) {
+		mark = field_begin(w, ST_ALSO);
+		for (size_t i = 0; i < sa->also_count; i++)
+			put_addr(w, &sa->also[i]);
+		field_end(w, mark);
+	}
 	mark = field_begin(w, ST_SUCCESSOR);
 	wr_u64(w, sa->successor);
 	wr_bytes(w, bytes_of(sa->crossing, sa->crossing_len));

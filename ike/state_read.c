@@ -286,6 +286,13 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 		s->successor = rd_u64(v);
 		s->crossing = rd_rest(v);
 		break;
+	case ST_ALSO:
+		while (v->left > 0 && !v->bad) {
+			if (s->also_count == MOBIKE_ADDRS)
+				return err_set(e, GW_ELIMIT, "too many addresses of the peer");
+			s->also[s->also_count++] = get_addr(v);
+		}
+		break;
 	case ST_HALF:
 		return read_half(*v, s, e);
 	case ST_OUR_X:

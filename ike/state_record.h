@@ -3,6 +3,7 @@
 #define IKE_STATE_RECORD_H
 
 #include "ike/engine.h"
+#include "ike/mobike.h"
 #include "ike/state.h"
 
 struct child_record {
@@ -32,6 +33,8 @@ struct sa_record {
 		struct bytes pool;
 	} leases[SA_LEASES];
 	size_t lease_count;
+	struct addr also[MOBIKE_ADDRS];
+	size_t also_count;
 	bool half, has_core;
 	struct bytes half_ni, half_nr, half_request, half_response, half_ke, half_dh, x_dh, x_ni, x_nr;
 	uint8_t half_auth_first;

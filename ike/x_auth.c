@@ -14,6 +14,7 @@
 #include "ike/auth.h"
 #include "ike/eap.h"
 #include "ike/id.h"
+#include "ike/mobike.h"
 #include "ike/unique.h"
 
 /* The first CHILD SA. Whatever goes wrong here leaves an IKE SA without one, and the notify that says so. */
@@ -84,6 +85,7 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	} else {
 		notify_simple(&m, x->child_error);
 	}
+	mobike_write_greeting(sa, &m);
 	if (send_response(sa, IKE_AUTH, &m, &to, IKE_EFFECT_STATE) != GW_OK) {
 		sa_close(sa, "internal trouble", false);
 		return;
@@ -109,29 +111,32 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	}
 }
 
-/* 2.21.2: told under our keys, without saying which part was wrong. `eap`: EAP-Failure, or empty. */
-static enum gw_err refuse(struct ike_sa *sa, struct bytes eap)
+static enum gw_err refuse_by(struct ike_sa *sa, struct bytes eap, uint16_t notify, const char *reason)
 {
 	const struct exchange *x = sa->peer_x;
 	struct datagram to = { .from = x->from, .to = x->to, .natt = x->natt };
 	struct msg_writer m;
 
-	auth_failed(sa);
 	chain_start(sa->ike, &m);
 	if (eap.n > 0)
 		eap_write(&m, eap);
-	notify_simple(&m, N_AUTHENTICATION_FAILED);
+	notify_simple(&m, notify);
 	TRY(send_response(sa, IKE_AUTH, &m, &to, IKE_EFFECT_STATE));
-	sa_close(sa, "authentication failed", true);
+	sa_close(sa, reason, true);
 	return GW_OK;
+}
+
+/* 2.21.2: told under our keys, without saying which part was wrong. `eap`: EAP-Failure, or empty. */
+static enum gw_err refuse(struct ike_sa *sa, struct bytes eap)
+{
+	auth_failed(sa);
+	return refuse_by(sa, eap, N_AUTHENTICATION_FAILED, "authentication failed");
 }
 
 static void note_peer(struct ike_sa *sa, const struct ike_msg *m)
 {
 	if (msg_notify(m, N_IKEV2_MESSAGE_ID_SYNC_SUPPORTED))
 		sa->peer_flags |= PEER_MSGID_SYNC;
-	if (sa->conn->mobike && msg_notify(m, N_MOBIKE_SUPPORTED))
-		sa->peer_flags |= PEER_MOBIKE;
 }
 
 /* With EAP somebody is who EAP proved him to be, not who his IDi says. */
@@ -170,8 +175,14 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 	}
 	TRY(join(sa, m));
 	note_peer(sa, m);
+	code = mobike_greet(sa, m, &x->from, &x->to);
+	if (code == GW_EAUTH)
+		return refuse_by(sa, (struct bytes){ 0 }, N_UNEXPECTED_NAT_DETECTED,
+				 "a NAT that the peer does not allow");
+	TRY(code);
 	if (unique_admit(sa, msg_notify(m, N_INITIAL_CONTACT) != NULL) != GW_OK)
-		return refuse(sa, (struct bytes){ 0 });
+		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED,
+				 "the identity has an IKE SA already");
 	code = cp_lease(sa, m, &x->cp);
 	if (code == GW_EADDRESS) {
 		count_up(sa->ike, refused_address);

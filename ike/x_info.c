@@ -1,6 +1,7 @@
 /* INFORMATIONAL, both ways: liveness and deletion (RFC 7296 1.4, 1.4.1, 2.4). CREATE_CHILD_SA answers come by here too.
  */
 #include "ike/engine.h"
+#include "ike/mobike.h"
 
 /* One Delete payload of the peer: what is ours of it goes, and its counterpart is listed for the answer. */
 static void delete_children(struct ike_sa *sa, const struct delete_payload *d, uint32_t *answer, size_t *n)
@@ -23,14 +24,28 @@ static void delete_children(struct ike_sa *sa, const struct delete_payload *d, u
 	}
 }
 
+/* Liveness: an empty request, or what a client with MOBIKE makes of it. */
+static bool asks_nothing(const struct ike_msg *m)
+{
+	if (m->present & ~PL_BIT(PL_NOTIFY))
+		return false;
+	for (size_t i = 0; i < m->notify_count; i++) {
+		if (!mobike_is_idle_notify(m->notifies[i].type))
+			return false;
+	}
+	return true;
+}
+
 enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
 {
 	uint32_t spis[IKE_MAX_DELETE_SPIS];
-	bool gone = false, empty = m->present == 0;
+	bool gone = false, quiet = asks_nothing(m);
 	struct msg_writer w;
+	struct mobike mobike;
 	size_t n = 0;
 
 	count_up(sa->ike, info_requests);
+	TRY(mobike_request(sa, m, dg, &mobike));
 	for (size_t i = 0; i < m->delete_count; i++) {
 		if (m->deletes[i].protocol == PROTO_IKE)
 			gone = true;
@@ -43,10 +58,12 @@ enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const str
 	chain_start(sa->ike, &w);
 	if (n > 0 && !gone)
 		delete_write(&w, PROTO_ESP, spis, n);
-	if (empty)
+	TRY(mobike_write_answer(sa, &mobike, dg, &w));
+	if (quiet)
 		count_up(sa->ike, liveness_answered);
-	/* DESIGN.md §3: an empty request changes nothing that the standby would have to know, unless its sender has moved. */
-	TRY(send_response(sa, INFORMATIONAL, &w, dg, empty && !sa->dirty ? IKE_EFFECT_NONE : IKE_EFFECT_STATE));
+	/* DESIGN.md §3: liveness changes nothing that the standby would have to know, unless its sender has moved. */
+	TRY(send_response(sa, INFORMATIONAL, &w, dg,
+			  quiet && !mobike.changed && !sa->dirty ? IKE_EFFECT_NONE : IKE_EFFECT_STATE));
 	if (gone) {
 		x_rekey_ike_hand_back(sa);
 		sa_close(sa, "deleted by the peer", true);

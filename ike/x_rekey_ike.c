@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/mobike.h"
 
 enum { RETRY_SECONDS = 10 };
 
@@ -19,6 +20,7 @@ static enum gw_err inherit(struct ike_sa *to, const struct ike_sa *from)
 	to->peer_flags = from->peer_flags;
 	to->peer_auth = from->peer_auth;
 	TRY(secret_copy(&to->told_id, secret_bytes(&from->told_id)));
+	TRY(mobike_set_addresses(to, from->also, from->also_count));
 	return peer_join(to->ike, to, from->conn->name, from->peer_id_kind, from->peer_id);
 }
 

@@ -75,6 +75,7 @@ struct bytes ini_nonce_min(struct bytes a, struct bytes b);
 int ini_nonce_cmp(struct bytes a, struct bytes b);
 
 /* ini_open.c: IKE_SA_INIT and IKE_AUTH */
+MUST_USE enum gw_err ini_natd_write(const struct ini_sa *sa, struct msg_writer *w);
 MUST_USE enum gw_err ini_open_start(struct ini *ini);
 void ini_open_on_init(struct ini_sa *sa, const struct datagram *in, const struct ike_header *h);
 void ini_open_on_auth(struct ini_sa *sa, const struct ike_msg *m);
@@ -109,6 +110,7 @@ void ini_rekey_abandon(struct ini_sa *sa);
 
 /* ini_info.c */
 MUST_USE enum gw_err ini_info_probe(struct ini_sa *sa);
+MUST_USE enum gw_err ini_info_update(struct ini_sa *sa);
 MUST_USE enum gw_err ini_info_delete(struct ini_sa *sa);
 MUST_USE enum gw_err ini_info_delete_child(struct ini_sa *sa, struct ini_child *child);
 void ini_info_on_answer(struct ini_sa *sa, const struct ike_msg *m);

@@ -10,6 +10,40 @@ enum gw_err ini_info_probe(struct ini_sa *sa)
 	return ini_request(sa, INI_PROBE, INFORMATIONAL, &w);
 }
 
+enum { COOKIE2 = 16 };
+
+/* RFC 4555 3.5. */
+enum gw_err ini_info_update(struct ini_sa *sa)
+{
+	struct ini *ini = sa->ini;
+	struct ini_try *t = ini_try_create(sa);
+	struct msg_writer w;
+	uint8_t buf[256];
+
+	if (!t)
+		return GW_ENOMEM;
+	TRY(rng_fill(ini->env->rng, t->nonce, COOKIE2));
+	chain_begin(&w, buf, sizeof(buf));
+	notify_simple(&w, N_UPDATE_SA_ADDRESSES);
+	TRY(ini_natd_write(sa, &w));
+	notify_write(&w, PROTO_NONE, (struct bytes){ 0 }, N_COOKIE2, bytes_of(t->nonce, COOKIE2));
+	return ini_request(sa, INI_UPDATE, INFORMATIONAL, &w);
+}
+
+/* The answer has our cookie, and says what the responder saw. */
+static void on_update(struct ini_sa *sa, const struct ike_msg *m)
+{
+	const struct notify_payload *cookie = msg_notify(m, N_COOKIE2), *error = msg_error(m);
+	struct ini *ini = sa->ini;
+
+	if (!cookie || !bytes_equal(cookie->data, bytes_of(sa->try_->nonce, COOKIE2)))
+		ini_fail(ini, "COOKIE2 did not come back");
+	else if (error)
+		ini->error = error->type;
+	else if (!msg_notify(m, N_NAT_DETECTION_SOURCE_IP) || !msg_notify(m, N_NAT_DETECTION_DESTINATION_IP))
+		ini_fail(ini, "no NAT detection in the answer to an update");
+}
+
 enum gw_err ini_info_delete(struct ini_sa *sa)
 {
 	struct msg_writer w;
@@ -41,9 +75,17 @@ void ini_info_on_answer(struct ini_sa *sa, const struct ike_msg *m)
 	enum ini_kind kind = sa->kind;
 	struct ini_child *c;
 
-	(void)m;
+	if (kind == INI_UPDATE)
+		on_update(sa, m);
+	if (kind == INI_SAY && msg_error(m))
+		ini->error = msg_error(m)->type;
+	if (ini->failed)
+		return;
 	ini_answered(sa);
-	ini->done[kind]++;
+	if (kind == INI_UPDATE && msg_error(m))
+		ini->refused[kind]++;
+	else
+		ini->done[kind]++;
 	if (kind == INI_CHILD_DELETE) {
 		/* With or without the peer's SPI in it: the pair is gone (2.25.1). */
 		c = ini_child_find_in(ini, sa->try_->old_spi);

@@ -28,7 +28,7 @@ static uint16_t first_group(const struct ini_cfg *cfg)
 	return 0;
 }
 
-static enum gw_err natd_put(struct msg_writer *w, const struct ini_sa *sa)
+enum gw_err ini_natd_write(const struct ini_sa *sa, struct msg_writer *w)
 {
 	const struct ini *ini = sa->ini;
 	uint8_t hash[NATD_LEN];
@@ -65,7 +65,7 @@ static enum gw_err send_init(struct ini_sa *sa)
 	ini_offer_write(&w, cfg->ike, cfg->ike_count, PROTO_IKE, (struct bytes){ 0 });
 	ke_write(&w, o->group, dh_public(o->dh));
 	nonce_write(&w, bytes_of(o->ni, sizeof(o->ni)));
-	TRY(natd_put(&w, sa));
+	TRY(ini_natd_write(sa, &w));
 	if (cfg->fragmentation)
 		notify_simple(&w, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	TRY(msg_finish(&w, &done));
@@ -145,6 +145,8 @@ static enum gw_err send_auth(struct ini_sa *sa)
 	id_write(&w, PL_IDI, ini->self.id_kind, ini->self.id);
 	if (cfg->initial_contact)
 		notify_simple(&w, N_INITIAL_CONTACT);
+	if (cfg->mobike)
+		notify_simple(&w, N_MOBIKE_SUPPORTED);
 	if (cfg->eap.user.n == 0)
 		TRY(ini_open_prove(sa, &w, cfg->psk));
 	else if (cfg->eap.only)
@@ -193,8 +195,8 @@ static enum gw_err agree(struct ini_sa *sa, const struct datagram *in, const str
 	TRY(secret_copy(&o->response, in->data));
 	ini->peer_fragments = cfg->fragmentation && msg_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	TRY(natd_judge(ini->env->crypto, m, &in->from, &in->to, &nat));
-	if (!ini->natt && nat.known && (nat.peer || nat.us || cfg->fake_nat)) {
-		ini->natt = true; /* 2.23: everything from now on */
+	if (!ini->natt && nat.known && (nat.peer || nat.us || cfg->fake_nat || cfg->mobike)) {
+		ini->natt = true; /* 2.23: everything from now on; RFC 4555 3.3: with MOBIKE in any case */
 		ini->local.port = ini->self.natt_port;
 		ini->remote.port = cfg->natt_port;
 	}
@@ -262,6 +264,17 @@ static void take_addresses(struct ini *ini, const struct cp_payload *cp)
 	}
 }
 
+static void take_mobike(struct ini *ini, const struct ike_msg *m)
+{
+	ini->peer_mobike = ini->cfg->mobike && msg_notify(m, N_MOBIKE_SUPPORTED);
+	ini->also_count = 0;
+	for (size_t i = 0; i < m->notify_count; i++)
+		if ((m->notifies[i].type == N_ADDITIONAL_IP4_ADDRESS ||
+		     m->notifies[i].type == N_ADDITIONAL_IP6_ADDRESS) &&
+		    ini->also_count < INI_ALSO && addr_from_bytes(&ini->also[ini->also_count], m->notifies[i].data))
+			ini->also_count++;
+}
+
 bool ini_open_proved(struct ini_sa *sa, const struct ike_msg *m, struct bytes key, struct bytes idr)
 {
 	struct ini *ini = sa->ini;
@@ -269,8 +282,8 @@ bool ini_open_proved(struct ini_sa *sa, const struct ike_msg *m, struct bytes ke
 	uint8_t want[IKE_PRF_MAX];
 
 	return msg_has(m, PL_AUTH) && m->auth.method == AUTH_PSK && idr.n > 0 &&
-	       auth_psk(ini->env->crypto, sa->keys.prf, key, secret_bytes(&o->response),
-			bytes_of(o->ni, sizeof(o->ni)), ike_keys_pr(&sa->keys), idr, want) == GW_OK &&
+	       auth_psk(ini->env->crypto, sa->keys.prf, key, secret_bytes(&o->response), bytes_of(o->ni, sizeof(o->ni)),
+			ike_keys_pr(&sa->keys), idr, want) == GW_OK &&
 	       secret_equal(m->auth.data, bytes_of(want, sa->keys.prf->len));
 }
 
@@ -300,6 +313,7 @@ void ini_open_on_auth(struct ini_sa *sa, const struct ike_msg *m)
 	}
 	sa->state = INI_SA_UP;
 	ini->done[INI_AUTH]++;
+	take_mobike(ini, m);
 	if (msg_has(m, PL_CP) && m->cp.type == CFG_REPLY)
 		take_addresses(ini, &m->cp);
 	if (error || !msg_has(m, PL_SA)) {

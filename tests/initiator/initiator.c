@@ -42,7 +42,7 @@ enum gw_err ini_start(struct ini *ini)
 	enum gw_err err;
 
 	ini_forget(ini);
-	ini->failed = ini->natt = ini->peer_fragments = false;
+	ini->failed = ini->natt = ini->peer_fragments = ini->peer_mobike = ini->peer_childless = false;
 	ini->reason = NULL;
 	ini->error = ini->child_error = 0;
 	ini->local = ini->self.local;
@@ -57,6 +57,18 @@ void ini_move(struct ini *ini, const struct endpoint *local)
 {
 	ini->local = *local;
 	ini->self.local.addr = local->addr;
+}
+
+bool ini_update(struct ini *ini, const struct endpoint *local)
+{
+	struct ini_sa *sa = ini_current(ini);
+
+	ini_move(ini, local);
+	if (!sa || !ini->peer_mobike)
+		return false;
+	sa->want_update = true;
+	ini_flush(ini);
+	return true;
 }
 
 struct ini_sa *ini_current(const struct ini *ini)
@@ -88,7 +100,7 @@ bool ini_idle(const struct ini *ini)
 		if (sa->state == INI_SA_DEAD)
 			continue;
 		if (sa->state != INI_SA_UP || sa->kind != INI_NONE || sa->want_rekey || sa->want_delete ||
-		    sa->want_probe || sa->want_child)
+		    sa->want_probe || sa->want_child || sa->want_update)
 			return false;
 		for (const struct ini_child *c = sa->children; c; c = c->next)
 			if (c->want_rekey || c->want_delete || c->rekeyed)
@@ -108,6 +120,10 @@ static enum gw_err next_request(struct ini_sa *sa, mtime now)
 		return ini_info_delete(sa);
 	}
 	if (sa->state == INI_SA_UP) {
+		if (sa->want_update) {
+			sa->want_update = false;
+			return ini_info_update(sa);
+		}
 		for (struct ini_child *c = sa->children; c; c = c->next)
 			if (c->want_delete) {
 				c->want_delete = false;
@@ -259,6 +275,7 @@ static void on_answer(struct ini_sa *sa, const struct ike_msg *m)
 		ini_rekey_on_answer(sa, m);
 		break;
 	case INI_PROBE:
+	case INI_UPDATE:
 	case INI_SAY:
 	case INI_CHILD_DELETE:
 	case INI_IKE_DELETE:
@@ -307,6 +324,7 @@ static bool in_turn(struct ini_sa *sa, const struct ike_header *h, bool response
 		[INI_CHILD_NEW] = CREATE_CHILD_SA,  [INI_CHILD_REKEY] = CREATE_CHILD_SA,
 		[INI_IKE_REKEY] = CREATE_CHILD_SA,  [INI_PROBE] = INFORMATIONAL,
 		[INI_CHILD_DELETE] = INFORMATIONAL, [INI_IKE_DELETE] = INFORMATIONAL,
+		[INI_UPDATE] = INFORMATIONAL,
 	};
 
 	if (response)

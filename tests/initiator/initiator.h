@@ -37,6 +37,8 @@ struct ini_cfg {
 	bool want_v4, want_v6; /* CFG_REQUEST for inner addresses */
 	bool initial_contact;
 	bool fake_nat;	       /* claim to be behind a NAT: forces UDP encapsulation */
+	bool mobike;	       /* RFC 4555 */
+	bool childless;	       /* IKE_AUTH without a CHILD SA where the responder allows it (RFC 6023) */
 	bool pfs;	       /* KE in rekeys of CHILD SAs, by the group of the ESP proposals */
 	bool fragmentation;    /* announce RFC 7383 and use it when the peer has it, too */
 	size_t max_datagram;   /* octets of an IKE message before it is fragmented */
@@ -65,6 +67,7 @@ enum ini_kind { /* what our outstanding request is */
 		INI_PROBE,
 		INI_CHILD_DELETE,
 		INI_IKE_DELETE,
+		INI_UPDATE, /* UPDATE_SA_ADDRESSES */
 		INI_SAY, /* whatever a test wants to say */
 		INI_KINDS,
 };
@@ -101,7 +104,7 @@ struct ini_sa {
 	uint64_t spi_i, spi_r;
 	bool initiator; /* we began it */
 	enum ini_sa_state state;
-	bool want_rekey, want_delete, want_probe, want_child;
+	bool want_rekey, want_delete, want_probe, want_child, want_update;
 	struct transform encr, prf, integ, dh;
 	struct ike_keys keys;
 	uint64_t iv;
@@ -123,14 +126,14 @@ struct ini_sa {
 	mtime gone_at; /* replaced or dead: dropped then */
 };
 
-enum { INI_ADDRS = 2 };
+enum { INI_ADDRS = 2, INI_ALSO = 8 };
 
 struct ini {
 	const struct env *env;	   /* borrowed */
 	const struct ini_cfg *cfg; /* borrowed */
 	struct ini_self self;
 	struct endpoint local, remote; /* in use */
-	bool natt, peer_fragments;
+	bool natt, peer_fragments, peer_mobike, peer_childless;
 	bool failed; /* for good; see `reason` */
 	const char *reason;
 	uint16_t error;		     /* last error notify of the peer */
@@ -138,6 +141,8 @@ struct ini {
 	uint16_t child_error;	     /* the one that came instead of the CHILD SA of IKE_AUTH */
 	struct ini_opening *opening; /* owned; until the first SA is up */
 	struct ini_sa *sas;	     /* owned; the newest first */
+	struct addr also[INI_ALSO]; /* the responder's other addresses */
+	uint8_t also_count;
 	struct addr inner[INI_ADDRS];
 	uint8_t inner_count;
 	struct addr dns;
@@ -174,6 +179,8 @@ bool ini_say(struct ini *ini, uint8_t exchange, uint8_t first, struct bytes chai
 void ini_forget(struct ini *ini);
 /* Our address changed and nobody told us: from now on datagrams leave from here. */
 void ini_move(struct ini *ini, const struct endpoint *local);
+/* The same, knowingly: the responder hears of it by UPDATE_SA_ADDRESSES. False: no SA, or it knows no MOBIKE. */
+bool ini_update(struct ini *ini, const struct endpoint *local);
 
 /* The SA that carries the session; NULL: none is up. */
 struct ini_sa *ini_current(const struct ini *ini);

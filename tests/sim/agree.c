@@ -52,6 +52,8 @@ static bool plane_has(struct sim *s, const struct ike_sa *sa, const struct child
 		sim_fail(s, "the data plane has SA %08x with other keys or reqid", id.spi);
 	else if (!endpoint_equal(&got.remote, &sa->remote) || !endpoint_equal(&got.local, &sa->local))
 		sim_fail(s, "the data plane has SA %08x at other addresses", id.spi);
+	else if (got.udp_encap != (sa->peer_nat || sa->our_nat))
+		sim_fail(s, "the data plane has SA %08x %s UDP", id.spi, got.udp_encap ? "in" : "without");
 	else if (got.esn != (c->esn.id == ESN_YES))
 		sim_fail(s, "the data plane has SA %08x with other sequence numbers", id.spi);
 	else
@@ -130,7 +132,9 @@ static bool sa_agrees(struct sim *s, const struct ike_sa *sa, size_t *children, 
 		 memcmp(sa->keys.block.p, theirs->keys.block.p, sa->keys.block.n) != 0 ||
 		 sa->initiator == theirs->initiator)
 		sim_fail(s, "the keys of IKE SA #%u differ", sa->id);
-	else if (sa->window.recv_next != theirs->send_next || sa->window.send_next != theirs->recv_next)
+	else if (sa->window.recv_next > theirs->send_next || sa->window.send_next != theirs->recv_next ||
+		 /* A node that took over does not know of liveness that the one before it answered. */
+		 (sa->window.recv_next < theirs->send_next && !sa->adopted))
 		sim_fail(s, "the message IDs of IKE SA #%u differ", sa->id);
 	for (const struct child_sa *k = sa->children; k && !s->failure[0]; k = k->next, n++)
 		if (!child_agrees(s, sa, k, theirs))
@@ -221,6 +225,8 @@ bool sim_leaves_nothing(struct sim *s)
 
 void sim_dump(struct sim *s)
 {
+	struct ike_stat stats[128];
+	size_t n;
 	static const char *const states[] = { "opening", "up", "candidate", "rekeyed", "deleting", "dead" };
 	const struct ike_sa *sa;
 	uint32_t after = 0;
@@ -234,6 +240,10 @@ void sim_dump(struct sim *s)
 				c->reqid, child_state_name(c->state), c->out_installed ? "" : " (inbound only)",
 				c->rekeyed_by_peer ? " (rekeyed by the peer)" : "");
 	}
+	n = ike_stats(s->gate.active.ike, stats, ARRAY_LEN(stats));
+	for (size_t i = 0; i < n && i < ARRAY_LEN(stats); i++)
+		if (stats[i].value > 0)
+			fprintf(stderr, "%s %llu\n", stats[i].name, (unsigned long long)stats[i].value);
 	for (size_t i = 0; i < s->client_count; i++) {
 		const struct ini *ini = s->clients[i].ini;
 

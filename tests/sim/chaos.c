@@ -51,7 +51,7 @@ void chaos_act(struct sim *s, unsigned acts)
 	unsigned act;
 
 	do
-		act = 1u << draw(s, 7);
+		act = 1u << draw(s, 8);
 	while (!(act & acts));
 	if (!ini_up(c->ini)) {
 		if (c->ini->failed || !c->ini->sas)
@@ -87,6 +87,10 @@ void chaos_act(struct sim *s, unsigned acts)
 	case ACT_REBIND:
 		if (c->nat)
 			c->nat->shift = (uint16_t)(c->nat->shift + 1 + draw(s, 300));
+		break;
+	case ACT_ROAM:
+		if (c->cfg.mobike)
+			sim_roam(s, c, draw(s, 2));
 		break;
 	default:
 		break;

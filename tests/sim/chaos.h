@@ -12,7 +12,8 @@ enum chaos_acts {
 	ACT_NEW_CHILD = 1 << 4,
 	ACT_RECONNECT = 1 << 5, /* leave or crash, and come again */
 	ACT_REBIND = 1 << 6,	/* of the NAT */
-	ACT_ALL = (1 << 7) - 1,
+	ACT_ROAM = 1 << 7,	/* of clients with MOBIKE: another address, behind a NAT or not */
+	ACT_ALL = (1 << 8) - 1,
 };
 
 /* One of `acts`, to a random client. */

@@ -162,6 +162,29 @@ struct sim_client *sim_client_add(struct sim *s, bool behind_nat)
 	return c;
 }
 
+void sim_roam(struct sim *s, struct sim_client *c, bool behind_nat)
+{
+	unsigned n = (unsigned)(c - s->clients) + 1, at = ++c->roamed % 200;
+	struct endpoint local = { .port = c->ini->local.port };
+	struct addr outside;
+	char text[ADDR_TEXT];
+
+	snprintf(text, sizeof(text), behind_nat ? "192.168.%u.%u" : "198.18.%u.%u", n, at + 3);
+	ck_assert(addr_parse(text, &c->addr));
+	snprintf(text, sizeof(text), "198.19.%u.%u", n, at + 3);
+	ck_assert(addr_parse(text, &outside));
+	/* Its NAT goes along: a network has room for so many only. */
+	if (behind_nat && !c->nat)
+		c->nat = net_nat_add(&s->net, &c->addr, &outside, (uint16_t)(1000 * n));
+	if (c->nat) {
+		c->nat->inside = c->addr;
+		c->nat->outside = behind_nat ? outside : c->addr;
+		c->nat->shift = behind_nat ? (uint16_t)(1000 * n + at) : 0;
+	}
+	local.addr = c->addr;
+	(void)ini_update(c->ini, &local);
+}
+
 /* ---- time ---- */
 
 static void client_flush(struct sim *s, struct sim_client *c)

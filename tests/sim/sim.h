@@ -22,6 +22,7 @@ struct sim_client {
 	struct net_nat *nat; /* borrowed; NULL: none */
 	char id[48];
 	bool gone; /* expected to be down */
+	unsigned roamed;
 };
 
 struct sim_clock {
@@ -66,6 +67,9 @@ struct sim_client *sim_client_add(struct sim *s, bool behind_nat);
 void sim_offer(struct sim *s, const char *ike, const char *esp);
 /* Only with another algorithm, key, selectors ... than the defaults: change c->cfg before. */
 void sim_connect(struct sim *s, struct sim_client *c);
+
+/* The client leaves for another address, behind a NAT of its own or not, and tells of it if it is up (MOBIKE). */
+void sim_roam(struct sim *s, struct sim_client *c, bool behind_nat);
 
 /* To the next event, but not beyond `until`; false: there is none. */
 bool sim_step(struct sim *s, mtime until);
