@@ -127,6 +127,7 @@ struct ha_window {
 	uint64_t top;
 	uint32_t looked; /* as in a ceiling */
 	uint64_t since;	 /* turn in which it was installed */
+	uint64_t burst;	 /* standby: packets between two reports, lately at most */
 	bool known;	 /* owner: the standby has had it in this stream */
 	UT_hash_handle hh;
 };
@@ -381,6 +382,7 @@ void ha_windows_note(struct ha *ha, uint32_t spi, bool added); /* in the plane, 
 void ha_windows_clear(struct ha *ha);
 void ha_windows_restart(struct ha *ha);
 void ha_windows_report(struct ha *ha);
+void ha_windows_strict(struct ha *ha); /* before a promotion: what came since the last report is not taken again */
 MUST_USE enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields);
 
 /* ---- role.c: the changes; judge.c: when; handover.c: planned ones ---- */

@@ -127,6 +127,7 @@ void ha_promote_now(struct ha *ha, const char *why)
 		return;
 	}
 	r->step = STEP_NONE;
+	ha_windows_strict(ha);
 	r->term = r->owned = r->heard = r->reserve;
 	r->above = 0;
 	r->marked = false;

@@ -1,6 +1,10 @@
 /*
  * Inbound numbers (DESIGN.md §4): the owner reports how far each window has come, the standby's follow. A report that
- * is lost with the link is made good by the next: what came since the last one could be replayed once.
+ * is lost with the link is made good by the next. What came in since the last one is not known to the standby:
+ * - `lossless`: its window stands at the report. What came since could be replayed once after a takeover.
+ * - `strict`: its window stands above by twice what lately came between two reports, and a little; so much that is
+ * fresh may be lost. Nothing is taken twice unless an SA's rate has more than doubled within one report. The windows
+ * stand there beforehand: a takeover costs no more by it.
  */
 #include <stdlib.h>
 
@@ -8,7 +12,7 @@
 
 #define REPORT_US MILLISECONDS(50)
 
-enum { DUMP_EACH = 256, DUMPS = 32, BATCH = 64, ENTRY = 12 };
+enum { DUMP_EACH = 256, DUMPS = 32, BATCH = 64, ENTRY = 12, STRICT_LEAST = 16, STRICT_TIMES = 2, DECAY_SHIFT = 3 };
 
 struct ha_window *ha_window_find(const struct ha *ha, uint32_t spi)
 {
@@ -159,6 +163,55 @@ static void flush(struct ha *ha, const struct dp_op *ops, size_t n)
 		ha_link_break(ha, "out of memory");
 }
 
+/* Where its window should stand. */
+static uint64_t stand(const struct ha *ha, const struct ha_window *w)
+{
+	return ha->cfg.strict ? w->top + STRICT_TIMES * w->burst + STRICT_LEAST : w->top;
+}
+
+static void follow(struct ha_window *w, uint64_t top)
+{
+	uint64_t came = w->known ? top - w->top : 0;
+
+	w->burst -= w->burst >> DECAY_SHIFT;
+	w->burst = came > w->burst ? came : w->burst;
+	w->known = true;
+	w->top = top;
+}
+
+static void move(struct dp_op *op, const struct ha_window *w, uint64_t position)
+{
+	*op = (struct dp_op){ .kind = DP_SA_WINDOW };
+	op->id = (struct dp_sa_id){ .dir = DP_IN, .spi = w->spi };
+	op->position = position;
+}
+
+/* The other node was heard for longer than it reported: it has gone on meanwhile. */
+void ha_windows_strict(struct ha *ha)
+{
+	const struct ha_roles *r = &ha->roles;
+	int64_t every = ha->cfg.report_us > 0 ? ha->cfg.report_us : REPORT_US, silent = 0;
+	struct ha_window *w, *tmp;
+	struct dp_op ops[BATCH];
+	size_t n = 0;
+
+	for (size_t i = 0; i < WATCH_PATHS; i++)
+		if (r->view.paths[i].used && mtime_since(ha->ceil.reported, r->view.paths[i].heard) > silent)
+			silent = mtime_since(ha->ceil.reported, r->view.paths[i].heard);
+	if (!ha->cfg.strict || silent < 2 * every)
+		return;
+	HASH_ITER (hh, ha->ceil.windows, w, tmp) {
+		if (w->burst == 0)
+			continue;
+		move(&ops[n++], w, stand(ha, w) + w->burst * (uint64_t)(silent / every));
+		if (n == BATCH) {
+			flush(ha, ops, n);
+			n = 0;
+		}
+	}
+	flush(ha, ops, n);
+}
+
 enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields)
 {
 	struct reader r = rd_of(fields), v;
@@ -180,10 +233,8 @@ enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields)
 				return GW_EMALFORMED;
 			if (!w || top <= w->top)
 				continue;
-			w->top = top;
-			ops[n] = (struct dp_op){ .kind = DP_SA_WINDOW };
-			ops[n].id = (struct dp_sa_id){ .dir = DP_IN, .spi = spi };
-			ops[n++].position = top;
+			follow(w, top);
+			move(&ops[n++], w, stand(ha, w));
 			if (n == BATCH) {
 				flush(ha, ops, n);
 				n = 0;
@@ -191,5 +242,6 @@ enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields)
 		}
 	}
 	flush(ha, ops, n);
+	ha->ceil.reported = ha_now(ha);
 	return r.bad ? GW_EMALFORMED : GW_OK;
 }

@@ -215,7 +215,8 @@ void duo_start(struct duo *d, struct duo_node *n)
 				 .priority = 100 - number_of(d, n),
 				 .start_hold_us = MILLISECONDS(300),
 				 .digest_us = SECONDS(2),
-				 .block_min = d->block };
+				 .block_min = d->block,
+				 .strict = d->strict };
 
 	n->env = d->sim->env;
 	n->env.node = (struct node_id){ (uint8_t)number_of(d, n), (uint32_t)++d->lives };

@@ -66,6 +66,7 @@ struct duo {
 	struct witness witness;
 	struct duo_used *used; /* owned */
 	bool forgetful;	       /* what an active node wants on disk never gets there */
+	bool strict;	       /* replay: strict */
 	bool split;	       /* two owners are expected */
 };
 
