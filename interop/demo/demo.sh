@@ -23,6 +23,8 @@ GATEWAY_BUILD=${GATEWAY_BUILD:-$TOP/build/release}
 OUT=$TOP/build/demo
 DATAPLANE=${DATAPLANE:-userspace}
 GATEWAY_PLANE=$DATAPLANE
+# A machine that is busy with other things is not what is shown.
+RIG_NICE=-20
 LIMIT=40 ROW_MS=500 RATE=3M PING=0.01
 if [[ $DATAPLANE == kernel ]]; then
 	# The guest is slower, has one processor, and clocks that tick each 10 ms.

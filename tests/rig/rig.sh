@@ -129,12 +129,13 @@ on() {
 	nsenter --net="/run/netns/$ns" "$@"
 }
 
-# rig_start NAME NAMESPACE COMMAND...: in the background; output in $RIG/log/NAME.
+# rig_start NAME NAMESPACE COMMAND...: in the background; output in $RIG/log/NAME. RIG_NICE: its priority over what else
+# the machine does, where that is not to be measured.
 rig_start() {
 	local name=$1 ns=$RIG_ID-$2
 	shift 2
 	# A session of its own: Ctrl-C ends the run, and the run ends its processes, in order.
-	setsid nsenter --net="/run/netns/$ns" "$@" >>"$RIG/log/$name" 2>&1 </dev/null &
+	setsid ${RIG_NICE:+nice -n "$RIG_NICE"} nsenter --net="/run/netns/$ns" "$@" >>"$RIG/log/$name" 2>&1 </dev/null &
 	printf '%s\n' "$!" >"$RIG/pid/$name"
 }
 
