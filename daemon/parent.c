@@ -1,11 +1,13 @@
 #include "daemon/parent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,6 +20,7 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 	STEADY_S = 10, /* a daemon that ran for so long starts again at once */
 	TELLS = 3,
+	LINK_FD = 1000, /* above all others of the daemon, or most */
 	EXIT_KILLED = 1,
 };
 
@@ -124,6 +127,24 @@ static int child_main(struct parent *p, int fd, pid_t parent)
 	return p->opt->daemon(p->opt->arg, &link);
 }
 
+/*
+ * The kernel closes what a dying process had open from the highest number down, and waits for a TUN device or a packet
+ * socket for tens of milliseconds. So the end of the link that tells of the death is the highest.
+ */
+static int highest(int fd)
+{
+	struct rlimit limit;
+	int high;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 2)
+		return fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, limit.rlim_cur > LINK_FD ? LINK_FD : (int)limit.rlim_cur - 1);
+	if (high < 0)
+		return fd;
+	(void)close(fd);
+	return high;
+}
+
 static bool start(struct parent *p)
 {
 	pid_t self = getpid();
@@ -139,7 +160,7 @@ static bool start(struct parent *p)
 	p->child = fork();
 	if (p->child == 0) {
 		(void)close(pair[0]);
-		exit(child_main(p, pair[1], self));
+		exit(child_main(p, highest(pair[1]), self));
 	}
 	(void)close(pair[1]);
 	p->link = pair[0];
@@ -154,7 +175,8 @@ static bool start(struct parent *p)
 	return false;
 }
 
-static void on_brief(struct parent *p)
+/* False: the daemon has closed its end. */
+static bool on_link(struct parent *p)
 {
 	struct parent_brief *b = malloc(sizeof(*b));
 	ssize_t n = b ? recv(p->link, b, sizeof(*b), MSG_DONTWAIT) : -1;
@@ -167,6 +189,7 @@ static void on_brief(struct parent *p)
 	if (b)
 		secret_wipe(b, sizeof(*b));
 	free(b);
+	return n != 0;
 }
 
 static void on_signal(struct parent *p)
@@ -201,10 +224,8 @@ static int watch(struct parent *p)
 		int64_t ms = p->briefed && p->brief->stall_us > 0 ? p->brief->stall_us / 4000 + 1 : -1;
 
 		(void)poll(f, ARRAY_LEN(f), ms < 0 ? -1 : (int)ms);
-		if (f[2].revents & POLLIN)
-			on_brief(p);
-		else if (f[2].revents & POLLHUP && !(f[0].revents & POLLIN)) {
-			/* All its descriptors go before the process does: milliseconds earlier, when it is large. */
+		if (f[2].revents && !on_link(p)) {
+			/* Its descriptors go before the process does: what the network has to wait for takes long. */
 			(void)close(p->link);
 			p->link = -1;
 			if (!p->stopping)
