@@ -1,5 +1,6 @@
 #include "daemon/glue.h"
 
+#include "daemon/fault.h"
 #include "daemon/gateway.h"
 #include "daemon/ha_node.h"
 #include "daemon/listen.h"
@@ -82,6 +83,18 @@ static bool take_datagram(struct gateway *g, struct ike_output *out)
 	return g->ha ? ha_take_datagram(g->ha->ha, out) : ike_take_datagram(g->ike, out);
 }
 
+static void send_datagram(struct gateway *g, const struct ike_output *out)
+{
+	bool state = g->ha && out->effect == IKE_EFFECT_STATE;
+	uint8_t exchange = glue_exchange(out->datagram.data);
+
+	if (state && fault_at(FAULT_ACKNOWLEDGED, exchange))
+		return;
+	listen_send(g, &out->datagram);
+	if (state)
+		(void)fault_at(FAULT_SENT, exchange);
+}
+
 /* DELETEs to everybody are more than fits into a turn, and into a socket's buffer. */
 static void send_datagrams(struct gateway *g)
 {
@@ -89,7 +102,7 @@ static void send_datagrams(struct gateway *g)
 	int n = 0;
 
 	while (take_datagram(g, &out)) {
-		listen_send(g, &out.datagram);
+		send_datagram(g, &out);
 		if (++n >= LEAST && loop_turn_over(g->loop)) {
 			loop_again(g->loop);
 			return;

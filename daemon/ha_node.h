@@ -32,6 +32,7 @@ struct ha_node {
 	size_t path_count;
 	int64_t detection_us;
 
+	bool applied;	   /* something of the other node's, in this turn */
 	bool look;	   /* heartbeats know something new */
 	bool claimed;	   /* the addresses are, or should be, here */
 	enum dp_gate gate; /* of the data plane */

@@ -5,6 +5,7 @@
 
 #include "daemon/gateway.h"
 #include "daemon/glue.h"
+#include "daemon/ha_node.h"
 
 enum { LEASES_FORMAT = 1, POOL_NAME_MAX = 255, LEASE_FIXED = 1 + 1 + 16 + 8 + 1 + 2 };
 
@@ -146,6 +147,7 @@ static void apply(void *arg, struct ha_change *changes, size_t n)
 			refuse(&changes[i], ike[at - 1].result, ike[at - 1].text);
 	}
 	free(ike);
+	g->ha->applied = true;
 }
 
 static size_t dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t max)

@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/fault.h"
 #include "daemon/gateway.h"
+#include "daemon/glue.h"
 #include "daemon/ha_node.h"
 
 #define LEASE_PAUSE_US MILLISECONDS(20)
@@ -41,14 +43,17 @@ static void submit(struct ha_node *h, const struct ha_event *ev)
 
 static void claim(struct ha_node *h)
 {
+	(void)fault_at(FAULT_PROMOTED, 0);
 	h->takeover.asked = now_of(h);
 	vips_claim(h->vips);
 	h->takeover.claimed = now_of(h);
 	h->claimed = true;
+	(void)fault_at(FAULT_CLAIMED, 0);
 }
 
 static void release(struct ha_node *h)
 {
+	(void)fault_at(FAULT_RELEASE, 0);
 	vips_release(h->vips);
 	h->claimed = false;
 }
@@ -120,6 +125,7 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		submit(h, ev);
 		break;
 	case HA_EV_PERSIST:
+		(void)fault_at(FAULT_PERSIST, 0);
 		terms_write(h->terms, &ev->durable);
 		break;
 	case HA_EV_CLAIM:
@@ -136,6 +142,7 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		break;
 	case HA_EV_INBOUND:
 		set_gate(h, DP_INBOUND_ONLY);
+		(void)fault_at(FAULT_HANDING, 0);
 		break;
 	case HA_EV_FENCE:
 		ha_fenced(h->ha, false, "no program runs yet");
@@ -323,14 +330,41 @@ static void leave(struct ha_node *h)
 	ha_node_say(h);
 }
 
+/* Points of test builds about a record: `exchange` is that of the message that waits for it. */
+static void link_faults(struct ha_node *h, uint8_t exchange, bool written)
+{
+	struct ha_status st = { 0 };
+
+	if (exchange)
+		(void)fault_at(written ? FAULT_REPLICATED : FAULT_BEFORE_REPLICATE, exchange);
+	if (!written && h->applied)
+		(void)fault_at(FAULT_APPLIED, 0);
+	if (!fault_wanted(FAULT_RESYNC_SENDING) && !fault_wanted(FAULT_RESYNC_TAKING))
+		return;
+	ha_look(h->ha, &st);
+	if (st.sync != HA_SYNC_CATCHING)
+		return;
+	if (written && st.role == HA_ACTIVE)
+		(void)fault_at(FAULT_RESYNC_SENDING, 0);
+	else if (!written && st.role == HA_STANDBY && h->applied)
+		(void)fault_at(FAULT_RESYNC_TAKING, 0);
+}
+
 void ha_node_end(struct ha_node *h)
 {
 	struct ike_output out;
+	uint8_t exchange = 0;
 
 	(void)ha_end_turn(h->ha);
-	while (ike_take_datagram(h->g->ike, &out))
+	while (ike_take_datagram(h->g->ike, &out)) {
+		if (out.effect == IKE_EFFECT_STATE)
+			exchange = glue_exchange(out.datagram.data);
 		ha_send(h->ha, &out);
+	}
+	link_faults(h, exchange, false);
 	write_link(h);
+	link_faults(h, exchange, true);
+	h->applied = false;
 	ha_node_say(h);
 	/* Who has handed over stays until the neighbours have moved. */
 	if (h->leaving && !h->left && ha_role_of(h->ha) == HA_STANDBY && !h->claimed)

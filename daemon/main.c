@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "config/load.h"
+#include "daemon/fault.h"
 #include "daemon/gateway.h"
 #include "daemon/parent.h"
 #include "daemon/privileges.h"
@@ -24,6 +25,7 @@ static void usage(FILE *f)
 	      "\n"
 	      "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
 	      "      --check-config  check it, say everything that is wrong, and exit\n"
+	      "      --list-faults   name the fault points of a test build\n"
 	      "  -V, --version       print the version and exit\n"
 	      "  -h, --help          print this and exit\n"
 	      "\n"
@@ -114,10 +116,11 @@ static int run(char *file)
 
 int main(int argc, char **argv)
 {
-	enum { OPT_CHECK = 256 };
+	enum { OPT_CHECK = 256, OPT_FAULTS };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check-config", no_argument, NULL, OPT_CHECK },
+		{ "list-faults", no_argument, NULL, OPT_FAULTS },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -134,6 +137,8 @@ int main(int argc, char **argv)
 		case OPT_CHECK:
 			check = true;
 			break;
+		case OPT_FAULTS:
+			return fault_list(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
 		case 'V':
 			puts("gatewayd " GW_VERSION);
 			return EXIT_SUCCESS;
@@ -154,6 +159,8 @@ int main(int argc, char **argv)
 	}
 	if (check)
 		return check_config(file);
+	if (!fault_init())
+		return EXIT_USAGE;
 	tune_malloc();
 	(void)signal(SIGPIPE, SIG_IGN);
 	return run(file);

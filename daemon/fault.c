@@ -1,0 +1,187 @@
+#include "daemon/fault.h"
+
+#include "core/bytes.h"
+
+static const char *const place_names[FAULT_PLACES] = {
+	[FAULT_BEFORE_REPLICATE] = "before-replicate",
+	[FAULT_REPLICATED] = "replicated",
+	[FAULT_ACKNOWLEDGED] = "acknowledged",
+	[FAULT_SENT] = "sent",
+	[FAULT_PROMOTED] = "promoted",
+	[FAULT_CLAIMED] = "claimed",
+	[FAULT_PERSIST] = "persist",
+	[FAULT_HANDING] = "handing",
+	[FAULT_RELEASE] = "release",
+	[FAULT_APPLIED] = "applied",
+	[FAULT_RESYNC_SENDING] = "resync-sending",
+	[FAULT_RESYNC_TAKING] = "resync-taking",
+};
+
+/* RFC 7296 3.1 */
+static const struct {
+	uint8_t number;
+	const char *name;
+} exchanges[] = { { 34, "IKE_SA_INIT" }, { 35, "IKE_AUTH" }, { 36, "CREATE_CHILD_SA" }, { 37, "INFORMATIONAL" } };
+
+#ifdef GW_FAULTS
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FAULTS_MAX = 16, DELAY_MS = 300 };
+
+enum action { ACTION_KILL, ACTION_STOP, ACTION_DROP, ACTION_DELAY };
+
+static const char *const action_names[] = { "kill", "stop", "drop", "delay" };
+
+struct armed {
+	enum fault_place place;
+	uint8_t exchange; /* 0: any */
+	unsigned long count, delay_ms;
+	enum action action;
+	_Atomic unsigned long reached;
+};
+
+/* The process's own, as its environment is. Shared with children: written by all that are forked later. */
+static struct faults {
+	unsigned n;
+	struct armed armed[FAULTS_MAX];
+} * faults;
+
+static bool parse_name(char *name, struct armed *a)
+{
+	char *slash = strchr(name, '/');
+	bool found = false;
+
+	if (slash)
+		*slash++ = 0;
+	for (unsigned i = 0; i < FAULT_PLACES && !found; i++)
+		if (strcmp(place_names[i], name) == 0) {
+			a->place = (enum fault_place)i;
+			found = true;
+		}
+	if (!found || !slash)
+		return found;
+	for (size_t i = 0; i < ARRAY_LEN(exchanges); i++)
+		if (strcmp(exchanges[i].name, slash) == 0)
+			a->exchange = exchanges[i].number;
+	return a->exchange != 0 && a->place < FAULT_BY_EXCHANGE;
+}
+
+static bool parse_action(char *word, struct armed *a)
+{
+	char *value = strchr(word, '=');
+
+	a->delay_ms = DELAY_MS;
+	if (value) {
+		*value++ = 0;
+		a->delay_ms = strtoul(value, NULL, 10);
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(action_names); i++)
+		if (strcmp(action_names[i], word) == 0) {
+			a->action = (enum action)i;
+			return a->delay_ms > 0 && (!value || a->action == ACTION_DELAY);
+		}
+	return false;
+}
+
+static bool parse_one(char *text, struct armed *a)
+{
+	char *count = strchr(text, ':'), *action = count ? strchr(count + 1, ':') : NULL, *end;
+
+	if (!action)
+		return false;
+	*count++ = *action++ = 0;
+	a->count = strtoul(count, &end, 10);
+	return *count && !*end && a->count > 0 && parse_name(text, a) && parse_action(action, a);
+}
+
+bool fault_init(void)
+{
+	const char *from = getenv("GATEWAY_FAULT");
+	char text[1024], *rest = text, *one;
+
+	if (!from || !*from)
+		return true;
+	faults = mmap(NULL, sizeof(*faults), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (faults == MAP_FAILED || snprintf(text, sizeof(text), "%s", from) >= (int)sizeof(text)) {
+		faults = NULL;
+		return false;
+	}
+	while ((one = strsep(&rest, ",")) != NULL)
+		if (faults->n == FAULTS_MAX || !parse_one(one, &faults->armed[faults->n++])) {
+			fprintf(stderr, "gatewayd: GATEWAY_FAULT: `%s` is not understood; see --list-faults\n", from);
+			return false;
+		}
+	return true;
+}
+
+static bool fire(const struct armed *a, uint8_t exchange)
+{
+	const struct timespec pause = { (time_t)(a->delay_ms / 1000), (long)(a->delay_ms % 1000) * 1000000 };
+
+	fprintf(stderr, "fault: %s", place_names[a->place]);
+	for (size_t i = 0; i < ARRAY_LEN(exchanges); i++)
+		if (exchanges[i].number == exchange)
+			fprintf(stderr, "/%s", exchanges[i].name);
+	fprintf(stderr, ": %s\n", action_names[a->action]);
+	switch (a->action) {
+	case ACTION_KILL:
+		(void)raise(SIGKILL);
+		break;
+	case ACTION_STOP:
+		(void)raise(SIGSTOP);
+		break;
+	case ACTION_DELAY:
+		(void)nanosleep(&pause, NULL);
+		break;
+	case ACTION_DROP:
+		break;
+	}
+	return a->action == ACTION_DROP;
+}
+
+bool fault_at(enum fault_place place, uint8_t exchange)
+{
+	bool drop = false;
+
+	for (unsigned i = 0; faults && i < faults->n; i++) {
+		struct armed *a = &faults->armed[i];
+
+		if (a->place == place && (a->exchange == 0 || a->exchange == exchange) &&
+		    atomic_fetch_add(&a->reached, 1) + 1 == a->count)
+			drop |= fire(a, exchange);
+	}
+	return drop;
+}
+
+bool fault_wanted(enum fault_place place)
+{
+	for (unsigned i = 0; faults && i < faults->n; i++)
+		if (faults->armed[i].place == place && faults->armed[i].reached < faults->armed[i].count)
+			return true;
+	return false;
+}
+
+#endif
+
+bool fault_list(FILE *out)
+{
+#ifdef GW_FAULTS
+	for (unsigned i = 0; i < FAULT_PLACES; i++)
+		if (i >= FAULT_BY_EXCHANGE)
+			fprintf(out, "%s\n", place_names[i]);
+		else
+			for (size_t k = 0; k < ARRAY_LEN(exchanges); k++)
+				fprintf(out, "%s/%s\n", place_names[i], exchanges[k].name);
+	return true;
+#else
+	(void)place_names;
+	(void)exchanges;
+	fputs("this build has no fault points (GW_FAULTS)\n", out);
+	return false;
+#endif
+}
