@@ -193,6 +193,10 @@ static bool pool_used(const struct settings *s, const struct pool_cfg *pool)
 		for (size_t j = 0; j < s->conns[i].pool_count; j++)
 			if (s->conns[i].pools[j] == pool)
 				return true;
+	for (size_t i = 0; i < s->group_count; i++)
+		for (size_t j = 0; j < s->groups[i].pool_count; j++)
+			if (s->groups[i].pools[j] == pool)
+				return true;
 	return false;
 }
 
@@ -272,5 +276,6 @@ void check_settings(struct load *l, const struct yaml_node *root)
 	check_ike(l, root);
 	check_pools(l, root);
 	check_users(l, root);
+	check_access(l, root);
 	check_conns(l, root);
 }

@@ -28,7 +28,7 @@ static bool equal_text(const void *a, const void *b)
 	return texts_equal(text_at(a), text_at(b));
 }
 
-/* Pools are other objects in other settings: the name is what is meant. */
+/* Pools and groups are other objects in other settings: the name is what is meant. */
 static bool equal_pool(const void *a, const void *b)
 {
 	const struct pool_cfg *pa, *pb;
@@ -36,6 +36,15 @@ static bool equal_pool(const void *a, const void *b)
 	memcpy(&pa, a, sizeof(pa));
 	memcpy(&pb, b, sizeof(pb));
 	return pa == pb || (pa && pb && texts_equal(pa->name, pb->name));
+}
+
+static bool equal_group(const void *a, const void *b)
+{
+	const struct group_cfg *ga, *gb;
+
+	memcpy(&ga, a, sizeof(ga));
+	memcpy(&gb, b, sizeof(gb));
+	return ga == gb || (ga && gb && texts_equal(ga->name, gb->name));
 }
 
 static bool equal_selector(const void *a, const void *b)
@@ -73,6 +82,8 @@ static value_equal *equal_of(enum schema_type t)
 		[SCHEMA_NAME] = equal_text,
 		[SCHEMA_PATH] = equal_text,
 		[SCHEMA_POOL] = equal_pool,
+		[SCHEMA_GROUP] = equal_group,
+		[SCHEMA_DOMAIN] = equal_text,
 		[SCHEMA_SELECTOR] = equal_selector,
 		[SCHEMA_LOCAL_ID] = equal_id,
 		[SCHEMA_REMOTE_ID] = equal_id,

@@ -45,7 +45,38 @@ static void conn_clear(struct conn_cfg *c)
 	free(c->eap_ids);
 	free(c->proposals);
 	free(c->pools);
+	free(c->groups);
 	free(c->children);
+}
+
+static void pool_clear(struct pool_cfg *p)
+{
+	for (size_t i = 0; i < p->domain_count; i++)
+		free(p->domains[i]);
+	free(p->name);
+	free(p->dns);
+	free(p->domains);
+	free(p->nbns);
+	free(p->subnets);
+	free(p->reserved);
+}
+
+static void group_clear(struct group_cfg *g)
+{
+	for (size_t i = 0; i < g->member_count; i++)
+		ident_clear(&g->members[i]);
+	free(g->name);
+	free(g->members);
+	free(g->pools);
+	free(g->local);
+}
+
+static void user_clear(struct user_cfg *u)
+{
+	free(u->name);
+	secret_clear(&u->password);
+	secret_clear(&u->nt_hash);
+	free(u->addresses);
 }
 
 static void ha_clear(struct ha_cfg *ha)
@@ -82,16 +113,14 @@ void settings_unref(struct settings *s)
 		return;
 	for (size_t i = 0; i < s->conn_count; i++)
 		conn_clear(&s->conns[i]);
-	for (size_t i = 0; i < s->pool_count; i++) {
-		free(s->pools[i].name);
-		free(s->pools[i].dns);
-	}
-	for (size_t i = 0; i < s->user_count; i++) {
-		free(s->users[i].name);
-		secret_clear(&s->users[i].password);
-		secret_clear(&s->users[i].nt_hash);
-	}
+	for (size_t i = 0; i < s->pool_count; i++)
+		pool_clear(&s->pools[i]);
+	for (size_t i = 0; i < s->group_count; i++)
+		group_clear(&s->groups[i]);
+	for (size_t i = 0; i < s->user_count; i++)
+		user_clear(&s->users[i]);
 	ha_clear(&s->ha);
+	free(s->groups);
 	free(s->users);
 	free(s->user_slots);
 	free(s->conns);
@@ -146,5 +175,13 @@ const struct pool_cfg *settings_pool(const struct settings *s, const char *name)
 	for (size_t i = 0; i < s->pool_count; i++)
 		if (strcmp(s->pools[i].name, name) == 0)
 			return &s->pools[i];
+	return NULL;
+}
+
+const struct group_cfg *settings_group(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->group_count; i++)
+		if (strcmp(s->groups[i].name, name) == 0)
+			return &s->groups[i];
 	return NULL;
 }

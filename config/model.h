@@ -37,13 +37,36 @@ struct id_cfg {
 	bool pattern;
 };
 
+enum pool_netmask { NETMASK_POOL, NETMASK_HOST, NETMASK_NONE };
+
 struct pool_cfg {
 	char *name;
 	struct range addresses; /* without what is excluded below; IPv4 or IPv6 */
 	uint8_t prefix_len;     /* of the pool's network, for netmask and INTERNAL_IP6_ADDRESS */
 	struct addr *dns;
 	size_t dns_count;
+	char **domains; /* that the name servers know (RFC 8598) */
+	size_t domain_count;
+	struct addr *nbns; /* IPv4 */
+	size_t nbns_count;
+	struct prefix *subnets; /* INTERNAL_IP4_SUBNET, INTERNAL_IP6_SUBNET */
+	size_t subnet_count;
+	enum pool_netmask netmask;
 	int64_t lease_time_us; /* how long an identity's address is kept for it after it left */
+	struct addr *reserved; /* in order: addresses of users, in this pool and given to nobody else */
+	size_t reserved_count;
+};
+
+/* Users that are given other things than the rest of their connection. */
+struct group_cfg {
+	char *name;
+	struct id_cfg *members; /* who is in it besides the users that say so; none: nobody */
+	size_t member_count;
+	const struct pool_cfg **pools; /* instead of those of the connection; none: those */
+	size_t pool_count;
+	struct selector *local; /* instead of that of the children; none: that */
+	size_t local_count;
+	uint32_t sessions; /* IKE SAs at a time; 0: as many as like */
 };
 
 /* Somebody who authenticates by name and password (EAP). Found by settings_user() of config/users.h. */
@@ -51,6 +74,9 @@ struct user_cfg {
 	char *name;		/* UTF-8, as the client tells it */
 	struct secret password; /* empty once loaded: what is needed of it is its hash */
 	struct secret nt_hash;	/* 16 octets; empty: no password, so none is right */
+	struct addr *addresses; /* inner ones that it always gets, at most one of each family */
+	size_t address_count;
+	const struct group_cfg *group; /* NULL: by the groups' members */
 };
 
 /* Whether CHILD SAs that are rekeyed or added have a key exchange of their own (perfect forward secrecy). */
@@ -132,6 +158,8 @@ struct conn_cfg {
 	size_t proposal_count;
 	const struct pool_cfg **pools; /* in order; at most one address of each family is given */
 	size_t pool_count;
+	const struct group_cfg **groups; /* only who is in one of them; none: anybody */
+	size_t group_count;
 	struct child_cfg *children;
 	size_t child_count;
 	int64_t rekey_us; /* of the IKE SA; 0: never by us */
@@ -254,6 +282,8 @@ struct settings {
 	struct ha_cfg ha;
 	struct pool_cfg *pools;
 	size_t pool_count;
+	struct group_cfg *groups;
+	size_t group_count;
 	struct user_cfg *users;
 	size_t user_count;
 	uint32_t *user_slots; /* hash table over users; see config/users.c */
@@ -269,6 +299,7 @@ void settings_unref(struct settings *s); /* wipes and frees at the last one; NUL
 /* By name; NULL: there is none. */
 const struct conn_cfg *settings_conn(const struct settings *s, const char *name);
 const struct pool_cfg *settings_pool(const struct settings *s, const char *name);
+const struct group_cfg *settings_group(const struct settings *s, const char *name);
 /* Of load.c, when all is read: makes the order that settings_conn() searches. GW_ENOMEM. */
 MUST_USE enum gw_err settings_index(struct settings *s);
 

@@ -54,6 +54,8 @@ const char *source_getenv(const struct config_sources *src, const char *name);
 void check_settings(struct load *l, const struct yaml_node *root);
 /* users.c: passwords become hashes, and names a hash table. */
 void check_users(struct load *l, const struct yaml_node *root);
+/* check_access.c: groups, and addresses of users. */
+void check_access(struct load *l, const struct yaml_node *root);
 /* check_ha.c: who is who in `ha:`, and its rules. */
 void check_ha(struct load *l, const struct yaml_node *root);
 

@@ -74,6 +74,13 @@ static const struct schema_word mode_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct schema_word netmask_words[] = {
+	{ "pool", NETMASK_POOL },
+	{ "host", NETMASK_HOST },
+	{ "none", NETMASK_NONE },
+	{ NULL, 0 },
+};
+
 static const struct schema_word rekey_by_words[] = {
 	{ "auto", REKEY_AUTO },
 	{ "always", REKEY_ALWAYS },
@@ -282,6 +289,34 @@ static const struct schema_key pool_keys[] = {
 	  .nothing = "none",
 	  .fallback_text = "none",
 	  .help = "Name servers that clients are told." },
+	{ .name = "domains",
+	  .type = SCHEMA_DOMAIN,
+	  LIST_AT(pool_cfg, domains, domain_count, SCHEMA_EMPTY_OK),
+	  .max = 64,
+	  .nothing = "none",
+	  .fallback_text = "none",
+	  .help = "Domains that the name servers in `dns` know, for clients that ask for them (RFC 8598): they resolve "
+		  "these, and maybe nothing else, through the tunnel." },
+	{ .name = "nbns",
+	  .type = SCHEMA_ADDRESS,
+	  LIST_AT(pool_cfg, nbns, nbns_count, SCHEMA_EMPTY_OK),
+	  .max = 8,
+	  .nothing = "none",
+	  .fallback_text = "none",
+	  .help = "NetBIOS name servers (WINS) that clients are told, IPv4." },
+	{ .name = "subnets",
+	  .type = SCHEMA_NETWORK,
+	  LIST_AT(pool_cfg, subnets, subnet_count, SCHEMA_EMPTY_OK),
+	  .max = 64,
+	  .nothing = "none",
+	  .fallback_text = "none",
+	  .help = "Networks that clients are told to send through the tunnel, of both families." },
+	{ .name = "netmask",
+	  .type = SCHEMA_WORD,
+	  AT(pool_cfg, netmask),
+	  .words = netmask_words,
+	  .fallback = "pool",
+	  .help = "Netmask that goes with an IPv4 address: the pool's, 255.255.255.255, or none." },
 	{ .name = "lease_time",
 	  .type = SCHEMA_DURATION,
 	  .flags = SCHEMA_ZERO_OK,
@@ -292,6 +327,40 @@ static const struct schema_key pool_keys[] = {
 	  .help = "How long an identity's address is kept for it after it left." },
 };
 static const struct schema pool_schema = { .size = sizeof(struct pool_cfg), KEYS(pool_keys) };
+
+static const struct schema_key group_keys[] = {
+	{ .name = "members",
+	  .type = SCHEMA_REMOTE_ID,
+	  LIST_AT(group_cfg, members, member_count, SCHEMA_EMPTY_OK),
+	  .max = 4096,
+	  .nothing = "none",
+	  .fallback_text = "none",
+	  .help = "Identities that are in it, besides users whose `group` it is; `*` stands for any run of "
+		  "characters. The first group that fits counts." },
+	{ .name = "pools",
+	  .type = SCHEMA_POOL,
+	  LIST_AT(group_cfg, pools, pool_count, SCHEMA_EMPTY_OK),
+	  .max = 64,
+	  .nothing = "none",
+	  .fallback_text = "those of the connection",
+	  .help = "Pools of its members in place of those of the connection." },
+	{ .name = "local",
+	  .type = SCHEMA_SELECTOR,
+	  LIST_AT(group_cfg, local, local_count, SCHEMA_EMPTY_OK),
+	  .max = 16,
+	  .nothing = "none",
+	  .fallback_text = "that of the connection's children",
+	  .help = "What its members may reach, in place of `local` of the children." },
+	{ .name = "sessions",
+	  .type = SCHEMA_U32,
+	  AT(group_cfg, sessions),
+	  .min = 1,
+	  .max = 10000000,
+	  .nothing = "unlimited",
+	  .fallback = "unlimited",
+	  .help = "IKE SAs of its members at a time; who comes then is refused." },
+};
+static const struct schema group_schema = { .size = sizeof(struct group_cfg), KEYS(group_keys) };
 
 static const struct schema_key user_keys[] = {
 	{ .name = "password",
@@ -305,6 +374,18 @@ static const struct schema_key user_keys[] = {
 	  .fallback_text = "that of `password`",
 	  .help = "NT hash of the password instead of it, 32 hex digits. Who has it can log in as well as with the "
 		  "password." },
+	{ .name = "address",
+	  .type = SCHEMA_ADDRESS,
+	  LIST_AT(user_cfg, addresses, address_count, SCHEMA_EMPTY_OK),
+	  .max = 2,
+	  .nothing = "any",
+	  .fallback_text = "any",
+	  .help = "Inner addresses that this user always gets, at most one of each family, and nobody else." },
+	{ .name = "group",
+	  .type = SCHEMA_GROUP,
+	  AT(user_cfg, group),
+	  .fallback_text = "the first group whose members fit",
+	  .help = "Group of the user." },
 };
 static const struct schema user_schema = { .size = sizeof(struct user_cfg), KEYS(user_keys) };
 
@@ -517,6 +598,13 @@ static const struct schema_key conn_keys[] = {
 	  .nothing = "none",
 	  .fallback_text = "none",
 	  .help = "Pools for clients that ask for an inner address, in order; one address of each family is given." },
+	{ .name = "groups",
+	  .type = SCHEMA_GROUP,
+	  LIST_AT(conn_cfg, groups, group_count, 0),
+	  .max = 64,
+	  .nothing = "any",
+	  .fallback_text = "any",
+	  .help = "Groups whose members may use this connection; any: everybody, in a group or not." },
 	{ .name = "rekey",
 	  .type = SCHEMA_DURATION,
 	  .flags = SCHEMA_ZERO_OK,
@@ -592,7 +680,7 @@ static const struct schema_key conn_keys[] = {
 };
 static const struct schema conn_schema = { .size = sizeof(struct conn_cfg), KEYS(conn_keys) };
 
-/* Pools stand before connections, which refer to them: keys are read in this order, whatever the file's is. */
+/* Pools and groups stand before those who refer to them: keys are read in this order, whatever the file's is. */
 static const struct schema_key root_keys[] = {
 	{ .name = "node",
 	  .type = SCHEMA_NAME,
@@ -674,6 +762,13 @@ static const struct schema_key root_keys[] = {
 	  .max = 1024,
 	  .sub = &pool_schema,
 	  .help = "Inner addresses for clients, by name." },
+	{ .name = "groups",
+	  .type = SCHEMA_NAMED,
+	  AT(settings, groups),
+	  .count_offset = offsetof(struct settings, group_count),
+	  .max = 1024,
+	  .sub = &group_schema,
+	  .help = "Users that are given other things than the rest of their connection, by name." },
 	{ .name = "users",
 	  .type = SCHEMA_NAMED,
 	  .flags = SCHEMA_ANY_NAMES,

@@ -26,6 +26,9 @@ enum schema_type {
 	SCHEMA_RANGE,
 	SCHEMA_POOL_RANGE,
 	SCHEMA_POOL, /* name of a pool that is defined */
+	SCHEMA_GROUP, /* name of a group that is defined */
+	SCHEMA_NETWORK,
+	SCHEMA_DOMAIN,
 	SCHEMA_SELECTOR,
 	SCHEMA_LOCAL_ID,
 	SCHEMA_REMOTE_ID,

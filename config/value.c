@@ -271,6 +271,7 @@ _Static_assert(sizeof(enum log_level) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum log_format) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum shutdown_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum dataplane_choice) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum pool_netmask) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum ha_election) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum pfs_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum child_mode) == sizeof(int), "enum is not an int");
@@ -484,6 +485,58 @@ static bool parse_pool(struct load *l, const struct schema_key *k, struct mark w
 	return false;
 }
 
+static bool parse_group(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			void *base)
+{
+	const struct settings *s = l->settings;
+	struct suggest near = { .word = text };
+	char hint[SUGGEST_TEXT];
+
+	(void)base;
+	for (size_t i = 0; i < s->group_count; i++) {
+		const struct group_cfg *group = &s->groups[i];
+
+		if (group->name && strcmp(group->name, text) == 0) {
+			memcpy(at, &group, sizeof(group));
+			return true;
+		}
+		if (group->name)
+			suggest_offer(&near, group->name);
+	}
+	report_error(l->report, where, "`%s`: there is no group " SHOWN "%s", k->name, text, suggest_hint(&near, hint));
+	return false;
+}
+
+static bool parse_network(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			  void *base)
+{
+	struct prefix p = { 0 };
+
+	(void)base;
+	if (!prefix_parse(text, &p))
+		return wrong_range(l, k, where, "a network (192.168.1.0/24)", text);
+	memcpy(at, &p, sizeof(p));
+	return true;
+}
+
+/* As it goes over the wire: presentation format, A-labels, no dot at the end (RFC 8598 4.1, RFC 1035 2.3.4). */
+static bool parse_domain(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			 void *base)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	size_t n = strlen(text);
+
+	(void)base;
+	if (n > 0 && text[n - 1] == '.')
+		n--;
+	for (size_t i = 0, label; i <= n; i += label + 1) {
+		label = strspn(text + i, allowed);
+		if (label == 0 || label > 63 || n > 253 || (i + label < n && text[i + label] != '.'))
+			return wrong(l, k, where, "a domain name (example.org; other letters as xn--...)", text);
+	}
+	return set_string(l, strndup(text, n), at);
+}
+
 static bool parse_selector(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
 			   void *base)
 {
@@ -548,6 +601,9 @@ const struct value_type *value_type_of(enum schema_type t)
 		[SCHEMA_RANGE] = { "address range", sizeof(struct range), parse_range, NULL },
 		[SCHEMA_POOL_RANGE] = { "address range", sizeof(struct range), parse_pool_range, NULL },
 		[SCHEMA_POOL] = { "pool name", sizeof(const struct pool_cfg *), parse_pool, NULL },
+		[SCHEMA_GROUP] = { "group name", sizeof(const struct group_cfg *), parse_group, NULL },
+		[SCHEMA_NETWORK] = { "network", sizeof(struct prefix), parse_network, NULL },
+		[SCHEMA_DOMAIN] = { "domain name", sizeof(char *), parse_domain, NULL },
 		[SCHEMA_SELECTOR] = { "traffic selector", sizeof(struct selector), parse_selector, NULL },
 		[SCHEMA_LOCAL_ID] = { "identity", sizeof(struct id_cfg), parse_ident, NULL },
 		[SCHEMA_REMOTE_ID] = { "identity", sizeof(struct id_cfg), parse_ident, NULL },

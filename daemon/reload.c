@@ -136,8 +136,12 @@ static void finish(struct reload *r)
 
 static void count_finding(void *arg, const struct ike_finding *f)
 {
+	static const char *const sections[] = {
+		[IKE_GONE_CONN] = "connections", [IKE_GONE_CHILD] = "connections", [IKE_GONE_POOL] = "pools",
+		[IKE_GONE_USER] = "users",	 [IKE_GONE_GROUP] = "groups",
+	};
 	struct reload *r = arg;
-	struct diff_item *item = diff_find(&r->diff, f->what == IKE_GONE_POOL ? "pools" : "connections", f->name);
+	struct diff_item *item = diff_find(&r->diff, sections[f->what], f->name);
 
 	if (f->child)
 		r->children++;

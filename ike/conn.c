@@ -171,10 +171,12 @@ const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, 
 
 size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max)
 {
-	size_t n = 0;
+	const struct group_cfg *g = sa->group && sa->group->local_count > 0 ? sa->group : NULL;
+	const struct selector *local = g ? g->local : cfg->local;
+	size_t count = g ? g->local_count : cfg->local_count, n = 0;
 
-	for (size_t i = 0; i < cfg->local_count && n < max; i++)
-		out[n++] = cfg->local[i];
+	for (size_t i = 0; i < count && n < max; i++)
+		out[n++] = local[i];
 	if (n == 0 && max > 0) /* none: the gateway itself */
 		out[n++] = selector_of(&(struct range){ sa->local.addr, sa->local.addr });
 	return n;

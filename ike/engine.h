@@ -21,8 +21,8 @@
 	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) X(mobike_updates) X(mobike_refused) \
 	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
 	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) \
-	X(auth_failed_psk) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_eap) X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) X(refused_selectors) \
-	X(refused_address) X(refused_unique) X(replaced_unique) X(refused_temporarily) X(install_failed) \
+	X(auth_failed_psk) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_group) X(auth_failed_eap) X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) X(refused_selectors) \
+	X(refused_address) X(refused_sessions) X(refused_unique) X(replaced_unique) X(refused_temporarily) X(install_failed) \
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
 	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
 	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_draining) X(drop_busy) X(drop_address) \
@@ -78,6 +78,7 @@ struct ike {
 	struct source *sources;
 	struct child_sa *by_child; /* by inbound SPI */
 	struct peer *peers;
+	struct group_tally *group_tallies;
 	struct due_heap due;
 	struct ike_sa **list; /* by rising number, with holes */
 	size_t list_len, list_cap, list_holes;
@@ -125,7 +126,7 @@ struct exchange {
 	uint32_t child_spi; /* spi_in of the CHILD SA being installed; 0: none */
 	uint8_t proposal;   /* number of the chosen proposal */
 	uint16_t child_error;        /* notify instead of a CHILD SA; 0: none */
-	bool cp;            /* answer a configuration request */
+	uint8_t cp;         /* enum cp_asked: what a configuration request wants; 0: there was none */
 	struct child_sa *waiting; /* our_x after the answer: the new CHILD SA while the plane installs it */
 };
 
@@ -302,10 +303,16 @@ uint16_t error_notify(enum gw_err code);
 
 /* ---- cp.c: inner addresses and what goes with them (RFC 7296 2.19) ---- */
 
-/* Leases for what the peer's CFG_REQUEST asks for; *reply: it wants an answer. GW_EADDRESS: it got none at all. */
-MUST_USE enum gw_err cp_lease(struct ike_sa *sa, const struct ike_msg *m, bool *reply);
+enum cp_asked { CP_ASKED = 1, CP_DOMAINS = 2, CP_SUPPORTED = 4 };
+/* What a CFG_REQUEST wants to be answered, or-ed; 0: there is none. */
+uint8_t cp_asked(const struct ike_msg *m);
+/*
+ * Leases for what the peer's CFG_REQUEST asks for, by its user's entry, its group or its connection; *asked: what the
+ * answer is to have, 0: there is none. GW_EADDRESS: it got none at all.
+ */
+MUST_USE enum gw_err cp_lease(struct ike_sa *sa, const struct ike_msg *m, uint8_t *asked);
 /* The CFG_REPLY, by the leases of the SA. */
-void cp_answer(const struct ike_sa *sa, struct msg_writer *m);
+void cp_answer(const struct ike_sa *sa, struct msg_writer *m, uint8_t asked);
 
 /* ---- commands.c ---- */
 

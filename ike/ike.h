@@ -105,16 +105,16 @@ void ike_forget(struct ike *ike, uint64_t key, bool uninstall);
 MUST_USE enum gw_err ike_configure(struct ike *ike, struct settings *settings);
 
 /*
- * What new settings mean for SAs that stand: those whose connection, CHILD settings or inner address is not in them any
- * more may not go on. A slice of a long job: looks at up to `max` SAs from the first above *after, calls `each` (may be
+ * What new settings mean for SAs that stand: those whose connection, CHILD settings, user, group or inner address is not
+ * in them any more may not go on. A slice of a long job: looks at up to `max` SAs from the first above *after, calls `each` (may be
  * NULL) for what it finds, and with `end` ends that, with a DELETE. False: that were all.
  */
-enum ike_gone { IKE_GONE_CONN = 1, IKE_GONE_CHILD, IKE_GONE_POOL };
+enum ike_gone { IKE_GONE_CONN = 1, IKE_GONE_CHILD, IKE_GONE_POOL, IKE_GONE_USER, IKE_GONE_GROUP };
 struct ike_finding {
 	enum ike_gone what;
 	const struct ike_sa *sa;
 	const struct child_sa *child; /* IKE_GONE_CHILD: only it goes */
-	const char *name;	      /* of the connection or the pool */
+	const char *name;	      /* of the connection, the pool, the user or the group */
 	char reason[160];
 };
 typedef void ike_review_each(void *arg, const struct ike_finding *f);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/group.h"
 
 enum gw_err peer_join(struct ike *ike, struct ike_sa *sa, const char *conn, uint8_t kind, struct bytes id)
 {
@@ -46,6 +47,7 @@ void peer_leave(struct ike *ike, struct ike_sa *sa)
 
 	if (!p)
 		return;
+	group_leave(ike, sa);
 	for (at = &p->sas; *at; at = &(*at)->next_of_peer) {
 		if (*at == sa) {
 			*at = sa->next_of_peer;

@@ -14,6 +14,6 @@ struct peer {
 
 /* Ties the SA to its identity (sa->peer, peer_id, peer_id_kind); made when it is the first. */
 MUST_USE enum gw_err peer_join(struct ike *ike, struct ike_sa *sa, const char *conn, uint8_t kind, struct bytes id);
-void peer_leave(struct ike *ike, struct ike_sa *sa); /* freed with its last SA */
+void peer_leave(struct ike *ike, struct ike_sa *sa); /* freed with its last SA; leaves its group, too */
 
 #endif

@@ -19,6 +19,8 @@ struct pool {
 	char *name;
 	bool configured; /* false: gone from the settings, here while it has leases */
 	struct range range;
+	const struct addr *reserved; /* of the settings: sorted; each has a record only while it is held */
+	size_t reserved_count;
 	int64_t lease_time_us;
 	struct leases leases;
 	struct addr next_fresh; /* all below have records, some above may */
@@ -70,28 +72,59 @@ static void pool_destroy(struct pools *ps, struct pool *p)
 	free(p);
 }
 
-/* Ends a lease. Outside the range no record may stay: it would be given out again. */
+static int order(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
+static bool is_reserved(const struct pool *p, const struct addr *a)
+{
+	return p->reserved_count > 0 && bsearch(a, p->reserved, p->reserved_count, sizeof(*a), order) != NULL;
+}
+
+/* Who asks by chance, or has nothing better, may get it. */
+static bool for_anybody(const struct pool *p, const struct addr *a)
+{
+	return range_contains(&p->range, a) && !is_reserved(p, a);
+}
+
+/* Ends a lease. Of an address that is not for anybody no record may stay: it would be given out again. */
 static void end(struct pools *ps, struct pool *p, struct lease_record *r)
 {
 	leases_free(&p->leases, r);
-	if (!range_contains(&p->range, &r->addr))
+	if (!for_anybody(p, &r->addr))
 		leases_forget(&p->leases, r);
 	ps->version++;
 }
 
-/* Under a new range the addresses outside are given up as soon as nobody holds them; next_fresh starts again. */
-static void pool_set_range(struct pools *ps, struct pool *p, const struct range *range)
+static bool same_reserved(const struct pool *p, const struct pool_cfg *cfg)
 {
-	struct lease_record *r, *next;
+	if (p->reserved_count != cfg->reserved_count)
+		return false;
+	for (size_t i = 0; i < cfg->reserved_count; i++)
+		if (!addr_equal(&p->reserved[i], &cfg->reserved[i]))
+			return false;
+	return true;
+}
 
-	if (p->configured && addr_equal(&p->range.lo, &range->lo) && addr_equal(&p->range.hi, &range->hi))
+/* Under a new range the addresses outside are given up as soon as nobody holds them; next_fresh starts again. */
+static void pool_set_range(struct pools *ps, struct pool *p, const struct pool_cfg *cfg)
+{
+	const struct range *range = &cfg->addresses;
+	struct lease_record *r, *next;
+	bool same = p->configured && addr_equal(&p->range.lo, &range->lo) && addr_equal(&p->range.hi, &range->hi) &&
+		    same_reserved(p, cfg);
+
+	p->reserved = cfg->reserved;
+	p->reserved_count = cfg->reserved_count;
+	if (same)
 		return;
 	p->configured = true;
 	p->range = *range;
 	p->next_fresh = range->lo;
 	p->fresh = true;
 	HASH_ITER (hh, p->leases.by_addr, r, next) {
-		if (range_contains(range, &r->addr) || r->holders > 0)
+		if (for_anybody(p, &r->addr) || r->holders > 0)
 			continue;
 		if (r->owner)
 			end(ps, p, r);
@@ -136,9 +169,11 @@ enum gw_err pools_configure(struct pools *ps, const struct settings *settings)
 
 		if (cfg) {
 			p->lease_time_us = cfg->lease_time_us;
-			pool_set_range(ps, p, &cfg->addresses);
+			pool_set_range(ps, p, cfg);
 		} else {
 			p->configured = false;
+			p->reserved = NULL;
+			p->reserved_count = 0;
 		}
 	}
 	drop_empty(ps);
@@ -198,7 +233,7 @@ static struct lease_record *take_fresh(struct pool *p, enum gw_err *rc)
 	while (p->fresh && !r) {
 		struct addr a = p->next_fresh;
 
-		if (!leases_find(&p->leases, &a)) {
+		if (!leases_find(&p->leases, &a) && !is_reserved(p, &a)) {
 			r = leases_touch(&p->leases, &a);
 			if (!r) {
 				*rc = GW_ENOMEM;
@@ -217,7 +252,7 @@ static enum gw_err find_free(struct pools *ps, struct pool *p, const struct addr
 	enum gw_err rc = GW_EADDRESS;
 	struct lease_record *r;
 
-	if (wanted && range_contains(&p->range, wanted)) {
+	if (wanted && for_anybody(p, wanted)) {
 		r = leases_find(l, wanted);
 		if (!r) {
 			*out = leases_touch(l, wanted);
@@ -273,6 +308,17 @@ enum gw_err pool_lease(struct pools *ps, const struct pool_cfg *cfg, uint8_t id_
 	return GW_OK;
 }
 
+enum gw_err pool_lease_own(struct pools *ps, const struct pool_cfg *cfg, uint8_t id_kind, struct bytes id,
+			   const struct addr *own, bool share)
+{
+	const struct pool *p = pool_find(ps, cfg->name);
+	const struct lease_record *r = p ? leases_find(&p->leases, own) : NULL;
+
+	if (r && r->holders > 0 && !share)
+		return GW_EEXIST;
+	return pool_hold(ps, cfg->name, id_kind, id, own);
+}
+
 void pool_release(struct pools *ps, const char *pool, const struct addr *a)
 {
 	struct pool *p = pool_find(ps, pool);
@@ -283,7 +329,7 @@ void pool_release(struct pools *ps, const char *pool, const struct addr *a)
 	ps->version++;
 	if (--r->holders > 0)
 		return;
-	if (p->configured && p->lease_time_us > 0 && range_contains(&p->range, &r->addr)) {
+	if (p->configured && p->lease_time_us > 0 && for_anybody(p, &r->addr)) {
 		leases_keep(&p->leases, r, mtime_add(clock_now(ps->env->clock), p->lease_time_us));
 		return;
 	}
@@ -311,14 +357,15 @@ enum gw_err pool_restore(struct pools *ps, const char *pool, uint8_t id_kind, st
 	if (!p || !p->configured)
 		return GW_ENOTFOUND;
 	/* What is in use stays in use even if the range has changed; what is only kept is not worth that. */
-	if (a->family == 0 || (holders == 0 && !range_contains(&p->range, a)))
+	if (a->family == 0 || (holders == 0 && !for_anybody(p, a)))
 		return GW_EADDRESS;
 	TRY(make_key(&key, id_kind, id));
 	r = leases_find(&p->leases, a);
 	if (r && r->owner && !bytes_equal(bytes_of(r->owner->key, r->owner->key_len), wr_done(&key))) {
 		if (r->holders > 0)
 			return GW_EEXIST;
-		end(ps, p, r); /* kept only, hence within the range and still a record */
+		end(ps, p, r);
+		r = leases_find(&p->leases, a); /* still a record, unless it is reserved */
 	}
 	if (holders == 0 && r && r->holders > 0)
 		return GW_OK; /* who holds it has it */
@@ -331,7 +378,7 @@ enum gw_err pool_restore(struct pools *ps, const char *pool, uint8_t id_kind, st
 			return GW_ENOMEM;
 		rc = leases_give(&p->leases, r, wr_done(&key), holders);
 		if (rc != GW_OK) {
-			if (!range_contains(&p->range, a))
+			if (!for_anybody(p, a))
 				leases_forget(&p->leases, r);
 			return rc;
 		}

@@ -33,6 +33,12 @@ struct lease {
  */
 MUST_USE enum gw_err pool_lease(struct pools *p, const struct pool_cfg *pool, uint8_t id_kind, struct bytes id,
 				const struct addr *wanted, bool share, struct addr *out);
+/*
+ * The address of `pool` that is reserved for the identity (pool_cfg.reserved): nobody else is ever given it, and it is
+ * not kept after its use. GW_EEXIST: another identity has it, or, unless `share`, another SA of this one.
+ */
+MUST_USE enum gw_err pool_lease_own(struct pools *p, const struct pool_cfg *pool, uint8_t id_kind, struct bytes id,
+				    const struct addr *own, bool share);
 /* One holder less. */
 void pool_release(struct pools *p, const char *pool, const struct addr *a);
 /*

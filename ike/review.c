@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "ike/engine.h"
+#include "ike/group.h"
 
 static bool lease_fits(const struct sa_lease *l, const struct settings *s)
 {
@@ -12,6 +13,7 @@ static bool lease_fits(const struct sa_lease *l, const struct settings *s)
 
 bool sa_unwelcome(const struct ike_sa *sa, const struct settings *s, struct ike_finding *out)
 {
+	const struct user_cfg *user;
 	char addr[ADDR_TEXT];
 
 	*out = (struct ike_finding){ .sa = sa, .name = sa->conn->name };
@@ -19,6 +21,20 @@ bool sa_unwelcome(const struct ike_sa *sa, const struct settings *s, struct ike_
 		out->what = IKE_GONE_CONN;
 		(void)snprintf(out->reason, sizeof(out->reason), "connection %s is not configured any more",
 			       sa->conn->name);
+		return true;
+	}
+	user = sa_user(sa, sa->settings);
+	if (user && !sa_user(sa, s)) {
+		out->what = IKE_GONE_USER;
+		out->name = user->name;
+		(void)snprintf(out->reason, sizeof(out->reason), "user %.100s is not configured any more", user->name);
+		return true;
+	}
+	if (sa->group && !settings_group(s, sa->group->name)) {
+		out->what = IKE_GONE_GROUP;
+		out->name = sa->group->name;
+		(void)snprintf(out->reason, sizeof(out->reason), "group %s is not configured any more",
+			       sa->group->name);
 		return true;
 	}
 	for (size_t i = 0; i < SA_LEASES; i++) {

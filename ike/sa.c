@@ -6,6 +6,7 @@
 
 #include "ike/eap.h"
 #include "ike/engine.h"
+#include "ike/group.h"
 #include "ike/id.h"
 
 const char *ike_state_name(enum ike_state s)
@@ -317,6 +318,7 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 	if (sa->state == IKE_DEAD || sa->state == IKE_LINGERING)
 		return;
 	sa->down_reason = reason;
+	group_leave(ike, sa);
 	while (sa->children)
 		child_close(sa->children, reason);
 	for (size_t i = 0; i < SA_LEASES; i++) {

@@ -133,6 +133,8 @@ struct ike_sa {
 	struct exchange *peer_x;      /* owned; a request of the peer waits for the data plane */
 	struct exchange *our_x;       /* owned; our outstanding CREATE_CHILD_SA */
 	struct peer *peer;    /* who was authenticated; NULL before. Shared by its SAs */
+	const struct group_cfg *group; /* of `settings`; NULL: none */
+	struct group_tally *tally;     /* that it is counted in; NULL: none */
 	struct ike_sa *next_of_peer;
 	uint8_t peer_id_kind; /* of `peer` */
 	struct bytes peer_id; /* borrowed from `peer` */

@@ -31,6 +31,7 @@ enum state_field {
 	ST_PEER_AUTH = 24, /* enum conn_auth 4 */
 	ST_TOLD_ID, /* kind 1, data */
 	ST_ALSO,    /* the peer's other addresses, each as in ST_ADDRESSES without a port */
+	ST_GROUP = 28, /* name; missing: in none */
 	/* of a half-open SA */
 	ST_HALF_NI = 32,
 	ST_HALF_NR,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ike/eap.h"
+#include "ike/group.h"
 #include "ike/state_record.h"
 
 /* ---- judging ---- */
@@ -111,19 +112,39 @@ static bool half_fits(const struct sa_record *s)
 	       !s->x && (s->keys.n || (s->half_dh.n && s->half_ke.n));
 }
 
-static enum gw_err check_leases(const struct sa_record *s, struct err *e)
+static const struct pool_cfg *find_pool(const struct settings *settings, struct bytes name)
+{
+	for (size_t i = 0; i < settings->pool_count; i++) {
+		if (text_is(name, settings->pools[i].name))
+			return &settings->pools[i];
+	}
+	return NULL;
+}
+
+static enum gw_err check_leases(const struct settings *settings, const struct sa_record *s, struct err *e)
 {
 	for (size_t i = 0; i < s->lease_count; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < s->found->pool_count; k++)
-			found |= text_is(s->leases[i].pool, s->found->pools[k]->name);
-		if (!found)
-			return err_set(e, GW_ECONFIG, "connection %s has no such pool here", s->found->name);
+		if (!find_pool(settings, s->leases[i].pool))
+			return err_set(e, GW_ECONFIG, "pool %.*s is not configured here",
+				       (int)(s->leases[i].pool.n < 60 ? s->leases[i].pool.n : 60),
+				       (const char *)s->leases[i].pool.p);
 		if (addr_len(&s->leases[i].addr) == 0 ||
 		    (i > 0 && s->leases[0].addr.family == s->leases[i].addr.family))
 			return err_set(e, GW_EMALFORMED, "inner addresses: at most one of each family");
 	}
+	return GW_OK;
+}
+
+/* What its group forbids it might get otherwise: without the group there is no SA. */
+static enum gw_err find_group(const struct settings *settings, struct sa_record *s, struct err *e)
+{
+	for (size_t i = 0; i < settings->group_count; i++) {
+		if (text_is(s->group, settings->groups[i].name))
+			s->found_group = &settings->groups[i];
+	}
+	if (s->group.n > 0 && !s->found_group)
+		return err_set(e, GW_ECONFIG, "group %.*s is not configured here",
+			       (int)(s->group.n < 60 ? s->group.n : 60), (const char *)s->group.p);
 	return GW_OK;
 }
 
@@ -157,7 +178,8 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 		return err_set(e, GW_EMALFORMED, "nobody is authenticated");
 	for (size_t i = 0; i < s->child_count; i++)
 		TRY(check_child(ike, s, &s->children[i], e));
-	return check_leases(s, e);
+	TRY(find_group(ike->settings, s, e));
+	return check_leases(ike->settings, s, e);
 }
 
 /* ---- making ---- */
@@ -284,17 +306,14 @@ static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mt
 	TRY(peer_join(sa->ike, sa, s->found->name, s->peer.p[0], bytes_of(s->peer.p + 1, s->peer.n - 1)));
 	sa->peer_auth = s->peer_auth;
 	TRY(secret_copy(&sa->told_id, s->told_id));
+	TRY(group_join(sa->ike, sa, s->found_group));
 	for (size_t i = 0; i < s->lease_count; i++) {
-		for (size_t k = 0; k < s->found->pool_count; k++) {
-			const struct pool_cfg *pool = s->found->pools[k];
-			size_t f = s->leases[i].addr.family == 6;
+		const struct pool_cfg *pool = find_pool(sa->settings, s->leases[i].pool);
+		size_t f = s->leases[i].addr.family == 6;
 
-			if (!text_is(s->leases[i].pool, pool->name))
-				continue;
-			TRY(pool_hold(sa->ike->pools, pool->name, sa->peer_id_kind, sa->peer_id, &s->leases[i].addr));
-			sa->leases[f].pool = pool->name;
-			sa->leases[f].addr = s->leases[i].addr;
-		}
+		TRY(pool_hold(sa->ike->pools, pool->name, sa->peer_id_kind, sa->peer_id, &s->leases[i].addr));
+		sa->leases[f].pool = pool->name;
+		sa->leases[f].addr = s->leases[i].addr;
 	}
 	/* Children are put in front of the list: from the last to the first keeps their order. */
 	for (size_t i = s->child_count; i-- > 0;)

@@ -228,6 +228,8 @@ static void put_session(struct writer *w, const struct ike_sa *sa)
 	wr_u8(w, sa->peer_id_kind);
 	wr_bytes(w, sa->peer_id);
 	field_end(w, mark);
+	if (sa->group)
+		field(w, ST_GROUP, bytes_str(sa->group->name));
 	for (size_t i = 0; i < SA_LEASES; i++) {
 		if (!sa->leases[i].pool)
 			continue;

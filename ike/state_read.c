@@ -246,6 +246,9 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 	case ST_CONN:
 		s->conn = rd_rest(v);
 		break;
+	case ST_GROUP:
+		s->group = rd_rest(v);
+		break;
 	case ST_PEER:
 		s->peer = rd_rest(v);
 		if (s->peer.n < 1 || s->peer.n > IKE_MAX_ID + 1)

@@ -27,7 +27,7 @@ struct sa_record {
 	int64_t retransmit, times[7];
 	struct endpoint local, remote;
 	struct transform encr, prf, integ, dh;
-	struct bytes keys, conn, response, request, crossing, peer;
+	struct bytes keys, conn, group, response, request, crossing, peer;
 	struct {
 		struct addr addr;
 		struct bytes pool;
@@ -53,6 +53,7 @@ struct sa_record {
 	size_t child_count;
 	/* found */
 	const struct conn_cfg *found, *half_found;
+	const struct group_cfg *found_group;
 	struct cipher_suite suite;
 };
 

@@ -13,6 +13,7 @@
 
 #include "ike/auth.h"
 #include "ike/eap.h"
+#include "ike/group.h"
 #include "ike/id.h"
 #include "ike/mobike.h"
 #include "ike/unique.h"
@@ -71,7 +72,7 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 		return;
 	}
 	if (x->cp && x->child_error != N_INTERNAL_ADDRESS_FAILURE)
-		cp_answer(sa, &m);
+		cp_answer(sa, &m, x->cp);
 	if (c) {
 		struct chosen agreed = { .encr = c->encr, .integ = c->integ, .esn = c->esn };
 
@@ -168,18 +169,20 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 	struct ike_finding gone;
 	enum gw_err code;
 
+	TRY(join(sa, m));
 	if (sa->settings != sa->ike->settings && sa_unwelcome(sa, sa->ike->settings, &gone)) {
 		/* A reload between its messages. */
 		sa_log(sa, LOG_LVL_INFO, "refused: %s", gone.reason);
 		return refuse(sa, (struct bytes){ 0 });
 	}
-	TRY(join(sa, m));
 	note_peer(sa, m);
 	code = mobike_greet(sa, m, &x->from, &x->to);
 	if (code == GW_EAUTH)
 		return refuse_by(sa, (struct bytes){ 0 }, N_UNEXPECTED_NAT_DETECTED,
 				 "a NAT that the peer does not allow");
 	TRY(code);
+	if (group_admit(sa) != GW_OK)
+		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED, "not for its group");
 	if (unique_admit(sa, msg_notify(m, N_INITIAL_CONTACT) != NULL) != GW_OK)
 		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED,
 				 "the identity has an IKE SA already");

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/group.h"
 #include "ike/mobike.h"
 
 enum { RETRY_SECONDS = 10 };
@@ -21,7 +22,8 @@ static enum gw_err inherit(struct ike_sa *to, const struct ike_sa *from)
 	to->peer_auth = from->peer_auth;
 	TRY(secret_copy(&to->told_id, secret_bytes(&from->told_id)));
 	TRY(mobike_set_addresses(to, from->also, from->also_count));
-	return peer_join(to->ike, to, from->conn->name, from->peer_id_kind, from->peer_id);
+	TRY(peer_join(to->ike, to, from->conn->name, from->peer_id_kind, from->peer_id));
+	return group_join(to->ike, to, from->group);
 }
 
 /*
@@ -53,6 +55,7 @@ static void move_children(struct ike_sa *to, struct ike_sa *from)
 	from->children = NULL;
 	for (struct child_sa *c = to->children; c; c = c->next)
 		c->sa = to;
+	group_move(to, from);
 	for (size_t i = 0; i < SA_LEASES; i++) {
 		if (from->leases[i].pool) {
 			to->leases[i] = from->leases[i];

@@ -481,6 +481,68 @@ START_TEST(reload_with_another_range)
 }
 END_TEST
 
+/* Two addresses of the small pool are somebody's own. */
+static struct addr own[2];
+
+static void reserve(size_t n)
+{
+	own[0] = addr_of("10.0.0.1");
+	own[1] = addr_of("10.0.0.3");
+	cfgs[0].reserved = own;
+	cfgs[0].reserved_count = n;
+	ck_assert_int_eq(pools_configure(pools, &settings), GW_OK);
+}
+
+static enum gw_err lease_own(const char *who, const char *addr, bool share)
+{
+	struct addr a = addr_of(addr);
+
+	return pool_lease_own(pools, SMALL, ID_RFC822, bytes_str(who), &a, share);
+}
+
+START_TEST(a_reserved_address_is_for_nobody_else)
+{
+	reserve(2);
+	ck_assert_str_eq(lease_as(SMALL, "a", "10.0.0.3", false), "10.0.0.2"); /* nor by asking for it */
+	ck_assert_str_eq(lease("b"), "10.0.0.4");
+	ck_assert_str_eq(lease("c"), "none");
+	ck_assert_int_eq(lease_own("owner", "10.0.0.3", false), GW_OK);
+	ck_assert_int_eq(lease_own("owner", "10.0.0.3", false), GW_EEXIST); /* a second device */
+	ck_assert_int_eq(lease_own("owner", "10.0.0.3", true), GW_OK);	    /* one that replaces the first */
+	ck_assert_int_eq(lease_own("other", "10.0.0.3", true), GW_EEXIST);
+	release("10.0.0.3");
+	release("10.0.0.3");
+	/* It is not kept, and nobody gets it from what was freed either. */
+	ck_assert_uint_eq(pool_usage(pools, "small").kept, 0);
+	ck_assert_str_eq(lease("c"), "none");
+	ck_assert_int_eq(lease_own("owner", "10.0.0.3", false), GW_OK);
+	ck_assert_uint_eq(pool_usage(pools, "small").used, 3);
+}
+END_TEST
+
+START_TEST(what_becomes_reserved_ends_what_was_kept)
+{
+	ck_assert_str_eq(lease("a"), "10.0.0.1");
+	ck_assert_str_eq(lease("b"), "10.0.0.2");
+	ck_assert_str_eq(lease("c"), "10.0.0.3");
+	release("10.0.0.1");
+	reserve(2);
+	/* The absent one has lost it; the one who holds it keeps it until he goes. */
+	ck_assert_str_eq(lease("a"), "10.0.0.4");
+	ck_assert_int_eq(lease_own("owner", "10.0.0.3", false), GW_EEXIST);
+	release("10.0.0.3");
+	ck_assert_int_eq(lease_own("owner", "10.0.0.3", false), GW_OK);
+	ck_assert_int_eq(lease_own("first", "10.0.0.1", false), GW_OK);
+	release("10.0.0.1");
+	release("10.0.0.3");
+	/* Not reserved any more, both are for anybody again. */
+	reserve(0);
+	ck_assert_str_eq(lease("d"), "10.0.0.1");
+	ck_assert_str_eq(lease("e"), "10.0.0.3");
+	ck_assert_str_eq(lease("f"), "none");
+}
+END_TEST
+
 START_TEST(reload_with_another_family)
 {
 	struct addr old = addr_of("10.0.0.1");
@@ -739,6 +801,8 @@ int main(void)
 		restoring_conflicts,
 		reload_with_the_same_pool,
 		reload_with_another_range,
+		a_reserved_address_is_for_nobody_else,
+		what_becomes_reserved_ends_what_was_kept,
 		reload_with_another_family,
 		reload_without_the_pool,
 		version_counts_changes,

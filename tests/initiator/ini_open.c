@@ -1,6 +1,7 @@
 /* IKE_SA_INIT and IKE_AUTH (RFC 7296 1.2). */
 #include "tests/initiator/ini.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ike/auth_psk.h"
@@ -104,6 +105,14 @@ static void cp_put(struct msg_writer *w, const struct ini_cfg *cfg)
 	}
 	if (cfg->want_v6)
 		cp_attr(w, CFG_IP6_ADDRESS, (struct bytes){ 0 });
+	if (cfg->want_all) {
+		static const uint16_t all[] = { CFG_IP4_NETMASK,	  CFG_IP4_NBNS,	  CFG_IP6_DNS,
+						CFG_IP4_SUBNET,		  CFG_IP6_SUBNET, CFG_DNS_DOMAIN,
+						CFG_SUPPORTED_ATTRIBUTES, 23456,	  9 };
+
+		for (size_t i = 0; i < ARRAY_LEN(all); i++)
+			cp_attr(w, all[i], (struct bytes){ 0 });
+	}
 	cp_end(w, mark);
 }
 
@@ -245,14 +254,31 @@ void ini_open_on_init(struct ini_sa *sa, const struct datagram *in, const struct
 		ini->done[INI_INIT]++;
 }
 
+/* Text as text, the rest in hex. */
+static void note_attribute(struct writer *w, const struct cfg_attribute *a)
+{
+	char hex[8];
+
+	wr_bytes(w, bytes_of(hex, (size_t)snprintf(hex, sizeof(hex), "%u=", a->type)));
+	for (size_t i = 0; i < a->value.n && a->type != CFG_DNS_DOMAIN; i++)
+		wr_bytes(w, bytes_of(hex, (size_t)snprintf(hex, sizeof(hex), "%02x", a->value.p[i])));
+	if (a->type == CFG_DNS_DOMAIN)
+		wr_bytes(w, a->value);
+	wr_bytes(w, bytes_str(" "));
+}
+
 static void take_addresses(struct ini *ini, const struct cp_payload *cp)
 {
+	struct writer notes = wr_of(ini->attributes, sizeof(ini->attributes) - 1);
+
 	ini->inner_count = 0;
 	for (size_t i = 0; i < cp->count; i++) {
 		const struct cfg_attribute *a = &cp->a[i];
 		struct bytes value = a->value;
 		struct addr addr;
 
+		if (a->type != CFG_IP4_ADDRESS && a->type != CFG_IP6_ADDRESS)
+			note_attribute(&notes, a);
 		if (a->type == CFG_IP6_ADDRESS && value.n == 17)
 			value.n = 16; /* 3.15.1: the prefix length comes last */
 		if (!addr_from_bytes(&addr, value))
@@ -262,6 +288,7 @@ static void take_addresses(struct ini *ini, const struct cp_payload *cp)
 		else if (a->type == CFG_IP4_DNS)
 			ini->dns = addr;
 	}
+	ini->attributes[notes.n] = 0;
 }
 
 static void take_mobike(struct ini *ini, const struct ike_msg *m)

@@ -35,6 +35,7 @@ struct ini_cfg {
 	const struct selector *tsi, *tsr; /* offered */
 	size_t tsi_count, tsr_count;
 	bool want_v4, want_v6; /* CFG_REQUEST for inner addresses */
+	bool want_all;	       /* and for every other attribute, and some that nobody knows */
 	bool initial_contact;
 	bool fake_nat;	       /* claim to be behind a NAT: forces UDP encapsulation */
 	bool mobike;	       /* RFC 4555 */
@@ -146,6 +147,7 @@ struct ini {
 	struct addr inner[INI_ADDRS];
 	uint8_t inner_count;
 	struct addr dns;
+	char attributes[400]; /* of the CFG_REPLY, but addresses: "25=example.org 13=c0a80100ffffff00 " */
 	uint32_t done[INI_KINDS]; /* requests of ours that succeeded */
 	uint32_t refused[INI_KINDS];
 	uint32_t peer_rekeys, peer_ike_rekeys, peer_probes, peer_deletes, collisions;

@@ -53,7 +53,7 @@ static struct settings *settings_make(const struct sim_settings *want)
 		 "  retransmit: {first: 1s, tries: 8}\n"
 		 "%s"
 		 "pools:\n"
-		 "  four: {addresses: 10.99.0.0/24, dns: [10.1.0.53]}\n"
+		 "  four: {addresses: 10.99.0.0/24, dns: [10.1.0.53]%s}\n"
 		 "  six: {addresses: 'fd00:99::/120'}\n"
 		 "users: {%s}\n"
 		 "connections:\n"
@@ -65,9 +65,9 @@ static struct settings *settings_make(const struct sim_settings *want)
 		 "    children:\n"
 		 "      lan:\n"
 		 "        local: [10.1.0.0/16, 'fd01::/64']\n"
-		 "%s%s",
-		 want->ike ? want->ike : "", want->users ? want->users : "", psk, want->no_pools ? "[]" : "[four, six]", want->conn ? want->conn : "",
-		 want->child ? want->child : "", want->more ? want->more : "");
+		 "%s%s%s",
+		 want->ike ? want->ike : "", want->pool ? want->pool : "", want->users ? want->users : "", psk, want->no_pools ? "[]" : "[four, six]", want->conn ? want->conn : "",
+		 want->child ? want->child : "", want->more ? want->more : "", want->root ? want->root : "");
 	settings = config_load_text("sim.yaml", bytes_str(yaml), NULL, &report);
 	for (size_t i = 0; !settings && i < report.count; i++)
 		fprintf(stderr, "%s\n", config_problem_text(&report, i, line, sizeof(line)));

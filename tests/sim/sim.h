@@ -56,6 +56,8 @@ struct sim_settings {
 	const char *child; /* keys of its child */
 	const char *users; /* names under `users` */
 	const char *more;  /* further connections */
+	const char *pool;  /* ", key: value" for the pool `four` */
+	const char *root;  /* further sections */
 	bool no_pools;
 };
 
