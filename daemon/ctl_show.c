@@ -216,6 +216,10 @@ static void sa_fields(struct table *t, const json_t *sa)
 	table_cell(t, "IKE SA");
 	table_cellf(t, "#%lld, %s, connection %s", number(sa, "id"), word(sa, "state"), word(sa, "conn"));
 	field(t, "peer", text(sa, "identity"));
+	if (text(sa, "auth"))
+		field(t, "proved by", text(sa, "auth"));
+	if (text(sa, "told_identity"))
+		field(t, "its IDi", text(sa, "told_identity"));
 	table_row(t, 0);
 	table_cell(t, "peer at");
 	cell_endpoint(t, at(sa, "remote"));

@@ -214,6 +214,23 @@ static json_t *established_json(const struct show *s, const struct ike_sa *sa, m
 	return show_time(s->env->clock->wall(s->env->clock) - mtime_since(sa->established, now) / 1000000);
 }
 
+static json_t *auth_json(const struct ike_sa *sa)
+{
+	char text[64];
+
+	return sa->peer_auth ? json_string(conn_auth_text(sa->peer_auth, text, sizeof(text))) : json_null();
+}
+
+/* IDi of a peer that EAP proved to be somebody. */
+static json_t *told_json(const struct ike_sa *sa)
+{
+	char text[ID_TEXT];
+
+	if (sa->told_id.n == 0)
+		return json_null();
+	return show_text(id_text(sa->told_id.p[0], bytes_of(sa->told_id.p + 1, sa->told_id.n - 1), text));
+}
+
 json_t *show_sa(const struct show *s, const struct ike_sa *sa)
 {
 	mtime now = clock_now(s->env->clock), last_in = sa->last_in;
@@ -224,14 +241,15 @@ json_t *show_sa(const struct show *s, const struct ike_sa *sa)
 	for (const struct child_sa *c = sa->children; c; c = c->next)
 		(void)json_array_append_new(children, child_json(s, c, now, &last_in));
 	return json_pack(
-		"{s:I, s:o, s:s, s:o, s:o, s:o, s:{s:b, s:b}, s:o, s:{s:o, s:o, s:o, s:b}, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o}",
+		"{s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:b, s:b}, s:o, s:{s:o, s:o, s:o, s:b}, s:o, s:o, s:o, "
+		"s:o, s:o, s:o, s:o}",
 		"id", (json_int_t)sa->id, "conn", sa->conn ? show_text(sa->conn->name) : json_null(), "state",
-		ike_state_name(sa->state), "identity", who ? show_text(who) : json_null(), "local", local_json(sa),
-		"remote", endpoint_json(&sa->remote), "nat", "peer", sa->peer_nat, "us", sa->our_nat, "inner",
-		inner_json(sa), "ike", "proposal", suite_json(&sa->encr, &sa->prf, &sa->integ, NULL, &sa->dh), "spi_i",
-		hex("%016llx", sa->spi_i), "spi_r", hex("%016llx", sa->spi_r), "initiator", sa->initiator, "peer_flags",
-		flags_json(sa->peer_flags), "established", established_json(s, sa, now), "age",
+		ike_state_name(sa->state), "identity", who ? show_text(who) : json_null(), "auth", auth_json(sa),
+		"told_identity", told_json(sa), "local", local_json(sa), "remote", endpoint_json(&sa->remote), "nat",
+		"peer", sa->peer_nat, "us", sa->our_nat, "inner", inner_json(sa), "ike", "proposal",
+		suite_json(&sa->encr, &sa->prf, &sa->integ, NULL, &sa->dh), "spi_i", hex("%016llx", sa->spi_i), "spi_r",
+		hex("%016llx", sa->spi_r), "initiator", sa->initiator, "peer_flags", flags_json(sa->peer_flags),
+		"established", established_json(s, sa, now), "age",
 		seconds_since(sa->established.us != 0 ? sa->established : sa->created, now), "rekey_in",
 		seconds_until(sa->rekey_at, now), "expires_in", seconds_until(sa->life_at, now), "last_seen",
 		seconds_since(last_in, now), "children", children);

@@ -4,6 +4,7 @@
 
 static const char sas[] =
 	"[{\"id\":12,\"conn\":\"road\",\"state\":\"ESTABLISHED\",\"identity\":\"alice@example.org\","
+	"\"auth\":\"eap-mschapv2\",\"told_identity\":\"10.0.0.5\","
 	"\"local\":{\"addr\":\"198.51.100.2\",\"port\":4500,\"id\":\"gw.example.org\"},"
 	"\"remote\":{\"addr\":\"203.0.113.7\",\"port\":61234},\"nat\":{\"peer\":true,\"us\":false},"
 	"\"inner\":[\"10.9.0.5\",\"fd09::5\"],\"ike\":{\"proposal\":\"aes256gcm16-prfsha384-x25519\","
@@ -88,6 +89,8 @@ START_TEST(one_sa)
 
 	static const char expected[] = "IKE SA           #12, ESTABLISHED, connection road\n"
 				       "peer             alice@example.org\n"
+				       "proved by        eap-mschapv2\n"
+				       "its IDi          10.0.0.5\n"
 				       "peer at          203.0.113.7:61234\n"
 				       "we at            198.51.100.2:4500\n"
 				       "our identity     gw.example.org\n"
