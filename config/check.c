@@ -93,6 +93,7 @@ static void check_conn(struct load *l, const struct yaml_node *map, struct conn_
 	check_life(l, map, c->rekey_us, &c->life_us);
 	check_proposals(l, map, c->proposals, c->proposal_count, c->compat);
 	check_local_addrs(l, map, c);
+	check_conn_auth(l, map, c);
 	if (c->child_count == 0)
 		report_warning(l->report, reader_mark(map, "children"),
 			       "connection `%.64s` has no children: clients get no "
@@ -276,6 +277,7 @@ void check_settings(struct load *l, const struct yaml_node *root)
 	check_ike(l, root);
 	check_pools(l, root);
 	check_users(l, root);
+	check_certificates(l, root);
 	check_access(l, root);
 	check_conns(l, root);
 }

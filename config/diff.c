@@ -28,23 +28,12 @@ static bool equal_text(const void *a, const void *b)
 	return texts_equal(text_at(a), text_at(b));
 }
 
-/* Pools and groups are other objects in other settings: the name is what is meant. */
-static bool equal_pool(const void *a, const void *b)
+/* Pools and the like are other objects in other settings: the name, their first member, is what is meant. */
+static bool equal_named(const void *a, const void *b)
 {
-	const struct pool_cfg *pa, *pb;
+	const char *pa = text_at(a), *pb = text_at(b);
 
-	memcpy(&pa, a, sizeof(pa));
-	memcpy(&pb, b, sizeof(pb));
-	return pa == pb || (pa && pb && texts_equal(pa->name, pb->name));
-}
-
-static bool equal_group(const void *a, const void *b)
-{
-	const struct group_cfg *ga, *gb;
-
-	memcpy(&ga, a, sizeof(ga));
-	memcpy(&gb, b, sizeof(gb));
-	return ga == gb || (ga && gb && texts_equal(ga->name, gb->name));
+	return pa == pb || (pa && pb && texts_equal(text_at(pa), text_at(pb)));
 }
 
 static bool equal_selector(const void *a, const void *b)
@@ -81,8 +70,11 @@ static value_equal *equal_of(enum schema_type t)
 	static value_equal *const table[] = {
 		[SCHEMA_NAME] = equal_text,
 		[SCHEMA_PATH] = equal_text,
-		[SCHEMA_POOL] = equal_pool,
-		[SCHEMA_GROUP] = equal_group,
+		[SCHEMA_POOL] = equal_named,
+		[SCHEMA_CERTIFICATE] = equal_named,
+		[SCHEMA_AUTHORITY] = equal_named,
+		[SCHEMA_LOCATION] = equal_text,
+		[SCHEMA_GROUP] = equal_named,
 		[SCHEMA_DOMAIN] = equal_text,
 		[SCHEMA_SELECTOR] = equal_selector,
 		[SCHEMA_LOCAL_ID] = equal_id,

@@ -1,5 +1,7 @@
 #include "config/reader.h"
 
+#include "core/crypto/dn.h"
+
 #include <stdlib.h>
 
 enum { IDENT_MAX = 255 };
@@ -41,6 +43,16 @@ static enum gw_err set_hex(struct id_cfg *id, const char *hex, struct err *e)
 	return set_data(id, ID_KEY_ID, bytes_of(data, n / 2));
 }
 
+static enum gw_err set_dn(struct id_cfg *id, const char *text, struct err *e)
+{
+	uint8_t der[DN_MAX];
+	size_t n;
+
+	if (dn_parse(text, der, sizeof(der), &n, e) != GW_OK)
+		return GW_ECONFIG;
+	return set_data(id, ID_DN, bytes_of(der, n));
+}
+
 static enum gw_err parse(const char *text, struct id_cfg *id, struct err *e)
 {
 	struct addr a;
@@ -57,7 +69,7 @@ static enum gw_err parse(const char *text, struct id_cfg *id, struct err *e)
 		return text[1] ? set_data(id, ID_FQDN, bytes_str(text + 1))
 			       : err_set(e, GW_ECONFIG, "`@` wants a name behind it");
 	if (strchr(text, '='))
-		return err_set(e, GW_ECONFIG, "distinguished names are not supported as identities yet");
+		return set_dn(id, text, e);
 	if (strchr(text, '@'))
 		return set_data(id, ID_RFC822, bytes_str(text));
 	if (addr_parse(text, &a))

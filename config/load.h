@@ -25,6 +25,8 @@ struct config_sources {
 	const char *(*getenv)(void *arg, const char *name);
 	/* A secret file's content, at most 64 KiB, after its permissions were checked (not readable by others). */
 	enum gw_err (*read_secret)(void *arg, const char *path, struct secret *out, struct err *e);
+	/* Likewise of a file that may be public (certificates). NULL: read_secret is asked. */
+	enum gw_err (*read_file)(void *arg, const char *path, struct secret *out, struct err *e);
 	void *arg;
 };
 

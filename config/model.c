@@ -45,6 +45,8 @@ static void conn_clear(struct conn_cfg *c)
 	free(c->eap_ids);
 	free(c->proposals);
 	free(c->pools);
+	free(c->certificates);
+	free(c->authorities);
 	free(c->groups);
 	free(c->children);
 }
@@ -119,7 +121,14 @@ void settings_unref(struct settings *s)
 		group_clear(&s->groups[i]);
 	for (size_t i = 0; i < s->user_count; i++)
 		user_clear(&s->users[i]);
+	for (size_t i = 0; i < s->certificate_count; i++)
+		certificate_clear(&s->certificates[i]);
+	for (size_t i = 0; i < s->authority_count; i++)
+		authority_clear(&s->authorities[i]);
+	keyring_destroy(s->keyring);
 	ha_clear(&s->ha);
+	free(s->certificates);
+	free(s->authorities);
 	free(s->groups);
 	free(s->users);
 	free(s->user_slots);

@@ -8,6 +8,7 @@
 
 #include "core/addr.h"
 #include "core/crypto/alg.h"
+#include "core/crypto/trust.h"
 #include "core/log.h"
 #include "core/secret.h"
 
@@ -132,6 +133,32 @@ enum rekey_by {
 	REKEY_NEVER,  /* the peer if it likes; SAs have no lifetimes */
 };
 
+/* A certificate of ours with its private key. */
+struct certificate_cfg {
+	char *name;
+	char *file, *key_at; /* key_at: a path, or a URI */
+	struct cert chain[CERT_CHAIN_MAX]; /* ours, then intermediates; they borrow from `ders` */
+	uint8_t *ders[CERT_CHAIN_MAX];
+	size_t chain_len;
+	uint8_t issuers[CERT_CHAIN_MAX][20]; /* key hashes of the authorities above it, as CERTREQ names them */
+	size_t issuer_count;
+	struct sign_key *key;
+};
+
+enum revocation { REVOCATION_STRICT, REVOCATION_SOFT, REVOCATION_OFF };
+
+struct authority_cfg {
+	char *name;
+	char *file;
+	char **crls; /* paths, or http:// URLs */
+	size_t crl_count;
+	enum revocation revocation;
+	struct trust *trust;
+};
+
+/* What of a client's certificate its identity must be. */
+enum id_match { ID_MATCH_SAN, ID_MATCH_CN, ID_MATCH_DN };
+
 /* How a connection's users log in (remote.auth with eap-*). */
 struct eap_cfg {
 	bool ignore_case;  /* of user names, ASCII letters */
@@ -152,6 +179,11 @@ struct conn_cfg {
 	size_t eap_id_count;
 	uint32_t local_auth;  /* one of enum conn_auth: PSK or CERT */
 	uint32_t remote_auth; /* enum conn_auth, or-ed */
+	const struct certificate_cfg **certificates; /* with local_auth CERT; in order of preference */
+	size_t certificate_count;
+	const struct authority_cfg **authorities; /* of clients */
+	size_t authority_count;
+	enum id_match id_match;
 	struct eap_cfg eap;
 	struct secret psk;    /* empty unless either side uses it */
 	struct proposal_cfg *proposals; /* IKE */
@@ -282,6 +314,11 @@ struct settings {
 	struct ha_cfg ha;
 	struct pool_cfg *pools;
 	size_t pool_count;
+	struct keyring *keyring; /* private keys and keys of authorities live in it; NULL: there are none */
+	struct certificate_cfg *certificates;
+	size_t certificate_count;
+	struct authority_cfg *authorities;
+	size_t authority_count;
 	struct group_cfg *groups;
 	size_t group_count;
 	struct user_cfg *users;
@@ -302,5 +339,8 @@ const struct pool_cfg *settings_pool(const struct settings *s, const char *name)
 const struct group_cfg *settings_group(const struct settings *s, const char *name);
 /* Of load.c, when all is read: makes the order that settings_conn() searches. GW_ENOMEM. */
 MUST_USE enum gw_err settings_index(struct settings *s);
+
+/* certs.c: whether a certificate says that it is this one, by a subjectAltName or as its subject. No patterns. */
+bool cert_is_for(const struct cert *c, const struct id_cfg *id);
 
 #endif

@@ -48,10 +48,21 @@ void ident_clear(struct id_cfg *id);
 bool secret_read(struct load *l, const struct schema_key *k, const struct yaml_node *n, void *at);
 /* Prefixes 0x and 0s decoded, one trailing newline dropped. */
 MUST_USE enum gw_err secret_decode(struct bytes text, struct secret *out, struct err *e);
+/* A whole file of at most 64 KiB, as config_load_*() reads it; a secret one must not be readable by others. */
+enum source_kind { SOURCE_SECRET, SOURCE_PUBLIC };
+MUST_USE enum gw_err source_file(const struct config_sources *src, const char *path, enum source_kind kind,
+				 struct secret *out, struct err *e);
 const char *source_getenv(const struct config_sources *src, const char *name);
 
 /* check.c: lifetimes that depend on others, and rules across keys. `root` may be NULL. */
 void check_settings(struct load *l, const struct yaml_node *root);
+/* certs.c: files of certificates and keys; what of them a connection needs. */
+void check_certificates(struct load *l, const struct yaml_node *root);
+void check_conn_auth(struct load *l, const struct yaml_node *map, const struct conn_cfg *c);
+void certificate_clear(struct certificate_cfg *c);
+void authority_clear(struct authority_cfg *a);
+/* "pkcs11:...", "http://..." */
+bool location_is_uri(const char *text);
 /* users.c: passwords become hashes, and names a hash table. */
 void check_users(struct load *l, const struct yaml_node *root);
 /* check_access.c: groups, and addresses of users. */

@@ -51,11 +51,20 @@ static const struct schema_word compat_words[] = {
 
 static const struct schema_word local_auth_words[] = {
 	{ "psk", CONN_AUTH_PSK },
+	{ "cert", CONN_AUTH_CERT },
+	{ NULL, 0 },
+};
+
+static const struct schema_word id_match_words[] = {
+	{ "san", ID_MATCH_SAN },
+	{ "cn", ID_MATCH_CN },
+	{ "dn", ID_MATCH_DN },
 	{ NULL, 0 },
 };
 
 static const struct schema_word remote_auth_words[] = {
 	{ "psk", CONN_AUTH_PSK },
+	{ "cert", CONN_AUTH_CERT },
 	{ "eap-mschapv2", CONN_AUTH_EAP_MSCHAPV2 },
 	{ NULL, 0 },
 };
@@ -501,6 +510,12 @@ static const struct schema_key local_keys[] = {
 	  .words = local_auth_words,
 	  .fallback = "psk",
 	  .help = "How we prove it." },
+	{ .name = "certificates",
+	  .type = SCHEMA_CERTIFICATE,
+	  LIST_AT(conn_cfg, certificates, certificate_count, 0),
+	  .max = 8,
+	  .fallback_text = "none",
+	  .help = "Certificates to prove it with; of several the client gets the one that it asks for or can check." },
 };
 static const struct schema local_schema = { KEYS(local_keys) };
 
@@ -527,6 +542,19 @@ static const struct schema_key remote_keys[] = {
 	  .max = 4,
 	  .fallback = "psk",
 	  .help = "How the client may prove it; several are allowed side by side." },
+	{ .name = "authorities",
+	  .type = SCHEMA_AUTHORITY,
+	  LIST_AT(conn_cfg, authorities, authority_count, 0),
+	  .max = 64,
+	  .fallback_text = "none",
+	  .help = "Authorities whose certificates clients may have." },
+	{ .name = "id_match",
+	  .type = SCHEMA_WORD,
+	  AT(conn_cfg, id_match),
+	  .words = id_match_words,
+	  .fallback = "san",
+	  .help = "What of the certificate the client's identity must be: san, a subjectAltName or the subject; cn, "
+		  "also the text of its commonName; dn, the subject only." },
 };
 static const struct schema remote_schema = { KEYS(remote_keys) };
 
@@ -570,9 +598,9 @@ static const struct schema_key conn_keys[] = {
 	{ .name = "eap", .type = SCHEMA_MAP, .sub = &eap_schema, .help = "Users who log in by EAP." },
 	{ .name = "psk",
 	  .type = SCHEMA_SECRET,
-	  .flags = SCHEMA_REQUIRED,
 	  AT(conn_cfg, psk),
-	  .help = "Pre-shared key: text, {file: path} or {env: NAME}." },
+	  .fallback_text = "none",
+	  .help = "Pre-shared key, where `auth: psk` is allowed: text, {file: path} or {env: NAME}." },
 	{ .name = "proposals",
 	  .type = SCHEMA_IKE_PROPOSAL,
 	  LIST_AT(conn_cfg, proposals, proposal_count, 0),
@@ -727,7 +755,8 @@ static const struct schema_key root_keys[] = {
 	  .max = 8960,
 	  .words = mss_words,
 	  .fallback = "auto",
-	  .help = "Largest TCP segment (IPv4; 20 octets less with IPv6) that connections of clients may agree on; auto: "
+	  .help = "Largest TCP segment (IPv4; 20 octets less with IPv6) that connections of clients may agree on; "
+		  "auto: "
 		  "what fits through the route." },
 	{ .name = "listen",
 	  .type = SCHEMA_MAP,
@@ -762,6 +791,20 @@ static const struct schema_key root_keys[] = {
 	  .max = 1024,
 	  .sub = &pool_schema,
 	  .help = "Inner addresses for clients, by name." },
+	{ .name = "certificates",
+	  .type = SCHEMA_NAMED,
+	  AT(settings, certificates),
+	  .count_offset = offsetof(struct settings, certificate_count),
+	  .max = 64,
+	  .sub = &schema_certificate,
+	  .help = "Our certificates, by name." },
+	{ .name = "authorities",
+	  .type = SCHEMA_NAMED,
+	  AT(settings, authorities),
+	  .count_offset = offsetof(struct settings, authority_count),
+	  .max = 256,
+	  .sub = &schema_authority,
+	  .help = "Authorities that issue certificates of clients, by name." },
 	{ .name = "groups",
 	  .type = SCHEMA_NAMED,
 	  AT(settings, groups),

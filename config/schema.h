@@ -26,6 +26,9 @@ enum schema_type {
 	SCHEMA_RANGE,
 	SCHEMA_POOL_RANGE,
 	SCHEMA_POOL, /* name of a pool that is defined */
+	SCHEMA_LOCATION,    /* a path, or a URI as it is */
+	SCHEMA_CERTIFICATE, /* name of one that is defined */
+	SCHEMA_AUTHORITY,
 	SCHEMA_GROUP, /* name of a group that is defined */
 	SCHEMA_NETWORK,
 	SCHEMA_DOMAIN,
@@ -83,6 +86,7 @@ struct schema {
 };
 
 extern const struct schema schema_root;
+extern const struct schema schema_certificate, schema_authority; /* in schema_pki.c */
 extern const struct schema schema_ha; /* in schema_ha.c; its offsets are in struct settings */
 
 /* One key for people. Text is valid during the call only. */

@@ -40,7 +40,7 @@ static enum gw_err read_all(int fd, size_t size, struct secret *out, struct err 
 }
 
 /* The permissions are those of the file that is read, not of a name that may point elsewhere by then. */
-static enum gw_err read_open(int fd, struct secret *out, struct err *e)
+static enum gw_err read_open(int fd, enum source_kind kind, struct secret *out, struct err *e)
 {
 	struct stat st;
 
@@ -48,23 +48,30 @@ static enum gw_err read_open(int fd, struct secret *out, struct err *e)
 		return err_set(e, GW_EIO, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, GW_EPERM, "is not a plain file");
-	if (st.st_mode & (S_IROTH | S_IWOTH))
-		return err_set(e, GW_EPERM, "others may read or write it (mode %04o); chmod o-rwx it",
-			       st.st_mode & 07777);
+	if (st.st_mode & (kind == SOURCE_SECRET ? S_IROTH | S_IWOTH : S_IWOTH))
+		return err_set(e, GW_EPERM, "others may %s it (mode %04o); chmod %s it",
+			       kind == SOURCE_SECRET ? "read or write" : "write", st.st_mode & 07777,
+			       kind == SOURCE_SECRET ? "o-rwx" : "o-w");
 	if (st.st_size > SECRET_FILE_MAX)
 		return err_set(e, GW_ELIMIT, "is larger than %d octets", SECRET_FILE_MAX);
 	return read_all(fd, (size_t)st.st_size, out, e);
 }
 
-static enum gw_err read_secret_file(const char *path, struct secret *out, struct err *e)
+enum gw_err source_file(const struct config_sources *src, const char *path, enum source_kind kind, struct secret *out,
+			struct err *e)
 {
-	/* Not blocking: a FIFO must not hang the daemon. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	enum gw_err r;
+	int fd;
 
+	if (src && src->read_file && kind == SOURCE_PUBLIC)
+		return src->read_file(src->arg, path, out, e);
+	if (src && src->read_secret)
+		return src->read_secret(src->arg, path, out, e);
+	/* Not blocking: a FIFO must not hang the daemon. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return err_set(e, GW_EIO, "%s", strerror(errno));
-	r = read_open(fd, out, e);
+	r = read_open(fd, kind, out, e);
 	(void)close(fd);
 	return r;
 }
@@ -155,10 +162,7 @@ static enum gw_err fetch_file(struct load *l, const char *name, struct secret *o
 
 	if (!path)
 		return err_set(e, GW_ENOMEM, "out of memory");
-	if (l->src && l->src->read_secret)
-		r = l->src->read_secret(l->src->arg, path, out, e);
-	else
-		r = read_secret_file(path, out, e);
+	r = source_file(l->src, path, SOURCE_SECRET, out, e);
 	free(path);
 	return r;
 }

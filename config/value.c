@@ -273,6 +273,8 @@ _Static_assert(sizeof(enum shutdown_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum dataplane_choice) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum pool_netmask) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum ha_election) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum revocation) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum id_match) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum pfs_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum child_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum rekey_by) == sizeof(int), "enum is not an int");
@@ -463,48 +465,61 @@ static bool parse_pool_range(struct load *l, const struct schema_key *k, struct 
 	return true;
 }
 
-static bool parse_pool(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
-		       void *base)
+/* Of what is defined by name elsewhere in the file: an array whose items begin with their name. */
+struct defined {
+	const char *items;
+	size_t count, size;
+	const char *what;
+};
+
+static bool find_defined(struct load *l, const struct schema_key *k, struct mark where, const char *text,
+			 const struct defined *d, void *at)
 {
-	const struct settings *s = l->settings;
 	struct suggest near = { .word = text };
 	char hint[SUGGEST_TEXT];
 
-	(void)base;
-	for (size_t i = 0; i < s->pool_count; i++) {
-		const struct pool_cfg *pool = &s->pools[i];
+	for (size_t i = 0; i < d->count; i++) {
+		const char *item = d->items + i * d->size, *name;
 
-		if (pool->name && strcmp(pool->name, text) == 0) {
-			memcpy(at, &pool, sizeof(pool));
+		memcpy(&name, item, sizeof(name));
+		if (name && strcmp(name, text) == 0) {
+			memcpy(at, &item, sizeof(item));
 			return true;
 		}
-		if (pool->name)
-			suggest_offer(&near, pool->name);
+		if (name)
+			suggest_offer(&near, name);
 	}
-	report_error(l->report, where, "`%s`: there is no pool " SHOWN "%s", k->name, text, suggest_hint(&near, hint));
+	report_error(l->report, where, "`%s`: there is no %s " SHOWN "%s", k->name, d->what, text,
+		     suggest_hint(&near, hint));
 	return false;
 }
 
-static bool parse_group(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
-			void *base)
+static bool parse_defined(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			  void *base)
 {
 	const struct settings *s = l->settings;
-	struct suggest near = { .word = text };
-	char hint[SUGGEST_TEXT];
+	struct defined d = { (const char *)s->pools, s->pool_count, sizeof(*s->pools), "pool" };
 
 	(void)base;
-	for (size_t i = 0; i < s->group_count; i++) {
-		const struct group_cfg *group = &s->groups[i];
+	if (k->type == SCHEMA_CERTIFICATE)
+		d = (struct defined){ (const char *)s->certificates, s->certificate_count, sizeof(*s->certificates),
+				      "certificate" };
+	else if (k->type == SCHEMA_AUTHORITY)
+		d = (struct defined){ (const char *)s->authorities, s->authority_count, sizeof(*s->authorities),
+				      "authority" };
+	else if (k->type == SCHEMA_GROUP)
+		d = (struct defined){ (const char *)s->groups, s->group_count, sizeof(*s->groups), "group" };
+	return find_defined(l, k, where, text, &d, at);
+}
 
-		if (group->name && strcmp(group->name, text) == 0) {
-			memcpy(at, &group, sizeof(group));
-			return true;
-		}
-		if (group->name)
-			suggest_offer(&near, group->name);
-	}
-	report_error(l->report, where, "`%s`: there is no group " SHOWN "%s", k->name, text, suggest_hint(&near, hint));
-	return false;
+static bool parse_location(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+			   void *base)
+{
+	if (!location_is_uri(text))
+		return parse_path(l, k, where, text, at, base);
+	if (strlen(text) > (size_t)k->max)
+		return wrong(l, k, where, "a shorter URI", text);
+	return set_string(l, strdup(text), at);
 }
 
 static bool parse_network(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
@@ -600,8 +615,12 @@ const struct value_type *value_type_of(enum schema_type t)
 					       NULL },
 		[SCHEMA_RANGE] = { "address range", sizeof(struct range), parse_range, NULL },
 		[SCHEMA_POOL_RANGE] = { "address range", sizeof(struct range), parse_pool_range, NULL },
-		[SCHEMA_POOL] = { "pool name", sizeof(const struct pool_cfg *), parse_pool, NULL },
-		[SCHEMA_GROUP] = { "group name", sizeof(const struct group_cfg *), parse_group, NULL },
+		[SCHEMA_POOL] = { "pool name", sizeof(const struct pool_cfg *), parse_defined, NULL },
+		[SCHEMA_LOCATION] = { "path or URI", sizeof(char *), parse_location, NULL },
+		[SCHEMA_CERTIFICATE] = { "certificate name", sizeof(const struct certificate_cfg *), parse_defined,
+					 NULL },
+		[SCHEMA_AUTHORITY] = { "authority name", sizeof(const struct authority_cfg *), parse_defined, NULL },
+		[SCHEMA_GROUP] = { "group name", sizeof(const struct group_cfg *), parse_defined, NULL },
 		[SCHEMA_NETWORK] = { "network", sizeof(struct prefix), parse_network, NULL },
 		[SCHEMA_DOMAIN] = { "domain name", sizeof(char *), parse_domain, NULL },
 		[SCHEMA_SELECTOR] = { "traffic selector", sizeof(struct selector), parse_selector, NULL },

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "ike/auth_psk.h"
+#include "ike/auth_sig.h"
 #include "ike/id.h"
 
 /* ---- refusals ---- */
@@ -59,6 +60,12 @@ uint32_t auth_methods(const struct ike_msg *m)
 	switch (m->auth.method) {
 	case AUTH_PSK:
 		return CONN_AUTH_PSK;
+	case AUTH_RSA:
+	case AUTH_ECDSA_256:
+	case AUTH_ECDSA_384:
+	case AUTH_ECDSA_521:
+	case AUTH_SIGNATURE:
+		return CONN_AUTH_CERT;
 	default:
 		return 0;
 	}
@@ -92,11 +99,18 @@ struct id_payload auth_user_id(struct bytes name)
 	return (struct id_payload){ .kind = mail ? ID_RFC822 : ID_FQDN, .data = name };
 }
 
+static bool certs_equal(const struct conn_cfg *a, const struct conn_cfg *b)
+{
+	return a->certificate_count == b->certificate_count &&
+	       memcmp(a->certificates, b->certificates, a->certificate_count * sizeof(*a->certificates)) == 0;
+}
+
 /* The peer has seen one proof of ours: only connections that would have given the same one may take over. */
 static bool same_face(const struct conn_cfg *a, const struct conn_cfg *b)
 {
 	return a->local_auth == b->local_auth && a->local_id.kind == b->local_id.kind &&
 	       bytes_equal(a->local_id.data, b->local_id.data) &&
+	       (a->local_auth != CONN_AUTH_CERT || certs_equal(a, b)) &&
 	       (a->local_auth != CONN_AUTH_PSK || secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)));
 }
 
@@ -170,6 +184,32 @@ struct our_id {
 	size_t body_len;
 };
 
+/* Not configured: the address if the certificate has it, else its first name, else its subject. */
+static void name_of_cert(const struct ike_sa *sa, struct our_id *out)
+{
+	const struct cert *c = &sa->half->our_cert->chain[0];
+	struct id_cfg address = { .kind = sa->local.addr.family == 6 ? ID_IPV6 : ID_IPV4,
+				  .data = addr_bytes(&sa->local.addr) };
+	struct reader r = rd_of(c->san);
+	enum cert_name kind;
+	struct bytes value;
+
+	out->kind = ID_DN;
+	out->data = c->subject;
+	if (cert_is_for(c, &address)) {
+		out->kind = (uint8_t)address.kind;
+		out->data = address.data;
+		return;
+	}
+	while (cert_next_name(&r, &kind, &value)) {
+		if (kind != CERT_NAME_DNS)
+			continue;
+		out->kind = ID_FQDN;
+		out->data = value;
+		return;
+	}
+}
+
 static enum gw_err our_identity(const struct ike_sa *sa, struct our_id *out)
 {
 	const struct conn_cfg *conn = sa->conn;
@@ -177,6 +217,12 @@ static enum gw_err our_identity(const struct ike_sa *sa, struct our_id *out)
 	if (conn->local_id.kind != ID_NONE) {
 		out->kind = (uint8_t)conn->local_id.kind;
 		out->data = conn->local_id.data;
+		/* As it stands in the certificate, whatever order and string types it was written in. */
+		if (out->kind == ID_DN && sa->half->our_cert &&
+		    cert_is_for(&sa->half->our_cert->chain[0], &conn->local_id))
+			out->data = sa->half->our_cert->chain[0].subject;
+	} else if (sa->half->our_cert) {
+		name_of_cert(sa, out);
 	} else {
 		out->kind = sa->local.addr.family == 6 ? ID_IPV6 : ID_IPV4;
 		out->data = addr_bytes(&sa->local.addr);
@@ -248,16 +294,31 @@ static enum auth_verdict first_psk(struct ike_sa *sa, const struct ike_msg *m)
 
 /* ---- the rounds ---- */
 
-enum auth_verdict auth_first(struct ike_sa *sa, const struct ike_msg *m)
+static enum auth_verdict judge_first(struct ike_sa *sa, const struct ike_msg *m)
 {
 	uint32_t methods = auth_methods(m);
 
 	sa->conn = auth_choose(sa, &m->idi, asked_for(m), methods, NULL, NULL);
 	if (!sa->conn)
 		return refuse_choice(sa, m);
-	if (methods == CONN_AUTH_EAP)
-		return AUTH_EAP_NEXT;
-	return first_psk(sa, m);
+	return methods == CONN_AUTH_EAP	   ? AUTH_EAP_NEXT
+	       : methods == CONN_AUTH_CERT ? auth_sig_first(sa, m, asked_for(m))
+					   : first_psk(sa, m);
+}
+
+/* The peer is accepted, or will be by EAP: can we prove ourselves to it? */
+static enum auth_verdict with_proof(struct ike_sa *sa, const struct ike_msg *m, enum auth_verdict verdict)
+{
+	struct err e = { 0 };
+
+	if (verdict == AUTH_REFUSED || sa->conn->local_auth != CONN_AUTH_CERT || auth_sig_pick(sa, m, &e))
+		return verdict;
+	return auth_refuse(sa, CNT_auth_failed_method, &m->idi, "%s", e.text);
+}
+
+enum auth_verdict auth_first(struct ike_sa *sa, const struct ike_msg *m)
+{
+	return with_proof(sa, m, judge_first(sa, m));
 }
 
 enum auth_verdict auth_after_eap(struct ike_sa *sa, struct ike_msg *m)
@@ -291,6 +352,8 @@ enum gw_err auth_write_id(struct ike_sa *sa, struct msg_writer *m)
 enum gw_err auth_write_ours(struct ike_sa *sa, struct msg_writer *m)
 {
 	TRY(auth_write_id(sa, m));
+	if (sa->half->our_cert)
+		return auth_sig_write(sa, m);
 	return write_mac(sa, m, secret_bytes(&sa->conn->psk), secret_bytes(&sa->half->our_id));
 }
 

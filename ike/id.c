@@ -1,6 +1,8 @@
 #include "ike/id.h"
 
 #include "core/addr.h"
+#include "core/crypto/dn.h"
+#include "core/glob.h"
 
 #include <stdio.h>
 
@@ -59,7 +61,7 @@ static void write_address(struct writer *w, const char *name, size_t len, struct
 const char *id_text(uint8_t kind, struct bytes data, char buf[ID_TEXT])
 {
 	struct writer w = wr_of(buf, ID_TEXT - CUT);
-	char name[16];
+	char name[16], dn[ID_TEXT];
 
 	switch (kind) {
 	case ID_NONE:
@@ -83,8 +85,8 @@ const char *id_text(uint8_t kind, struct bytes data, char buf[ID_TEXT])
 			write_hex(&w, data);
 		break;
 	case ID_DN:
-		wr_bytes(&w, bytes_str("dn:"));
-		write_hex(&w, data);
+		(void)dn_text(data, dn, sizeof(dn));
+		wr_bytes(&w, bytes_str(dn));
 		break;
 	default:
 		(void)snprintf(name, sizeof(name), "id-%u:", kind);
@@ -97,46 +99,6 @@ const char *id_text(uint8_t kind, struct bytes data, char buf[ID_TEXT])
 
 /* ---- matching ---- */
 
-static uint8_t fold(uint8_t c, bool any_case)
-{
-	return any_case && c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
-
-static bool same(struct bytes a, struct bytes b, bool any_case)
-{
-	if (a.n != b.n)
-		return false;
-	for (size_t i = 0; i < a.n; i++) {
-		if (fold(a.p[i], any_case) != fold(b.p[i], any_case))
-			return false;
-	}
-	return true;
-}
-
-/* Going back to the last '*' only is enough, so the work is bounded by pattern times text. */
-static bool glob(struct bytes pattern, struct bytes text, bool any_case)
-{
-	size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
-
-	while (t < text.n) {
-		if (p < pattern.n && pattern.p[p] == '*') {
-			star = p++;
-			star_text = t;
-		} else if (p < pattern.n && fold(pattern.p[p], any_case) == fold(text.p[t], any_case)) {
-			p++;
-			t++;
-		} else if (star != SIZE_MAX) {
-			p = star + 1;
-			t = ++star_text;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern.n && pattern.p[p] == '*')
-		p++;
-	return p == pattern.n;
-}
-
 bool id_matches(const struct id_cfg *cfg, uint8_t kind, struct bytes data)
 {
 	bool any_case = kind == ID_FQDN || kind == ID_RFC822;
@@ -145,7 +107,9 @@ bool id_matches(const struct id_cfg *cfg, uint8_t kind, struct bytes data)
 		return true;
 	if (cfg->kind != kind)
 		return false;
-	return cfg->pattern ? glob(cfg->data, data, any_case) : same(cfg->data, data, any_case);
+	if (kind == ID_DN)
+		return dn_matches(cfg->data, data);
+	return cfg->pattern ? glob_matches(cfg->data, data, any_case) : text_same(cfg->data, data, any_case);
 }
 
 bool id_matches_any(const struct id_cfg *cfgs, size_t n, uint8_t kind, struct bytes data)

@@ -141,6 +141,7 @@ void sa_free(struct ike_sa *sa)
 {
 	peer_leave(sa->ike, sa); /* not before: the down event tells who it was */
 	ike_keys_clear(&sa->keys);
+	secret_clear(&sa->cert_path);
 	window_clear(&sa->window);
 	frags_clear(&sa->frags[0]);
 	frags_clear(&sa->frags[1]);

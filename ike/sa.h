@@ -81,6 +81,9 @@ struct half_open {
 	struct secret auth_chain; /* what is needed of the first IKE_AUTH; see auth_keep() */
 	uint8_t auth_first;	  /* type of the first payload in it */
 	struct secret our_id;	  /* body of the IDr that we sent */
+	const struct certificate_cfg *our_cert; /* that proves us, of sa->settings; NULL: a key does, or not chosen yet */
+	uint8_t hashes;	   /* that the peer can sign and check, 1 << enum sign_hash (RFC 7427) */
+	bool peer_does_pss; /* its own AUTH was so */
 	struct eap *eap;	  /* owned; NULL: none, or not begun */
 	bool eap_only;		  /* it alone proves us (RFC 5998) */
 	struct secret msk;	  /* of EAP (RFC 7296 2.16); empty: none yet */
@@ -132,6 +135,7 @@ struct ike_sa {
 	struct half_open *half;       /* owned; until the SA is up */
 	struct exchange *peer_x;      /* owned; a request of the peer waits for the data plane */
 	struct exchange *our_x;       /* owned; our outstanding CREATE_CHILD_SA */
+	struct secret cert_path; /* who issued the peer's certificates, and their serials: see ike/cert_path.h */
 	struct peer *peer;    /* who was authenticated; NULL before. Shared by its SAs */
 	const struct group_cfg *group; /* of `settings`; NULL: none */
 	struct group_tally *tally;     /* that it is counted in; NULL: none */

@@ -31,6 +31,7 @@ enum state_field {
 	ST_PEER_AUTH = 24, /* enum conn_auth 4 */
 	ST_TOLD_ID, /* kind 1, data */
 	ST_ALSO,    /* the peer's other addresses, each as in ST_ADDRESSES without a port */
+	ST_CERT_PATH, /* ike_sa.cert_path */
 	ST_GROUP = 28, /* name; missing: in none */
 	/* of a half-open SA */
 	ST_HALF_NI = 32,
@@ -46,6 +47,7 @@ enum state_field {
 	ST_HALF_OUR_ID,
 	ST_HALF_MSK,
 	ST_HALF_EAP, /* EAP alone 1, then as eap_encode() has it */
+	ST_HALF_HASHES, /* 1 */
 	/* of our outstanding exchange */
 	ST_X_CORE = 48, /* kind 1, group 2, new_spi 8, old_spi 4, waiting spi 4 */
 	ST_X_NI,

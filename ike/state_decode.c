@@ -235,6 +235,7 @@ static enum gw_err make_half(struct ike_sa *sa, const struct sa_record *s, mtime
 	TRY(secret_copy(&h->init_response, s->half_response));
 	TRY(secret_copy(&h->peer_ke, s->half_ke));
 	TRY(make_dh(sa->ike, s->half_dh, &h->dh));
+	h->hashes = s->half_hashes;
 	sa->conn = s->half_found;
 	h->auth_first = s->half_auth_first;
 	TRY(secret_copy(&h->auth_chain, s->half_auth));
@@ -306,6 +307,7 @@ static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mt
 	TRY(peer_join(sa->ike, sa, s->found->name, s->peer.p[0], bytes_of(s->peer.p + 1, s->peer.n - 1)));
 	sa->peer_auth = s->peer_auth;
 	TRY(secret_copy(&sa->told_id, s->told_id));
+	TRY(secret_copy(&sa->cert_path, s->cert_path));
 	TRY(group_join(sa->ike, sa, s->found_group));
 	for (size_t i = 0; i < s->lease_count; i++) {
 		const struct pool_cfg *pool = find_pool(sa->settings, s->leases[i].pool);

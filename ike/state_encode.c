@@ -104,6 +104,8 @@ static enum gw_err put_half(struct writer *w, const struct half_open *h, mtime n
 	put_addr(w, &h->key.from);
 	wr_u64(w, h->key.spi_i);
 	field_end(w, inner);
+	if (h->hashes)
+		field(w, ST_HALF_HASHES, bytes_of(&h->hashes, 1));
 	put_rounds(w, h);
 	field_end(w, mark);
 	return GW_OK;
@@ -250,6 +252,7 @@ static void put_session(struct writer *w, const struct ike_sa *sa)
 			put_addr(w, &sa->also[i]);
 		field_end(w, mark);
 	}
+	field(w, ST_CERT_PATH, secret_bytes(&sa->cert_path));
 	mark = field_begin(w, ST_SUCCESSOR);
 	wr_u64(w, sa->successor);
 	wr_bytes(w, bytes_of(sa->crossing, sa->crossing_len));

@@ -159,6 +159,9 @@ static enum gw_err read_half(struct reader r, struct sa_record *s, struct err *e
 			s->half_auth_first = rd_u8(&v);
 			s->half_auth = rd_rest(&v);
 			break;
+		case ST_HALF_HASHES:
+			s->half_hashes = rd_u8(&v);
+			break;
 		case ST_HALF_CONN:
 			s->half_conn = rd_rest(&v);
 			break;
@@ -256,6 +259,10 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 		break;
 	case ST_PEER_AUTH:
 		s->peer_auth = rd_u32(v);
+		break;
+	case ST_CERT_PATH:
+		s->cert_path = rd_rest(v);
+		v->bad |= !cert_path_is_sound(s->cert_path);
 		break;
 	case ST_TOLD_ID:
 		s->told_id = rd_rest(v);

@@ -2,6 +2,7 @@
 #ifndef IKE_STATE_RECORD_H
 #define IKE_STATE_RECORD_H
 
+#include "ike/cert_path.h"
 #include "ike/engine.h"
 #include "ike/mobike.h"
 #include "ike/state.h"
@@ -41,6 +42,8 @@ struct sa_record {
 	struct bytes half_auth, half_conn, half_our_id, half_msk, half_eap;
 	bool half_eap_only;
 	uint32_t peer_auth;
+	uint8_t half_hashes;
+	struct bytes cert_path;
 	struct bytes told_id;
 	int64_t half_expires;
 	struct half_open_key half_key;

@@ -2,7 +2,7 @@
  */
 #include <stdlib.h>
 
-#include "ike/engine.h"
+#include "ike/auth_sig.h"
 
 static const uint8_t our_vendor[] = "gateway IKEv2";
 
@@ -203,6 +203,7 @@ static enum gw_err write_response(struct ike_sa *sa, const struct chosen *chosen
 		notify_write(&w, PROTO_NONE, (struct bytes){ 0 }, N_SIGNATURE_HASH_ALGORITHMS,
 			     bytes_of(hashes, sizeof(hashes)));
 	}
+	auth_sig_write_init(sa, &w);
 	if (sa->settings->ike.vendor_id)
 		vendor_write(&w, bytes_of(our_vendor, sizeof(our_vendor) - 1));
 	return msg_finish(&w, out);
@@ -265,6 +266,7 @@ static void open_half(struct ike *ike, const struct ike_header *head, const stru
 	h->key = key_of(head, dg);
 	h->expires = mtime_add(ike_now(ike), ike->settings->ike.half_open_timeout_us);
 	note_peer(sa, m);
+	auth_sig_note_init(sa, m);
 	sa_set_state(sa, IKE_HALF_OPEN, "IKE_SA_INIT");
 	code = half_join(sa);
 	if (code == GW_ELIMIT) {

@@ -22,6 +22,7 @@ static enum gw_err inherit(struct ike_sa *to, const struct ike_sa *from)
 	to->peer_auth = from->peer_auth;
 	TRY(secret_copy(&to->told_id, secret_bytes(&from->told_id)));
 	TRY(mobike_set_addresses(to, from->also, from->also_count));
+	TRY(secret_copy(&to->cert_path, secret_bytes(&from->cert_path)));
 	TRY(peer_join(to->ike, to, from->conn->name, from->peer_id_kind, from->peer_id));
 	return group_join(to->ike, to, from->group);
 }

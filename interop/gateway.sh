@@ -7,14 +7,15 @@ gateway_process() { printf 'gatewayd-gateway'; }
 
 # gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
 gateway_start() {
-	local psk=$STORY_PSK proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' mss_clamp=auto \
+	local psk=$STORY_PSK top='' local='{id: gw.example.org}' remote_map='' proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' mss_clamp=auto \
 		fragment_size='' remote='' networks='10.1.0.0/24, "fd01::/64"' log_level=debug pair
 
 	for pair in "$@"; do
 		[[ -v ${pair%%=*} ]] || die "gateway_start: unknown key ${pair%%=*}"
 		printf -v "${pair%%=*}" '%s' "${pair#*=}"
 	done
-	gatewayd_secret gateway psk "$psk"
+	[[ -z $psk ]] || gatewayd_secret gateway psk "$psk"
+	[[ -n $remote_map || -z $remote ]] || remote_map="{ids: [\"$remote\"]}"
 	gatewayd_start gateway <<-EOT
 		control: {socket: $RIG/gateway/control.sock}
 		state_dir: $RIG/gateway/state
@@ -25,14 +26,15 @@ gateway_start() {
 		  retransmit: {first: 300ms, tries: 3}
 		  ${cookie_threshold:+cookie_threshold: $cookie_threshold}
 		  ${fragment_size:+fragment_size: $fragment_size}
+		$top
 		pools:
 		  clients: {addresses: 10.10.0.0/24, dns: [10.1.0.1]}
 		  clients6: {addresses: fd10::/64}
 		connections:
 		  road:
-		    local: {id: gw.example.org}
-		    ${remote:+remote: {ids: ["$remote"]\}}
-		    psk: {file: $RIG/gateway/psk}
+		    local: $local
+		    ${remote_map:+remote: $remote_map}
+		    ${psk:+psk: {file: $RIG/gateway/psk\}}
 		    pools: [clients, clients6]
 		    ${proposals:+proposals: [$proposals]}
 		    ${rekey:+rekey: $rekey}

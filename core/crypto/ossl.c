@@ -53,6 +53,7 @@ void crypto_destroy(struct crypto *c)
 {
 	if (!c)
 		return;
+	verify_stop(c);
 	dh_stop(c);
 	cipher_stop(c);
 	hash_stop(c);

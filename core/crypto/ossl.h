@@ -3,6 +3,7 @@
 #define CORE_CRYPTO_OSSL_H
 
 #include "core/crypto/crypto.h"
+#include "core/crypto/sign.h"
 
 #include <openssl/bn.h>
 #include <openssl/ec.h>
@@ -26,6 +27,10 @@ struct hmac {
 
 MUST_USE enum gw_err hash_start(struct crypto *c, struct err *e);
 void hash_stop(struct crypto *c);
+
+/* hash->len octets. */
+MUST_USE enum gw_err hash_parts(struct crypto *c, const struct hash *h, const struct bytes *parts, size_t count,
+				uint8_t *out);
 
 MUST_USE enum gw_err hmac_init(struct hmac *m, const struct hash *h);
 void hmac_clear(struct hmac *m);
@@ -88,6 +93,22 @@ struct dh_group {
 MUST_USE enum gw_err dh_start(struct crypto *c, struct err *e);
 void dh_stop(struct crypto *c);
 
+/* ---- signatures (verify.c, keyring.c) ---- */
+
+struct verify_key {
+	OSSL_LIB_CTX *lib; /* borrowed */
+	EVP_PKEY *pkey;
+	EVP_PKEY_CTX *ctx; /* for verifying; EdDSA: NULL */
+	enum key_kind kind;
+};
+
+MUST_USE enum gw_err verify_key_make(OSSL_LIB_CTX *lib, struct bytes spki, struct verify_key **out);
+void verify_stop(struct crypto *c);
+const struct hash *sign_hash_of(const struct crypto *c, enum sign_hash h);
+/* Padding and hashes of an RSA signature. */
+bool sign_pad(EVP_PKEY_CTX *ctx, const struct sign_scheme *s, const EVP_MD *md, size_t salt);
+uint8_t *sign_join(const struct bytes *parts, size_t count, size_t *n);
+
 struct crypto {
 	OSSL_LIB_CTX *lib;
 	OSSL_PROVIDER *provider;
@@ -97,6 +118,7 @@ struct crypto {
 	EVP_CIPHER *encr[KIND_COUNT][KEY_SIZES];
 	EVP_CIPHER_CTX *scratch[KIND_COUNT][KEY_SIZES]; /* made at first use */
 	struct dh_group group[DH_GROUPS];
+	struct verify_key leaf[KEY_KINDS]; /* scratch */
 };
 
 /*

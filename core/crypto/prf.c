@@ -225,9 +225,14 @@ enum gw_err crypto_prf_plus(struct crypto *c, const struct prf_alg *alg, struct 
 	return ok ? GW_OK : ossl_fail(GW_EINTERNAL);
 }
 
+enum gw_err hash_parts(struct crypto *c, const struct hash *h, const struct bytes *parts, size_t count, uint8_t *out)
+{
+	return digest(c->mac[h - c->hash].work, parts, count, out) ? GW_OK : ossl_fail(GW_EINTERNAL);
+}
+
 static enum gw_err digest_once(struct crypto *c, enum hash_id id, const struct bytes *parts, size_t count, uint8_t *out)
 {
-	return digest(c->mac[id].work, parts, count, out) ? GW_OK : ossl_fail(GW_EINTERNAL);
+	return hash_parts(c, &c->hash[id], parts, count, out);
 }
 
 enum gw_err crypto_sha1(struct crypto *c, const struct bytes *parts, size_t count, uint8_t out[20])

@@ -17,10 +17,11 @@ client_crash() { charon_kill "$CLIENT_AT"; }  # does not
 client_log() { charon_log "$CLIENT_AT"; }
 
 # client_configure KEY=VALUE...: one connection `road` with one CHILD SA `lan`. Keys: gateway, id, psk, proposals,
-# esp_proposals, remote_ts, vips, rekey, child_rekey, dpd, encap.
+# esp_proposals, remote_ts, vips, rekey, child_rekey, dpd, encap, auth, certs, remote_auth, more (lines of the
+# connection).
 client_configure() {
 	local gateway=$GATEWAY_V4 id=client@example.org psk=$STORY_PSK proposals='' esp_proposals='' \
-		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s encap=no pair
+		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s encap=no auth=psk certs='' remote_auth='' more='' pair
 
 	for pair in "$@"; do
 		# The keys above are local, so a misspelt one is seen.
@@ -37,12 +38,14 @@ client_configure() {
 				rekey_time = $rekey
 				dpd_delay = $dpd
 				encap = $encap
+				$more
 				local {
-					auth = psk
+					auth = $auth
 					id = $id
+					${certs:+certs = $certs}
 				}
 				remote {
-					auth = psk
+					auth = ${remote_auth:-$([[ -n $certs ]] && printf pubkey || printf psk)}
 					id = gw.example.org
 				}
 				children {

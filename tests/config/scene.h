@@ -3,6 +3,7 @@
 #define TESTS_CONFIG_SCENE_H
 
 #include "config/load.h"
+#include "tests/config/scene_pki.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -19,7 +20,17 @@ static inline const char *scene_getenv(void *arg, const char *name)
 
 static inline enum gw_err scene_secret(void *arg, const char *path, struct secret *out, struct err *e)
 {
+	static const struct {
+		const char *path, *text;
+	} pki[] = { { "/etc/gateway/ca.pem", SCENE_CA },
+		    { "/etc/gateway/gw.pem", SCENE_CERT },
+		    { "/etc/gateway/gw.key", SCENE_KEY } };
+
 	(void)arg;
+	for (size_t i = 0; i < ARRAY_LEN(pki); i++) {
+		if (strcmp(path, pki[i].path) == 0)
+			return secret_copy(out, bytes_str(pki[i].text));
+	}
 	if (strcmp(path, "/etc/gateway/ha") == 0)
 		return secret_copy(out, bytes_str("sixteen octets or more\n"));
 	if (strcmp(path, "/etc/gateway/alice") != 0 && strcmp(path, "/etc/gateway/psk") != 0 &&
@@ -31,7 +42,9 @@ static inline enum gw_err scene_secret(void *arg, const char *path, struct secre
 /* `fake`: value of GATEWAY_ALLOW_FAKE. */
 static inline struct config_sources scene_sources(const char *fake)
 {
-	return (struct config_sources){ scene_getenv, scene_secret, (void *)(uintptr_t)fake };
+	return (struct config_sources){ .getenv = scene_getenv,
+					.read_secret = scene_secret,
+					.arg = (void *)(uintptr_t)fake };
 }
 
 static inline struct settings *scene_load(const char *file, const char *yaml, struct config_report *r)

@@ -29,6 +29,11 @@ START_TEST(kinds)
 		{ "keyid:road warrior", ID_KEY_ID, DATA("road warrior"), false },
 		{ "keyid:a@b", ID_KEY_ID, DATA("a@b"), false },
 		{ "*", ID_NONE, { NULL, 0 }, false },
+		{ "CN=a,C=DE", ID_DN,
+		  DATA("\x30\x19\x31\x0b\x30\x09\x06\x03\x55\x04\x06\x13\x02"
+		       "DE\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01"
+		       "a"),
+		  false },
 		{ "*@example.org", ID_RFC822, DATA("*@example.org"), true },
 		{ "*.example.org", ID_FQDN, DATA("*.example.org"), true },
 		{ "@*.example.org", ID_FQDN, DATA("*.example.org"), true },
@@ -63,8 +68,9 @@ START_TEST(refused)
 		const char *in, *why;
 	} rows[] = {
 		{ "", "an identity has 1 to 255 characters" },
-		{ "C=CH, O=strongSwan, CN=x", "distinguished names are not supported as identities yet" },
-		{ "CN=x", "distinguished names are not supported as identities yet" },
+		{ "CN=x, nonsense", "`nonsense` in a distinguished name is no type=value" },
+		{ "CN=x, NO=y", "`NO` in a distinguished name is no type that we know" },
+		{ "CN=, O=y", "CN in a distinguished name is empty" },
 		{ "@", "`@` wants a name behind it" },
 		{ "@#", "`@#` wants an even number of hex digits behind it" },
 		{ "@#0", "`@#` wants an even number of hex digits behind it" },

@@ -52,7 +52,7 @@ static void check_settings(const struct settings *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct config_sources src = { no_env, no_secret, NULL };
+	struct config_sources src = { .getenv = no_env, .read_secret = no_secret };
 	struct config_report report;
 	struct settings *s = config_load_text("fuzz/gateway.yaml", bytes_of(data, size), &src, &report);
 	char line[512];

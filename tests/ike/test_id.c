@@ -26,7 +26,7 @@ START_TEST(printing)
 		{ ID_KEY_ID, "\x0a\x0b", 2, "keyid:0x0a0b" },
 		{ ID_KEY_ID, "a\nb", 3, "keyid:0x610a62" },
 		{ ID_KEY_ID, "", 0, "keyid:" },
-		{ ID_DN, "\x30\x00", 2, "dn:0x3000" },
+		{ ID_DN, "\x30\x00", 2, "" },
 		{ 13, "\x01", 1, "id-13:0x01" },
 		{ 255, "", 0, "id-255:0x" },
 		{ ID_NONE, "", 0, "none" },
