@@ -156,7 +156,7 @@ static enum gw_err open_all(struct gateway *g, const struct gateway_options *opt
 	TRY(listen_open(g, e));
 	TRY(open_engine(g, e));
 	if (g->settings->ha.enabled)
-		TRY(ha_node_open(g, opt->parent, e));
+		TRY(ha_node_open(g, opt->parent, opt->runs_programs ? opt->programs_fd : -1, e));
 	/* Threads keep the rights of who makes them, so the data plane comes after. It needs only those that are kept.
 	 */
 	if (opt->drop)

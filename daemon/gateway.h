@@ -73,6 +73,8 @@ struct gateway_options {
 	enum gw_err (*confine)(struct log *log, struct err *e);
 	bool signals;		    /* take SIGTERM, SIGINT, SIGHUP */
 	struct parent_link *parent; /* to the parent process; NULL: none */
+	bool runs_programs;
+	int programs_fd; /* with it: of programs_fork() */
 };
 
 /* Takes the reference to `settings`, also on failure. */

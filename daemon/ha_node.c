@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include "daemon/gateway.h"
+#include "daemon/ha_hooks.h"
+
+#define WITNESS_LEAST_US MILLISECONDS(20)
 
 /* ---- what the other node looks like ---- */
 
@@ -41,6 +44,7 @@ void ha_node_observe(struct ha_node *h)
 	w.peer_loop_age_us = v.loop_age_us;
 	w.peer_withdrawn = v.withdrawn;
 	w.service_up = vips_service_up(h->vips);
+	w.witness_heard = h->witness && witness_heard(h->witness);
 	ha_observe(h->ha, &w);
 }
 
@@ -71,6 +75,14 @@ static void on_beat_changed(void *arg)
 {
 	struct ha_node *h = arg;
 
+	h->look = true;
+}
+
+static void on_witness_changed(void *arg)
+{
+	struct ha_node *h = arg;
+
+	log_info(&h->g->log, "witness: %s", witness_heard(h->witness) ? "answers" : "none answers");
 	h->look = true;
 }
 
@@ -201,20 +213,48 @@ static enum gw_err watch_paths(struct ha_node *h, struct err *e)
 	return h->path_links ? GW_OK : e->code;
 }
 
-static enum gw_err open_all(struct ha_node *h, struct err *e)
+static enum gw_err open_programs(struct ha_node *h, int fd, struct err *e)
+{
+	if (fd < 0)
+		return GW_OK;
+	h->programs = programs_create(&h->g->env, h->g->loop, fd, h->g->env.node.incarnation);
+	return h->programs ? GW_OK : err_set(e, GW_ENOMEM, "hooks: out of memory");
+}
+
+/* Three of its answers in the time in which a node is found dead. */
+static enum gw_err open_witness(struct ha_node *h, struct err *e)
+{
+	const struct ha_cfg *c = &h->settings->ha;
+	int64_t interval = h->detection_us / 3;
+
+	if (c->witness_count == 0)
+		return GW_OK;
+	if (interval < WITNESS_LEAST_US)
+		interval = WITNESS_LEAST_US;
+	h->witness = witness_create(&h->g->env, h->g->loop, c->witness, c->witness_count, interval, on_witness_changed,
+				    h, e);
+	if (!h->witness)
+		return e->code;
+	witness_ask(h->witness, true);
+	return GW_OK;
+}
+
+static enum gw_err open_all(struct ha_node *h, int programs_fd, struct err *e)
 {
 	struct gateway *g = h->g;
 
 	h->terms = terms_open(&g->env, g->loop, h->settings->state_dir, on_persisted, h, &h->durable, e);
 	if (!h->terms)
 		return e->code;
+	TRY(open_programs(h, programs_fd, e));
 	TRY(open_heartbeat(h, e));
 	TRY(watch_paths(h, e));
+	TRY(open_witness(h, e));
 	h->vips = vips_create(&g->env, g->loop, &h->settings->ha, on_vips_changed, h, e);
 	return h->vips ? GW_OK : e->code;
 }
 
-enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, struct err *e)
+enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, int programs_fd, struct err *e)
 {
 	struct ha_node *h = calloc(1, sizeof(*h));
 
@@ -225,7 +265,7 @@ enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, struct e
 	h->settings = settings_ref(g->settings);
 	h->lease_at = MTIME_NEVER;
 	g->ha = h; /* closed with the gateway, whatever fails */
-	return open_all(h, e);
+	return open_all(h, programs_fd, e);
 }
 
 static enum gw_err brief_parent(struct ha_node *h, struct err *e)
@@ -286,9 +326,11 @@ static enum gw_err make_engine(struct ha_node *h, struct err *e)
 				       .preempt_us = c->preempt_delay_us,
 				       .preempt_synced = c->preempt_synced,
 				       .strict = c->replay == HA_REPLAY_STRICT,
+				       .fence = c->fence != NULL,
 				       .watch = { .interval_us = c->heartbeat_interval_us,
 						  .misses = c->heartbeat_misses,
-						  .stall_us = c->heartbeat_stall_us } };
+						  .stall_us = c->heartbeat_stall_us,
+						  .witness = c->witness_count > 0 } };
 
 	h->ha = ha_create(&h->g->env, &cfg, &ha_objects_ops, h->g, &h->durable);
 	return h->ha ? GW_OK : err_set(e, GW_ENOMEM, "out of memory");
@@ -307,6 +349,7 @@ enum gw_err ha_node_start(struct gateway *g, struct err *e)
 	says = says_of(h);
 	TRY(heartbeat_start(h->beat, &says, e));
 	TRY(brief_parent(h, e));
+	ha_hooks_role(h, "started");
 	h->look = true;
 	return GW_OK;
 }
@@ -321,9 +364,11 @@ void ha_node_close(struct ha_node *h)
 		h->left = true;
 		ha_node_say(h);
 	}
+	programs_destroy(h->programs);
 	synclink_destroy(h->link);
 	heartbeat_destroy(h->beat);
 	terms_close(h->terms);
+	witness_destroy(h->witness);
 	ha_destroy(h->ha);
 	ifwatch_destroy(h->path_links);
 	free(h->rekeys.spis);

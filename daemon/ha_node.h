@@ -10,9 +10,11 @@
 #include "daemon/ha_objects.h"
 #include "daemon/heartbeat.h"
 #include "daemon/parent.h"
+#include "daemon/programs.h"
 #include "daemon/synclink.h"
 #include "daemon/terms.h"
 #include "daemon/vips.h"
+#include "daemon/witness.h"
 #include "ha/ha.h"
 
 struct gateway;
@@ -25,8 +27,11 @@ struct ha_node {
 	struct heartbeat *beat;
 	struct vips *vips;
 	struct terms *terms;
+	struct witness *witness;    /* NULL: none is configured */
 	struct parent_link *parent; /* borrowed; NULL: no parent process */
 	struct ha_durable durable;  /* as found at the start, then as written last */
+	struct programs *programs;  /* NULL: none can be run */
+	uint8_t hooked_role;	    /* that hooks.role was told last; 0: none */
 	struct ifwatch *path_links; /* of the interfaces that paths leave by; NULL: none is known */
 	char path_interface[HA_PATHS_MAX][IFWATCH_NAME];
 	size_t path_count;
@@ -62,10 +67,10 @@ struct ha_node {
 };
 
 /*
- * g->ha: sockets, virtual addresses (what was left behind goes) and terms, before rights are dropped. g has its loop,
- * state and engine.
+ * `programs_fd`: of programs_fork(), -1: none. g->ha: sockets, virtual addresses (what was left behind goes) and terms,
+ * before rights are dropped. g has its loop, state and engine.
  */
-MUST_USE enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, struct err *e);
+MUST_USE enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, int programs_fd, struct err *e);
 /* When the data plane is there: shuts it, makes the engine silent, starts the threads, tells the parent process. */
 MUST_USE enum gw_err ha_node_start(struct gateway *g, struct err *e);
 /* The other node is told that this one is gone. NULL is fine. */

@@ -172,6 +172,19 @@ static json_t *addresses(const struct looked *l)
 	return j;
 }
 
+static json_t *witnesses(const struct looked *l)
+{
+	struct witness_state w;
+	json_t *j = json_array();
+
+	for (size_t i = 0; l->h->witness && witness_at(l->h->witness, i, &w); i++)
+		(void)json_array_append_new(j,
+					    json_pack("{s:o, s:b, s:o, s:I, s:I}", "address", addr_json(&w.addr),
+						      "answers", w.answers, "heard_ms", ms_since(l, w.heard), "asked",
+						      (json_int_t)w.asked, "answered", (json_int_t)w.answered));
+	return j;
+}
+
 static json_t *transitions(const struct looked *l)
 {
 	struct ha_transition t[HA_TRANSITIONS];
@@ -296,6 +309,7 @@ json_t *ha_show_status(const struct ha_node *h)
 	    json_pack("{s:s, s:I, s:I}", "mode", l.cfg->replay == HA_REPLAY_STRICT ? "strict" : "lossless", "packets",
 		      (json_int_t)l.st.replay_packets, "us", (json_int_t)l.st.replay_us));
 	put(j, "service_up", json_boolean(l.vips.service_up));
+	put(j, "witnesses", witnesses(&l));
 	put(j, "addresses", addresses(&l));
 	put(j, "config_differs", json_boolean(l.st.config_differs));
 	put(j, "takeover", takeover(h));

@@ -5,6 +5,7 @@
 #include "daemon/fault.h"
 #include "daemon/gateway.h"
 #include "daemon/glue.h"
+#include "daemon/ha_hooks.h"
 #include "daemon/ha_node.h"
 
 #define LEASE_PAUSE_US MILLISECONDS(20)
@@ -145,7 +146,7 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		(void)fault_at(FAULT_HANDING, 0);
 		break;
 	case HA_EV_FENCE:
-		ha_fenced(h->ha, false, "no program runs yet");
+		ha_hooks_fence(h, ev->text);
 		break;
 	case HA_EV_ACTIVE:
 		become_active(h, ev);
@@ -175,6 +176,7 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		h->verifications++;
 		break;
 	case HA_EV_CHANGED:
+		ha_hooks_role(h, ev->text);
 		break;
 	}
 }

@@ -10,6 +10,7 @@
 #include "daemon/gateway.h"
 #include "daemon/parent.h"
 #include "daemon/privileges.h"
+#include "daemon/programs.h"
 #include "daemon/sandbox.h"
 
 #define DEFAULT_CONFIG "/etc/gateway/gateway.yaml"
@@ -72,11 +73,21 @@ static void tune_malloc(void)
 	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
-static int run_gateway(struct settings *s, const char *file, struct parent_link *parent)
+/* What a start of the daemon is given. */
+struct start {
+	const char *file;
+	int programs_fd; /* -1: no program is configured */
+};
+
+static int run_gateway(struct settings *s, const struct start *start, struct parent_link *parent)
 {
-	const struct gateway_options opt = {
-		.config_file = file, .drop = drop, .confine = sandbox_enter, .signals = true, .parent = parent
-	};
+	const struct gateway_options opt = { .config_file = start->file,
+					     .drop = drop,
+					     .confine = sandbox_enter,
+					     .signals = true,
+					     .parent = parent,
+					     .runs_programs = start->programs_fd >= 0,
+					     .programs_fd = start->programs_fd };
 	struct err e = { 0 };
 	struct gateway *g = gateway_create(s, &opt, &e);
 
@@ -92,26 +103,42 @@ static int run_gateway(struct settings *s, const char *file, struct parent_link 
 /* Each time anew: a daemon that is started again reads what the file says now. */
 static int run_child(void *arg, struct parent_link *parent)
 {
-	const char *file = arg;
-	struct settings *s = load(file);
+	const struct start *start = arg;
+	struct settings *s = load(start->file);
 
-	return s ? run_gateway(s, file, parent) : EXIT_CONFIG;
+	return s ? run_gateway(s, start, parent) : EXIT_CONFIG;
 }
 
-/* A node of a pair has a parent process, which holds nothing of the configuration. */
-static int run(char *file)
+/* A node of a pair has a parent process, which keeps nothing of the configuration but the paths of programs. */
+static int run_pair(struct settings *s, struct start *start)
 {
 	struct log log = { .level = LOG_LVL_NOTICE, .clock = clock_system() };
-	const struct parent_options opt = { .log = &log, .daemon = run_child, .arg = file };
+	const struct parent_options opt = { .log = &log, .daemon = run_child, .arg = start };
+	char *role = s->ha.hook ? strdup(s->ha.hook) : NULL, *fence = s->ha.fence ? strdup(s->ha.fence) : NULL;
+	const char *const paths[PROGRAM_KINDS] = { [PROGRAM_ROLE] = role, [PROGRAM_FENCE] = fence };
+	int64_t timeout_us = s->ha.hook_timeout_us;
+	struct err e = { 0 };
+	int status = EXIT_FAILURE;
+
+	log.format = s->log_auto ? (sdnotify_journal() ? LOG_JOURNAL : LOG_TEXT) : s->log_format;
+	settings_unref(s);
+	if (programs_fork(paths, timeout_us, &start->programs_fd, &e) == GW_OK)
+		status = parent_run(&opt);
+	else
+		fprintf(stderr, "gatewayd: %s\n", e.text);
+	free(role);
+	free(fence);
+	return status;
+}
+
+static int run(const char *file)
+{
+	struct start start = { file, -1 };
 	struct settings *s = load(file);
 
 	if (!s)
 		return EXIT_CONFIG;
-	if (!s->ha.enabled)
-		return run_gateway(s, file, NULL);
-	log.format = s->log_auto ? (sdnotify_journal() ? LOG_JOURNAL : LOG_TEXT) : s->log_format;
-	settings_unref(s);
-	return parent_run(&opt);
+	return s->ha.enabled ? run_pair(s, &start) : run_gateway(s, &start, NULL);
 }
 
 int main(int argc, char **argv)
@@ -125,7 +152,7 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	char standard[] = DEFAULT_CONFIG, *file = standard;
+	const char *file = DEFAULT_CONFIG;
 	bool check = false;
 	int opt;
 

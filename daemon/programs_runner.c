@@ -1,0 +1,256 @@
+/* The process that runs programs. Single-threaded, waits in poll(), holds nothing but the socket and what runs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "daemon/programs_wire.h"
+
+enum { QUEUE_MAX = 16 };
+
+struct kind {
+	const char *path; /* NULL: none */
+	struct program_request queue[QUEUE_MAX];
+	unsigned first, count;
+	/* what runs */
+	pid_t pid; /* 0: nothing; its process group, too */
+	int pidfd;
+	uint64_t id;
+	mtime until;
+	bool killed;
+};
+
+struct runner {
+	int fd;
+	int64_t timeout_us;
+	bool open; /* somebody can ask still */
+	struct kind kinds[PROGRAM_KINDS];
+};
+
+static mtime now(void)
+{
+	return clock_now(clock_system());
+}
+
+static void reply(struct runner *r, const struct program_reply *what)
+{
+	(void)send(r->fd, what, sizeof(*what), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A session of its own, so that all that it starts can be ended with it. Returns errno. */
+static int spawn(const char *path, int input, pid_t *pid)
+{
+	char *const argv[] = { (char *)(uintptr_t)path, NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	if (posix_spawnattr_init(&attr) != 0)
+		return ENOMEM;
+	if (posix_spawn_file_actions_init(&files) != 0) {
+		(void)posix_spawnattr_destroy(&attr);
+		return ENOMEM;
+	}
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigdefault(&attr, &all);
+	r = posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
+	if (r == 0)
+		r = posix_spawn(pid, path, &files, &attr, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&files);
+	(void)posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+/* Returns errno. */
+static int start(struct kind *k, const struct program_request *q)
+{
+	int in[2], error = 0;
+
+	if (!k->path)
+		return ENOENT;
+	if (pipe2(in, O_CLOEXEC) != 0)
+		return errno;
+	/* It fits into the pipe: nobody waits. */
+	if (write(in[1], q->input, q->n) != (ssize_t)q->n)
+		error = EIO;
+	else
+		error = spawn(k->path, in[0], &k->pid);
+	(void)close(in[0]);
+	(void)close(in[1]);
+	if (!error) {
+		k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
+		if (k->pidfd < 0) {
+			error = errno;
+			(void)kill(-k->pid, SIGKILL);
+			(void)waitpid(k->pid, NULL, 0);
+		}
+	}
+	if (error)
+		k->pid = 0;
+	return error;
+}
+
+static void start_next(struct runner *r, struct kind *k)
+{
+	while (k->pid == 0 && k->count > 0) {
+		const struct program_request *q = &k->queue[k->first];
+		int error = start(k, q);
+
+		k->id = q->id;
+		k->until = mtime_add(now(), r->timeout_us);
+		k->killed = false;
+		if (error)
+			reply(r, &(struct program_reply){ .id = q->id, .status = error });
+		k->first = (k->first + 1) % QUEUE_MAX;
+		k->count--;
+	}
+}
+
+static void on_request(struct runner *r)
+{
+	struct program_request q;
+	ssize_t n = recv(r->fd, &q, sizeof(q), MSG_DONTWAIT);
+	struct kind *k;
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		r->open = false;
+		return;
+	}
+	if (n < (ssize_t)offsetof(struct program_request, input) || q.kind >= PROGRAM_KINDS || q.n > sizeof(q.input) ||
+	    (size_t)n != offsetof(struct program_request, input) + q.n)
+		return;
+	k = &r->kinds[q.kind];
+	if (k->count == QUEUE_MAX) {
+		reply(r, &(struct program_reply){ .id = q.id, .status = EAGAIN });
+		return;
+	}
+	k->queue[(k->first + k->count++) % QUEUE_MAX] = q;
+	start_next(r, k);
+}
+
+static void on_end(struct runner *r, struct kind *k)
+{
+	int status = 0;
+
+	(void)waitpid(k->pid, &status, 0);
+	/* What it has left behind in its session goes, too, when its time was over. */
+	if (k->killed)
+		(void)kill(-k->pid, SIGKILL);
+	(void)close(k->pidfd);
+	k->pid = 0;
+	reply(r, &(struct program_reply){ .id = k->id,
+					  .status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+					  .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+					  .started = true,
+					  .timed_out = k->killed });
+	start_next(r, k);
+}
+
+static bool busy(const struct runner *r)
+{
+	for (size_t i = 0; i < PROGRAM_KINDS; i++)
+		if (r->kinds[i].pid != 0)
+			return true;
+	return false;
+}
+
+/* Ends those whose time is over; milliseconds until the next one's is, -1: none runs. */
+static int watch_time(struct runner *r)
+{
+	int64_t least = -1;
+
+	for (size_t i = 0; i < PROGRAM_KINDS; i++) {
+		struct kind *k = &r->kinds[i];
+		int64_t left = mtime_since(now(), k->until);
+
+		if (k->pid == 0 || k->killed)
+			continue;
+		if (left <= 0) {
+			k->killed = true;
+			(void)kill(-k->pid, SIGKILL);
+		} else if (least < 0 || left < least) {
+			least = left;
+		}
+	}
+	return least < 0 ? -1 : (int)(least / 1000) + 1;
+}
+
+static void run(struct runner *r)
+{
+	while (r->open || busy(r)) {
+		struct pollfd f[1 + PROGRAM_KINDS] = { { .fd = r->open ? r->fd : -1, .events = POLLIN } };
+		int wait = watch_time(r);
+
+		for (size_t i = 0; i < PROGRAM_KINDS; i++)
+			f[1 + i] = (struct pollfd){ .fd = r->kinds[i].pid ? r->kinds[i].pidfd : -1, .events = POLLIN };
+		(void)poll(f, ARRAY_LEN(f), wait);
+		for (size_t i = 0; i < PROGRAM_KINDS; i++)
+			if (f[1 + i].revents)
+				on_end(r, &r->kinds[i]);
+		if (f[0].revents)
+			on_request(r);
+	}
+}
+
+static void runner_main(const char *const paths[PROGRAM_KINDS], int64_t timeout_us, int fd)
+{
+	struct runner *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return;
+	/* The end of gatewayd is the end of the socket; until then what runs is to come to its own end. */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)prctl(PR_SET_NAME, "gatewayd-hooks", 0L, 0L, 0L);
+	r->fd = fd;
+	r->timeout_us = timeout_us;
+	r->open = true;
+	for (size_t i = 0; i < PROGRAM_KINDS; i++)
+		r->kinds[i].path = paths[i];
+	run(r);
+	free(r);
+}
+
+enum gw_err programs_fork(const char *const paths[PROGRAM_KINDS], int64_t timeout_us, int *fd, struct err *e)
+{
+	int pair[2], status = 0;
+	bool any = false;
+	pid_t pid;
+
+	*fd = -1;
+	for (size_t i = 0; i < PROGRAM_KINDS; i++)
+		any = any || paths[i];
+	if (!any)
+		return GW_OK;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return err_set(e, GW_EIO, "hooks: %s", strerror(errno));
+	pid = fork();
+	if (pid == 0) {
+		(void)close(pair[0]);
+		pid = fork();
+		if (pid == 0)
+			runner_main(paths, timeout_us, pair[1]);
+		_exit(pid < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	}
+	(void)close(pair[1]);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS) {
+		(void)close(pair[0]);
+		return err_set(e, GW_EIO, "hooks: no process for them");
+	}
+	*fd = pair[0];
+	return GW_OK;
+}
