@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/crypto/dn.h"
+#include "core/crypto/tls_server.h"
 #include "core/glob.h"
 
 #include <stdio.h>
@@ -215,6 +216,7 @@ void certificate_clear(struct certificate_cfg *c)
 {
 	for (size_t i = 0; i < c->chain_len; i++)
 		free(c->ders[i]);
+	tls_server_destroy(c->tls);
 	sign_key_destroy(c->key);
 	free(c->name);
 	free(c->file);
@@ -275,6 +277,44 @@ static void check_names(struct load *l, const struct yaml_node *map, const struc
 	}
 }
 
+/* Our certificates as those of a TLS server; each is made once. */
+static void make_tls(struct load *l, const struct yaml_node *map, const struct conn_cfg *c)
+{
+	struct settings *s = l->settings;
+
+	for (size_t i = 0; i < c->certificate_count; i++) {
+		struct certificate_cfg *cert =
+			c->certificates[i] ? &s->certificates[c->certificates[i] - s->certificates] : NULL;
+		struct err e = { 0 };
+
+		if (cert && cert->key && cert->chain_len > 0 && !cert->tls &&
+		    tls_server_create(cert->chain, cert->chain_len, cert->key, &cert->tls, &e) != GW_OK)
+			report_error(l->report, reader_mark(map, "certificates"), "certificate `%.64s`: %s", cert->name,
+				     e.text);
+	}
+}
+
+static void check_eap(struct load *l, const struct yaml_node *map, const struct conn_cfg *c)
+{
+	const struct yaml_node *local = yaml_tree_get(map, "local"), *remote = yaml_tree_get(map, "remote");
+
+	if ((c->remote_auth & CONN_AUTH_EAP_TLS) && c->local_auth != CONN_AUTH_CERT)
+		report_error(l->report, reader_mark(remote, "auth"), "`eap-tls` wants `auth: cert` in `local`");
+	else if ((c->remote_auth & CONN_AUTH_EAP) && c->local_auth == CONN_AUTH_PSK)
+		/* RFC 7296 2.16 */
+		report_warning(l->report, reader_mark(remote, "auth"),
+			       "clients that log in by EAP want a certificate of ours: `auth: cert` in `local`");
+	if ((c->remote_auth & CONN_AUTH_EAP_MSCHAPV2) && l->settings->user_count == 0)
+		report_warning(l->report, reader_mark(remote, "auth"), "`eap-mschapv2` without any `users`");
+	if (!(c->remote_auth & CONN_AUTH_EAP) && c->eap_id_count > 0)
+		report_error(l->report, reader_mark(remote, "eap_ids"), "`eap_ids` wants a method of EAP in `auth`");
+	if ((c->remote_auth & CONN_AUTH_EAP) == c->remote_auth && c->remote_id_count > 0)
+		report_warning(l->report, reader_mark(remote, "ids"),
+			       "`ids` is what a client says of itself before EAP; who may come in is `eap_ids`");
+	if (c->remote_auth & CONN_AUTH_EAP_TLS)
+		make_tls(l, local, c);
+}
+
 void check_conn_auth(struct load *l, const struct yaml_node *map, const struct conn_cfg *c)
 {
 	const struct yaml_node *local = yaml_tree_get(map, "local"), *remote = yaml_tree_get(map, "remote");
@@ -297,4 +337,5 @@ void check_conn_auth(struct load *l, const struct yaml_node *map, const struct c
 		report_error(l->report, reader_mark(remote, "authorities"),
 			     "`authorities` wants `auth: cert` or `eap-tls` beside it");
 	check_names(l, map, c);
+	check_eap(l, map, c);
 }

@@ -133,6 +133,8 @@ enum rekey_by {
 	REKEY_NEVER,  /* the peer if it likes; SAs have no lifetimes */
 };
 
+struct tls_server; /* core/crypto/tls_server.h */
+
 /* A certificate of ours with its private key. */
 struct certificate_cfg {
 	char *name;
@@ -143,6 +145,7 @@ struct certificate_cfg {
 	uint8_t issuers[CERT_CHAIN_MAX][20]; /* key hashes of the authorities above it, as CERTREQ names them */
 	size_t issuer_count;
 	struct sign_key *key;
+	struct tls_server *tls; /* NULL: no connection wants EAP-TLS with it */
 };
 
 enum revocation { REVOCATION_STRICT, REVOCATION_SOFT, REVOCATION_OFF };

@@ -66,6 +66,7 @@ static const struct schema_word remote_auth_words[] = {
 	{ "psk", CONN_AUTH_PSK },
 	{ "cert", CONN_AUTH_CERT },
 	{ "eap-mschapv2", CONN_AUTH_EAP_MSCHAPV2 },
+	{ "eap-tls", CONN_AUTH_EAP_TLS },
 	{ NULL, 0 },
 };
 

@@ -114,7 +114,7 @@ static bool same_face(const struct conn_cfg *a, const struct conn_cfg *b)
 	       (a->local_auth != CONN_AUTH_PSK || secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)));
 }
 
-static bool may_take_over(const struct ike_sa *sa, const struct conn_cfg *c, const struct ike_msg *m, uint32_t methods)
+bool auth_eap_candidate(const struct ike_sa *sa, const struct conn_cfg *c, const struct ike_msg *m, uint32_t methods)
 {
 	return same_face(c, sa->conn) && rank_of(c, sa, &m->idi, asked_for(m), methods) > 0;
 }
@@ -125,7 +125,7 @@ uint32_t auth_eap_methods(const struct ike_sa *sa, const struct ike_msg *m)
 	uint32_t all = 0;
 
 	for (size_t i = 0; i < s->conn_count; i++)
-		if (may_take_over(sa, &s->conns[i], m, CONN_AUTH_EAP))
+		if (auth_eap_candidate(sa, &s->conns[i], m, CONN_AUTH_EAP))
 			all |= s->conns[i].remote_auth & CONN_AUTH_EAP;
 	return all;
 }
@@ -141,7 +141,8 @@ const struct conn_cfg *auth_eap_choose(const struct ike_sa *sa, const struct ike
 		const struct conn_cfg *c = &s->conns[i];
 		int by_user = id_match_rank(c->eap_ids, c->eap_id_count, user->kind, user->data);
 		/* Who somebody has proved to be weighs more than what he said before. */
-		int rank = by_user > 0 && may_take_over(sa, c, m, method)
+		bool trusts = method != CONN_AUTH_EAP_TLS || auth_sig_trusts(sa, c);
+		int rank = by_user > 0 && trusts && auth_eap_candidate(sa, c, m, method)
 				   ? by_user * 100 + rank_of(c, sa, &m->idi, asked_for(m), method)
 				   : 0;
 

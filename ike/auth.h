@@ -52,6 +52,8 @@ const struct conn_cfg *auth_choose(const struct ike_sa *sa, const struct id_payl
 uint32_t auth_eap_methods(const struct ike_sa *sa, const struct ike_msg *m);
 const struct conn_cfg *auth_eap_choose(const struct ike_sa *sa, const struct ike_msg *m, uint32_t method,
 				       const struct id_payload *user);
+/* One of those connections, by itself. */
+bool auth_eap_candidate(const struct ike_sa *sa, const struct conn_cfg *c, const struct ike_msg *m, uint32_t methods);
 /* A user's name as an identity: RFC822 with an @ in it, else FQDN. Borrows. */
 struct id_payload auth_user_id(struct bytes name);
 

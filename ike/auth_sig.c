@@ -5,6 +5,7 @@
 #include "core/crypto/dn.h"
 #include "core/glob.h"
 #include "ike/cert_path.h"
+#include "ike/eap.h"
 #include "ike/id.h"
 
 enum { CERT_X509_SIGNATURE = 4, CERTREQ_MAX = 64, KEY_HASH = 20, NAME_SHOWN = 100 };
@@ -413,4 +414,81 @@ enum auth_verdict auth_sig_first(struct ike_sa *sa, const struct ike_msg *m, con
 	if (cert_path_make(sa->ike->env->crypto, &chain, authority_of(sa->conn, &chain)->name, &sa->cert_path) != GW_OK)
 		return auth_refuse(sa, CNT_auth_failed_cert, &m->idi, "its certificates cannot be remembered");
 	return AUTH_ACCEPTED;
+}
+
+/* ---- EAP-TLS ---- */
+
+/* The best name of a certificate for a user: mail address, host name, common name, subject. */
+static struct bytes best_name(const struct cert *c, char *buf, size_t n)
+{
+	static const enum cert_name wanted[] = { CERT_NAME_MAIL, CERT_NAME_DNS };
+	struct bytes value;
+
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		struct reader r = rd_of(c->san);
+		enum cert_name kind;
+
+		while (cert_next_name(&r, &kind, &value)) {
+			if (kind == wanted[i] && value.n > 0 && value.n <= EAP_NAME_MAX)
+				return value;
+		}
+	}
+	if (dn_common_name(c->subject, &value) && value.n > 0 && value.n <= EAP_NAME_MAX)
+		return value;
+	return bytes_str(dn_text(c->subject, buf, n));
+}
+
+/* The first connection that could take this user and trusts the authority. */
+static const struct conn_cfg *tls_conn(const struct ike_sa *sa, const struct ike_msg *first, const struct chain *chain)
+{
+	const struct settings *s = sa->settings;
+
+	for (size_t i = 0; i < s->conn_count; i++) {
+		const struct conn_cfg *c = &s->conns[i];
+
+		if (auth_eap_candidate(sa, c, first, CONN_AUTH_EAP_TLS) && authority_of(c, chain))
+			return c;
+	}
+	return NULL;
+}
+
+enum gw_err auth_sig_tls(struct ike_sa *sa, const struct ike_msg *first, const struct bytes *certs, size_t count,
+			 struct bytes identity, struct secret *user, struct err *why)
+{
+	struct peer_certs all;
+	struct chain chain;
+	const struct conn_cfg *conn;
+	struct id_payload told = auth_user_id(identity);
+	char name[EAP_NAME_MAX + 1];
+
+	all.pool_count = 0;
+	TRY(cert_read(certs[0], &all.leaf, why));
+	for (size_t i = 1; i < count && all.pool_count < IKE_MAX_CERTS; i++) {
+		struct err ignored;
+
+		if (cert_read(certs[i], &all.pool[all.pool_count], &ignored) == GW_OK)
+			all.pool_count++;
+	}
+	TRY(find_chain(sa, &all, &chain, why));
+	conn = tls_conn(sa, first, &chain);
+	if (!conn)
+		return err_set(why, GW_EAUTH,
+			       "its certificate is issued by authority %s, which is none of its connection's",
+			       sa->settings->authorities[chain.trust].name);
+	secret_clear(&sa->cert_path);
+	TRY(cert_path_make(sa->ike->env->crypto, &chain, authority_of(conn, &chain)->name, &sa->cert_path));
+	if (identity.n > 0 && auth_sig_names(&all.leaf, told.kind, identity, conn->id_match))
+		return secret_copy(user, identity);
+	return secret_copy(user, best_name(&all.leaf, name, sizeof(name)));
+}
+
+bool auth_sig_trusts(const struct ike_sa *sa, const struct conn_cfg *c)
+{
+	const char *name = sa->cert_path.n > 0 ? cert_path_authority(secret_bytes(&sa->cert_path)) : NULL;
+
+	for (size_t i = 0; name && i < c->authority_count; i++) {
+		if (strcmp(c->authorities[i]->name, name) == 0)
+			return true;
+	}
+	return false;
 }

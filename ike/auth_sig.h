@@ -22,6 +22,15 @@ bool auth_sig_pick(struct ike_sa *sa, const struct ike_msg *m, struct err *why);
 /* The first message with a signature in AUTH. Sets sa->conn and sa->cert_path unless refused. */
 enum auth_verdict auth_sig_first(struct ike_sa *sa, const struct ike_msg *m, const struct id_payload *idr);
 
+/*
+ * EAP-TLS: the peer's certificates in DER, its own first, and what it called itself. *user becomes that if the certificate
+ * has it, else the certificate's own best name (RFC 5216 5.2); sa->cert_path is set.
+ */
+MUST_USE enum gw_err auth_sig_tls(struct ike_sa *sa, const struct ike_msg *first, const struct bytes *certs, size_t count,
+				  struct bytes identity, struct secret *user, struct err *why);
+/* Whether a connection trusts the authority that sa->cert_path ends at. */
+bool auth_sig_trusts(const struct ike_sa *sa, const struct conn_cfg *c);
+
 /* CERT payloads and AUTH over the IDr whose body is in sa->half->our_id. */
 MUST_USE enum gw_err auth_sig_write(struct ike_sa *sa, struct msg_writer *m);
 

@@ -5,7 +5,7 @@
 #include "ike/eap_method.h"
 
 /* In the order in which they are offered. */
-static const struct eap_method *const methods[] = { &eap_mschapv2 };
+static const struct eap_method *const methods[] = { &eap_mschapv2, &eap_tls };
 
 struct eap *eap_create(void)
 {

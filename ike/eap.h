@@ -55,6 +55,12 @@ struct eap_server {
 	 */
 	bool (*may_try)(void *arg, struct bytes user);
 	void (*wrong)(void *arg, struct bytes user);
+	/*
+	 * EAP-TLS: the peer's certificates in DER, its own first, and what it called itself. GW_OK: it may come in, as *user.
+	 * NULL: nobody may.
+	 */
+	enum gw_err (*judge)(void *arg, const struct bytes *certs, size_t count, struct bytes identity,
+			     struct secret *user, struct err *why);
 	void *arg;
 };
 

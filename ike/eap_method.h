@@ -24,7 +24,7 @@ struct eap_method {
 	enum gw_err (*decode)(struct reader r, void **state);
 };
 
-extern const struct eap_method eap_mschapv2;
+extern const struct eap_method eap_mschapv2, eap_tls;
 
 enum eap_phase { EAP_PHASE_IDENTITY, EAP_PHASE_METHOD, EAP_PHASE_OVER };
 

@@ -307,7 +307,6 @@ static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mt
 	TRY(peer_join(sa->ike, sa, s->found->name, s->peer.p[0], bytes_of(s->peer.p + 1, s->peer.n - 1)));
 	sa->peer_auth = s->peer_auth;
 	TRY(secret_copy(&sa->told_id, s->told_id));
-	TRY(secret_copy(&sa->cert_path, s->cert_path));
 	TRY(group_join(sa->ike, sa, s->found_group));
 	for (size_t i = 0; i < s->lease_count; i++) {
 		const struct pool_cfg *pool = find_pool(sa->settings, s->leases[i].pool);
@@ -368,6 +367,7 @@ static enum gw_err fill(struct ike_sa *sa, const struct sa_record *s, mtime now)
 	if (s->state == IKE_REKEYED && !sa->want_delete)
 		sa->life_at = mtime_min(sa->life_at, mtime_add(now, SECONDS(REPLACED_SECONDS)));
 	TRY(mobike_set_addresses(sa, s->also, s->also_count));
+	TRY(secret_copy(&sa->cert_path, s->cert_path));
 	TRY(secret_copy(&sa->keys.block, s->keys));
 	TRY(secret_copy(&w->response, s->response));
 	TRY(secret_copy(&w->request, s->request));

@@ -252,7 +252,6 @@ static void put_session(struct writer *w, const struct ike_sa *sa)
 			put_addr(w, &sa->also[i]);
 		field_end(w, mark);
 	}
-	field(w, ST_CERT_PATH, secret_bytes(&sa->cert_path));
 	mark = field_begin(w, ST_SUCCESSOR);
 	wr_u64(w, sa->successor);
 	wr_bytes(w, bytes_of(sa->crossing, sa->crossing_len));
@@ -267,6 +266,9 @@ enum gw_err ike_encode(const struct ike *ike, uint64_t key, struct writer *w)
 	if (!sa)
 		return GW_ENOTFOUND;
 	put_core(w, sa, now);
+	/* Of EAP-TLS it is there before the SA is up. */
+	if (sa->state != IKE_HALF_OPEN)
+		field(w, ST_CERT_PATH, secret_bytes(&sa->cert_path));
 	if (sa->half)
 		TRY(put_half(w, sa->half, now));
 	/* While IKE_AUTH waits for the data plane, nobody outside has seen anything of it. */

@@ -3,7 +3,7 @@
  * wants it so (RFC 5998). What is asked and answered is in eap.c; here it goes into messages, users meet connections,
  * and failures are counted.
  */
-#include "ike/auth.h"
+#include "ike/auth_sig.h"
 #include "ike/eap.h"
 #include "ike/id.h"
 
@@ -14,6 +14,12 @@ static void set_patience(struct ike_sa *sa)
 
 	sa->half->expires = mtime_min(mtime_add(ike_now(sa->ike), once), mtime_add(sa->created, 4 * once));
 }
+
+/* What the callbacks of one round need. */
+struct round {
+	struct ike_sa *sa;
+	const struct ike_msg *first; /* the peer's first message */
+};
 
 /* ---- guessing ---- */
 
@@ -29,7 +35,7 @@ static struct bytes guard_key(struct bytes user, uint8_t buf[EAP_NAME_MAX])
 
 static bool may_try(void *arg, struct bytes user)
 {
-	struct ike *ike = arg;
+	struct ike *ike = ((struct round *)arg)->sa->ike;
 	uint8_t key[EAP_NAME_MAX];
 
 	if (guard_allows(ike->guard, &ike->seed, GUARD_USER, guard_key(user, key), ike->settings->ike.failures_per_user,
@@ -41,7 +47,7 @@ static bool may_try(void *arg, struct bytes user)
 
 static void note_wrong(void *arg, struct bytes user)
 {
-	struct ike *ike = arg;
+	struct ike *ike = ((struct round *)arg)->sa->ike;
 	uint8_t key[EAP_NAME_MAX];
 
 	guard_failed(&ike->guard, &ike->seed, GUARD_USER, guard_key(user, key), ike->settings->ike.failures_per_user,
@@ -50,9 +56,28 @@ static void note_wrong(void *arg, struct bytes user)
 
 /* ---- rounds ---- */
 
-/* `first`: the peer's first message. */
-static struct eap_server server_of(struct ike_sa *sa, const struct ike_msg *first)
+static enum gw_err judge_certs(void *arg, const struct bytes *certs, size_t count, struct bytes identity,
+			       struct secret *user, struct err *why)
 {
+	const struct round *r = arg;
+
+	return auth_sig_tls(r->sa, r->first, certs, count, identity, user, why);
+}
+
+/* The TLS of the certificate that has proved us. On a node that took over it is not known which that was. */
+static struct tls_server *tls_of(const struct ike_sa *sa)
+{
+	const struct conn_cfg *c = sa->conn;
+
+	if (sa->half->our_cert)
+		return sa->half->our_cert->tls;
+	return c->certificate_count > 0 ? c->certificates[0]->tls : NULL;
+}
+
+static struct eap_server server_of(struct round *r)
+{
+	const struct ike_sa *sa = r->sa;
+	const struct ike_msg *first = r->first;
 	const struct ike *ike = sa->ike;
 	const struct id_cfg *id = &sa->conn->local_id;
 	uint8_t kind = first->idi.kind;
@@ -68,7 +93,9 @@ static struct eap_server server_of(struct ike_sa *sa, const struct ike_msg *firs
 		.cfg = &sa->conn->eap,
 		.may_try = may_try,
 		.wrong = note_wrong,
-		.arg = sa->ike,
+		.tls = tls_of(sa),
+		.judge = judge_certs,
+		.arg = r,
 	};
 }
 
@@ -88,7 +115,8 @@ static enum gw_err answer(struct ike_sa *sa, struct msg_writer *m, struct bytes 
 
 enum gw_err x_eap_begin(struct ike_sa *sa, const struct ike_msg *m)
 {
-	struct eap_server server = server_of(sa, m);
+	struct round round = { sa, m };
+	struct eap_server server = server_of(&round);
 	struct half_open *h = sa->half;
 	uint8_t buf[EAP_HEAD_LEN];
 	struct writer packet = wr_of(buf, sizeof(buf));
@@ -137,12 +165,13 @@ enum gw_err x_eap_round(struct ike_sa *sa, const struct ike_msg *m, struct write
 	struct ike_msg *first = &sa->ike->msg; /* where `m` is, too: its EAP lives in the datagram */
 	struct half_open *h = sa->half;
 	struct bytes packet = m->eap;
+	struct round round = { sa, first };
 	struct eap_server server;
 	enum eap_verdict verdict;
 	struct msg_writer out;
 
 	TRY(auth_recall(sa, first));
-	server = server_of(sa, first);
+	server = server_of(&round);
 	verdict = eap_receive(h->eap, &server, packet, failure);
 	if (verdict == EAP_FAILED) {
 		note_failure(sa, first);

@@ -51,6 +51,16 @@ void keyring_destroy(struct keyring *r)
 	free(r);
 }
 
+EVP_PKEY *sign_key_pkey(const struct sign_key *k)
+{
+	return k->pkey;
+}
+
+OSSL_LIB_CTX *sign_key_lib(const struct sign_key *k)
+{
+	return k->ring->lib;
+}
+
 enum gw_err keyring_sha1(struct keyring *r, struct bytes data, uint8_t *out)
 {
 	size_t n;

@@ -107,6 +107,9 @@ void verify_stop(struct crypto *c);
 const struct hash *sign_hash_of(const struct crypto *c, enum sign_hash h);
 /* Padding and hashes of an RSA signature. */
 bool sign_pad(EVP_PKEY_CTX *ctx, const struct sign_scheme *s, const EVP_MD *md, size_t salt);
+/* For TLS, which signs by itself (tls_server.c). Borrowed. */
+EVP_PKEY *sign_key_pkey(const struct sign_key *k);
+OSSL_LIB_CTX *sign_key_lib(const struct sign_key *k);
 uint8_t *sign_join(const struct bytes *parts, size_t count, size_t *n);
 
 struct crypto {
