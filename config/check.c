@@ -54,11 +54,32 @@ static void check_proposals(struct load *l, const struct yaml_node *map, const s
 	}
 }
 
+static bool has_group(const struct proposal_cfg *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->t[i].type == TR_DH && p->t[i].id != DH_NONE)
+			return true;
+	return false;
+}
+
+/* Nothing could ever be rekeyed by a proposal without a group. */
+static void check_pfs(struct load *l, const struct yaml_node *map, const struct child_cfg *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->proposal_count; i++)
+		any = any || has_group(&c->proposals[i]);
+	if (c->pfs == PFS_REQUIRED && c->proposal_count > 0 && !any)
+		report_error(l->report, reader_mark(map, "pfs"),
+			     "`pfs: required`, but no proposal has a key exchange group");
+}
+
 static void check_child(struct load *l, const struct yaml_node *map, struct child_cfg *c, uint32_t compat)
 {
 	const struct yaml_node *window = yaml_tree_get(map, "replay_window");
 
 	check_life(l, map, c->rekey_us, &c->life_us);
+	check_pfs(l, map, c);
 	check_proposals(l, map, c->proposals, c->proposal_count, compat);
 	/* A value that was refused left a 0 as well. */
 	if (window && window->kind == YAML_SCALAR && strcmp(window->text, "off") == 0)
@@ -94,6 +115,9 @@ static void check_conn(struct load *l, const struct yaml_node *map, struct conn_
 	check_proposals(l, map, c->proposals, c->proposal_count, c->compat);
 	check_local_addrs(l, map, c);
 	check_conn_auth(l, map, c);
+	if (c->reauth_us > 0 && c->unique.policy == UNIQUE_KEEP)
+		report_warning(l->report, reader_mark(map, "reauth"),
+			       "with `unique: keep` a client that authenticates anew before it leaves is refused");
 	if (c->child_count == 0)
 		report_warning(l->report, reader_mark(map, "children"),
 			       "connection `%.64s` has no children: clients get no "

@@ -1,4 +1,5 @@
 #include "daemon/gateway.h"
+#include "daemon/traffic.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -128,7 +129,8 @@ static enum gw_err open_engine(struct gateway *g, struct err *e)
 	g->leases = leases_create(&g->env, g->loop, g->settings->state_dir, g->pools);
 	g->ike = ike_create(&g->env, g->settings, g->pools);
 	g->reload = reload_create(g);
-	if (!g->leases || !g->ike || !g->reload)
+	g->traffic = traffic_create(g);
+	if (!g->leases || !g->ike || !g->reload || !g->traffic)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	n = leases_load(g->leases, g->settings);
 	if (n > 0)
@@ -247,6 +249,7 @@ void gateway_destroy(struct gateway *g)
 		return;
 	if (g->dp && g->leases && leases_save(g->leases, &e) != GW_OK)
 		log_error(&g->log, "%s", e.text);
+	traffic_destroy(g->traffic);
 	reload_destroy(g->reload);
 	control_destroy(g->control);
 	ha_node_close(g->ha);

@@ -47,6 +47,7 @@ struct gateway {
 	struct ike *ike;       /* owned */
 	struct leases *leases; /* owned */
 	struct reload *reload; /* owned */
+	struct traffic *traffic; /* owned */
 	struct dataplane *dp;  /* owned */
 	const char *plane_why; /* why this plane */
 	char plane_text[256];

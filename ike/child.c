@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/reqid.h"
 #include "ike/ts.h"
 
 struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, uint32_t spi_in)
@@ -16,7 +17,7 @@ struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, ui
 	c->id = ++ike->next_id;
 	c->spi_in = spi_in;
 	c->state = CHILD_INSTALLING;
-	c->created = ike_now(ike);
+	c->created = c->used = ike_now(ike);
 	c->rekey_at = c->life_at = MTIME_NEVER;
 	HASH_ADD_KEYPTR_BYHASHVALUE(by_spi, ike->by_child, &c->spi_in, sizeof(c->spi_in),
 				    table_hash(&ike->seed, &c->spi_in, sizeof(c->spi_in)), c);
@@ -181,30 +182,10 @@ void child_install_out(struct child_sa *c)
 		c->token = 0;
 }
 
-static const struct child_sa *of_reqid(const struct ike_sa *sa, uint32_t reqid, const struct child_sa *but)
-{
-	for (const struct child_sa *o = sa->children; o; o = o->next) {
-		if (o != but && o->reqid == reqid)
-			return o;
-	}
-	return NULL;
-}
-
 /* Where any number of SAs may have one identity nothing is shared, and nobody looks through them. */
 static const struct ike_sa *sharers(const struct ike_sa *sa)
 {
 	return sa->peer && sa->conn->unique.policy != UNIQUE_NEVER ? sa->peer->sas : NULL;
-}
-
-const struct child_sa *child_other_of_reqid(const struct child_sa *c)
-{
-	const struct child_sa *found = of_reqid(c->sa, c->reqid, c);
-
-	for (const struct ike_sa *sa = sharers(c->sa); sa && !found; sa = sa->next_of_peer) {
-		if (sa != c->sa)
-			found = of_reqid(sa, c->reqid, c);
-	}
-	return found;
 }
 
 uint32_t child_shared_reqid(const struct ike_sa *sa, const struct child_match *match)
@@ -219,6 +200,13 @@ uint32_t child_shared_reqid(const struct ike_sa *sa, const struct child_match *m
 	return ike_new_reqid(sa->ike);
 }
 
+mtime child_silent_at(const struct child_sa *c)
+{
+	return c->cfg->inactivity_us > 0 && c->state == CHILD_UP && !c->want_delete && c->sa->state == IKE_UP
+		       ? mtime_add(c->used, c->cfg->inactivity_us)
+		       : MTIME_NEVER;
+}
+
 void child_detach(struct child_sa *c)
 {
 	struct ike_sa *sa = c->sa;
@@ -230,6 +218,7 @@ void child_detach(struct child_sa *c)
 	if (*at)
 		*at = c->next;
 	HASH_DELETE(by_spi, ike->by_child, c);
+	reqid_leave(c);
 	if (c->state != CHILD_INSTALLING)
 		ike->children--;
 	if (sa->our_x && sa->our_x->waiting == c)
@@ -251,7 +240,8 @@ void child_close(struct child_sa *c, const char *reason)
 			child_install_out(o); /* make before break: it takes over now at the latest */
 	}
 	/* Never what the plane refused: under that outbound SPI it has the SA of somebody else. */
-	if (c->in_installed && !child_other_of_reqid(c)) {
+	reqid_leave(c);
+	if (c->in_installed && !reqid_find(ike, c->reqid)) {
 		ops[n].kind = DP_POLICY_REMOVE;
 		ops[n++].reqid = c->reqid;
 	}

@@ -218,8 +218,12 @@ static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, 
 }
 
 static enum gw_err try_child(const struct ike_sa *sa, const struct child_cfg *cfg, const struct ike_msg *m,
-			     enum proposal_dh dh, struct child_match *out, struct err *e)
+			     bool with_ke, struct child_match *out, struct err *e)
 {
+	static const enum proposal_dh dh_of[] = { [PFS_OPTIONAL] = PROPOSAL_DH_OPTIONAL,
+						  [PFS_REQUIRED] = PROPOSAL_DH_REQUIRED,
+						  [PFS_OFF] = PROPOSAL_DH_NEVER };
+	enum proposal_dh dh = with_ke ? dh_of[cfg->pfs] : PROPOSAL_DH_IGNORED;
 	char a[160], b[160], c[160], d[160];
 	struct selector s[IKE_CHILD_SELECTORS];
 	uint16_t group = msg_has(m, PL_KE) ? m->ke.group : 0;
@@ -241,18 +245,18 @@ static enum gw_err try_child(const struct ike_sa *sa, const struct child_cfg *cf
 }
 
 enum gw_err conn_match_child(const struct ike_sa *sa, const struct child_cfg *only, const struct ike_msg *m,
-			     enum proposal_dh dh, struct child_match *out, struct err *e)
+			     bool with_ke, struct child_match *out, struct err *e)
 {
 	enum gw_err best = GW_ETS;
 	struct err first = { 0 };
 
 	if (only)
-		return try_child(sa, only, m, dh, out, e);
+		return try_child(sa, only, m, with_ke, out, e);
 	err_set(&first, GW_ETS, "the connection has no CHILD settings");
 	for (size_t i = 0; i < sa->conn->child_count; i++) {
 		struct err mine = { 0 };
 		struct child_match match;
-		enum gw_err code = try_child(sa, &sa->conn->children[i], m, dh, &match, &mine);
+		enum gw_err code = try_child(sa, &sa->conn->children[i], m, with_ke, &match, &mine);
 
 		if (code == GW_OK || (code == GW_EGROUP && best != GW_EGROUP))
 			*out = match;

@@ -77,6 +77,7 @@ struct ike {
 	struct half_open *by_init;
 	struct source *sources;
 	struct child_sa *by_child; /* by inbound SPI */
+	struct reqid *reqids;
 	struct peer *peers;
 	struct group_tally *group_tallies;
 	struct due_heap due;
@@ -103,7 +104,7 @@ struct ike {
 	uint8_t *packed_buf; /* sealed datagrams with their lengths */
 };
 
-enum { PACKED_MAX = IKE_MAX_MESSAGE + 8192, LINGER_SECONDS = 10, REPLACED_SECONDS = 120 };
+enum { PACKED_MAX = IKE_MAX_MESSAGE + 8192, LINGER_SECONDS = 10, REPLACED_SECONDS = 120, REAUTH_GRACE_SECONDS = 30, PASSIVE_LIFE_SECONDS = 86400 };
 
 enum exchange_kind { X_AUTH, X_CHILD, X_REKEY_CHILD, X_REKEY_IKE };
 enum request_kind { REQ_NONE, REQ_PROBE, REQ_DELETE_CHILD, REQ_DELETE_IKE, REQ_REKEY_CHILD, REQ_REKEY_IKE };
@@ -178,6 +179,8 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger);
 void sa_bury(struct ike_sa *sa); /* IKE_DEAD: out of all tables, freed at the end of the turn */
 void sa_free(struct ike_sa *sa);
 void sa_set_lifetimes(struct ike_sa *sa);
+/* We begin no rekeys with this peer (`rekey_by`), but for SAs that would come to their end. */
+bool sa_leaves_rekeys_to_peer(const struct ike_sa *sa);
 void sa_set_reason(struct ike_sa *sa, const char *reason); /* why it goes down; copied, since it goes later */
 /* Keys of the two directions, for sk.h. */
 struct sk_key sa_key_in(const struct ike_sa *sa);
@@ -209,8 +212,7 @@ MUST_USE enum gw_err child_install(struct child_sa *c, bool inbound_only);
 /* Adds the outbound SA that a rekey held back. */
 void child_install_out(struct child_sa *c);
 void child_set_lifetimes(struct child_sa *c);
-/* Another CHILD SA of the same peer has its reqid, of whatever IKE SA; NULL: none. */
-const struct child_sa *child_other_of_reqid(const struct child_sa *c);
+mtime child_silent_at(const struct child_sa *c); /* when `inactivity` closes it, unless a packet comes */
 
 /* ---- send.c ---- */
 
@@ -282,7 +284,7 @@ size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg
 size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);
 /*
  * Picks the child settings and narrows. `theirs_offer` is the peer's side. `only` restricts to one (a rekey).
- * GW_ETS, GW_EPROPOSAL (text), GW_EGROUP (chosen->dh).
+ * `with_ke`: CREATE_CHILD_SA, where `pfs` counts. GW_ETS, GW_EPROPOSAL (text), GW_EGROUP (chosen->dh).
  */
 struct child_match {
 	const struct child_cfg *cfg;
@@ -296,7 +298,7 @@ struct child_match {
  */
 uint32_t child_shared_reqid(const struct ike_sa *sa, const struct child_match *match);
 MUST_USE enum gw_err conn_match_child(const struct ike_sa *sa, const struct child_cfg *only, const struct ike_msg *m,
-				      enum proposal_dh dh, struct child_match *out, struct err *e);
+				      bool with_ke, struct child_match *out, struct err *e);
 const struct child_cfg *conn_child(const struct conn_cfg *conn, const char *name);
 /* notify type for an error of the choice */
 uint16_t error_notify(enum gw_err code);

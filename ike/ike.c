@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/reqid.h"
 
 /* Numbers are bijective over 28 bits and look unrelated to addresses and SPIs: the kernel's state hash XORs them. */
 #define REQID_MULTIPLIER UINT32_C(0x9E3779B1)
@@ -83,6 +84,7 @@ static void destroy_sas(struct ike *ike)
 
 			sa->children = c->next;
 			HASH_DELETE(by_spi, ike->by_child, c);
+			reqid_leave(c);
 			child_free(c);
 		}
 		sa_drop_half(sa);

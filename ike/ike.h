@@ -36,6 +36,12 @@ void ike_resume(struct ike *ike, uint64_t token, enum gw_err result, const char 
 /* What the data plane noticed by itself (NAT rebinding, fences); of SAs that we no longer know: ignored. */
 void ike_dataplane_event(struct ike *ike, const struct dp_event *ev);
 
+/*
+ * What SAs of the data plane have carried, as it was just dumped, any number in any order: every few seconds. Whoever
+ * was heard is not probed, silent CHILD SAs are closed, worn ones rekeyed. Without it liveness goes by IKE alone.
+ */
+void ike_traffic(struct ike *ike, const struct dp_sa_state *states, size_t n);
+
 bool ike_take_datagram(struct ike *ike, struct ike_output *out);
 bool ike_take_event(struct ike *ike, struct ike_event *out);
 

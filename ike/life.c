@@ -85,6 +85,32 @@ static void child_due(struct child_sa *c, mtime now)
 	}
 }
 
+static bool has_use(const struct ike_sa *sa)
+{
+	for (const struct child_sa *c = sa->children; c; c = c->next) {
+		if (!c->want_delete && c->state != CHILD_DELETING)
+			return true;
+	}
+	return false;
+}
+
+/* The last one takes its IKE SA along: a client without a tunnel has left without a word. */
+static void close_silent(struct ike_sa *sa, mtime now)
+{
+	bool any = false;
+
+	for (struct child_sa *c = sa->children; c; c = c->next) {
+		if (!mtime_reached(child_silent_at(c), now))
+			continue;
+		sa_log(sa, LOG_LVL_INFO, "CHILD SA #%u (%s) is closed: no packet for too long", c->id, c->cfg->name);
+		c->want_delete = any = true;
+	}
+	if (any && !has_use(sa)) {
+		sa->want_delete = true;
+		sa_set_reason(sa, "inactivity");
+	}
+}
+
 static void sa_due(struct ike_sa *sa, mtime now)
 {
 	struct ike *ike = sa->ike;
@@ -117,6 +143,14 @@ static void sa_due(struct ike_sa *sa, mtime now)
 		if (!sa->down_reason)
 			sa->down_reason = sa->state == IKE_REKEYED ? "replaced" : "end of its lifetime";
 	}
+	if (mtime_reached(sa->reauth_at, now)) {
+		sa->reauth_at = MTIME_NEVER;
+		if (sa->state == IKE_UP) {
+			sa->want_delete = true;
+			sa_set_reason(sa, "the peer has not authenticated anew");
+		}
+	}
+	close_silent(sa, now);
 	if (mtime_reached(sa->rekey_at, now) && sa->state == IKE_UP) {
 		sa->rekey_at = MTIME_NEVER;
 		sa->want_rekey = true;

@@ -89,6 +89,8 @@ static enum gw_err pick_dh(struct set ours, struct set peer, uint16_t ke_group, 
 	*out = (struct transform){ 0 };
 	if (dh == PROPOSAL_DH_IGNORED)
 		return GW_OK;
+	if (dh == PROPOSAL_DH_NEVER)
+		return allows_no_dh(peer) ? GW_OK : GW_EPROPOSAL;
 	if (ke_group != DH_NONE && set_has(ours, TR_DH, ke_group, 0) && set_has(peer, TR_DH, ke_group, 0)) {
 		*out = (struct transform){ .type = TR_DH, .id = ke_group };
 		return GW_OK;

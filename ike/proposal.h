@@ -16,6 +16,7 @@ struct chosen {
 enum proposal_dh {
 	PROPOSAL_DH_REQUIRED, /* IKE SAs */
 	PROPOSAL_DH_IGNORED,  /* CHILD SA in IKE_AUTH: no KE there (RFC 7296 1.2); transforms of that type are overlooked */
+	PROPOSAL_DH_NEVER,    /* CREATE_CHILD_SA without: only offers that do without, too */
 	PROPOSAL_DH_OPTIONAL, /* CREATE_CHILD_SA: a group when both name one, none when both allow none */
 };
 

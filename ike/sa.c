@@ -118,7 +118,7 @@ struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64
 	sa->id = ++ike->next_id;
 	sa->due_at = SIZE_MAX;
 	sa->era = ike->era;
-	sa->due = sa->rekey_at = sa->life_at = sa->not_before = sa->window.retransmit_at = MTIME_NEVER;
+	sa->due = sa->rekey_at = sa->life_at = sa->reauth_at = sa->not_before = sa->window.retransmit_at = MTIME_NEVER;
 	sa->not_before = (mtime){ 0 };
 	sa->created = sa->last_in = ike_now(ike);
 	key = initiator ? &sa->spi_i : &sa->spi_r;
@@ -242,14 +242,39 @@ static int64_t jittered(struct ike *ike, int64_t us, uint8_t percent)
 	return us - (int64_t)(spread > 0 ? rng_below(ike->env->rng, spread) : 0);
 }
 
+bool sa_leaves_rekeys_to_peer(const struct ike_sa *sa)
+{
+	switch (sa->conn->rekey_by) {
+	case REKEY_ALWAYS:
+		return false;
+	case REKEY_AUTO: /* Windows refuses what it has not begun (MS_STATUS 13863) */
+		return (sa->peer_flags & PEER_MICROSOFT) != 0;
+	default:
+		return true;
+	}
+}
+
+static mtime rekey_time(struct ike_sa *sa, int64_t us)
+{
+	if (us == 0 || sa_leaves_rekeys_to_peer(sa))
+		return MTIME_NEVER;
+	return mtime_add(ike_now(sa->ike), jittered(sa->ike, us, sa->conn->rekey_jitter_percent));
+}
+
+/* A peer that rekeys by itself, without our having asked for it, does so by its own lifetimes: ours outlast them. */
+static mtime end_of_life(struct ike_sa *sa, int64_t us)
+{
+	if (us == 0 || sa->conn->rekey_by == REKEY_NEVER)
+		return MTIME_NEVER;
+	if (sa->conn->rekey_by == REKEY_AUTO && sa_leaves_rekeys_to_peer(sa) && us < SECONDS(PASSIVE_LIFE_SECONDS))
+		us = SECONDS(PASSIVE_LIFE_SECONDS);
+	return mtime_add(ike_now(sa->ike), us);
+}
+
 void sa_set_lifetimes(struct ike_sa *sa)
 {
-	mtime now = ike_now(sa->ike);
-	const struct conn_cfg *c = sa->conn;
-
-	sa->rekey_at =
-		c->rekey_us > 0 ? mtime_add(now, jittered(sa->ike, c->rekey_us, c->rekey_jitter_percent)) : MTIME_NEVER;
-	sa->life_at = c->life_us > 0 ? mtime_add(now, c->life_us) : MTIME_NEVER;
+	sa->rekey_at = rekey_time(sa, sa->conn->rekey_us);
+	sa->life_at = end_of_life(sa, sa->conn->life_us);
 }
 
 void sa_set_reason(struct ike_sa *sa, const char *reason)
@@ -263,13 +288,8 @@ void sa_set_reason(struct ike_sa *sa, const char *reason)
 
 void child_set_lifetimes(struct child_sa *c)
 {
-	struct ike *ike = c->sa->ike;
-	mtime now = ike_now(ike);
-
-	c->rekey_at = c->cfg->rekey_us > 0
-			      ? mtime_add(now, jittered(ike, c->cfg->rekey_us, c->sa->conn->rekey_jitter_percent))
-			      : MTIME_NEVER;
-	c->life_at = c->cfg->life_us > 0 ? mtime_add(now, c->cfg->life_us) : MTIME_NEVER;
+	c->rekey_at = rekey_time(c->sa, c->cfg->rekey_us);
+	c->life_at = end_of_life(c->sa, c->cfg->life_us);
 }
 
 void sa_bury(struct ike_sa *sa)
@@ -369,7 +389,7 @@ void sa_reschedule(struct ike_sa *sa)
 		due = mtime_min(due, sa->half->expires);
 	if (window_busy(&sa->window))
 		due = mtime_min(due, sa->window.retransmit_at);
-	due = mtime_min(due, sa->life_at);
+	due = mtime_min(due, mtime_min(sa->life_at, sa->reauth_at));
 	if (sa->state == IKE_UP && !window_busy(&sa->window)) {
 		mtime next = sa->rekey_at;
 
@@ -388,7 +408,7 @@ void sa_reschedule(struct ike_sa *sa)
 			due = mtime_min(due, mtime_add(sa->last_in, sa->conn->dpd_us));
 	}
 	for (const struct child_sa *c = sa->children; c; c = c->next)
-		due = mtime_min(due, c->life_at);
+		due = mtime_min(due, mtime_min(c->life_at, child_silent_at(c)));
 	due_set(&sa->ike->due, sa, due);
 }
 

@@ -47,7 +47,8 @@ struct child_sa {
 	struct child_sa *next;
 	const struct child_cfg *cfg; /* of sa->settings */
 	uint32_t id;                 /* #n, unique in this process */
-	uint32_t reqid;
+	uint32_t reqid; /* 0: none yet; see reqid.h */
+	struct child_sa *next_of_reqid;
 	uint32_t spi_in, spi_out; /* host order */
 	enum child_state state;
 	bool in_installed;  /* the plane has the inbound SA and the policy, or is about to */
@@ -67,7 +68,9 @@ struct child_sa {
 	struct selector *ours, *theirs;  /* owned, one block */
 	uint8_t ours_count, theirs_count;
 	uint64_t token; /* of the batch that the plane has to answer; 0: none */
+	bool worn; /* a rekey was asked for because of what it has carried */
 	mtime created, rekey_at, life_at;
+	mtime used; /* last packet that we know of */
 	UT_hash_handle by_spi;
 };
 
@@ -156,6 +159,7 @@ struct ike_sa {
 	const char *down_reason; /* static, or the copy */
 	char *down_copy;	 /* owned; see sa_set_reason */
 	mtime created, rekey_at, life_at;
+	mtime reauth_at; /* it ends, unless the peer has authenticated anew (RFC 4478) */
 	mtime established;
 	mtime last_in; /* last authenticated message */
 	mtime not_before; /* no request of ours before this: the peer said TEMPORARY_FAILURE */

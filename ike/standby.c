@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "ike/reqid.h"
 #include "ike/state_record.h"
 
 enum { SPREAD_SECONDS = 60, OPS_OF_CHILD = 3 };
@@ -14,7 +15,6 @@ struct was {
 	uint64_t key; /* of the IKE SA that it belonged to */
 	uint32_t spi_in, spi_out, reqid;
 	bool out;
-	bool shared; /* another IKE SA had the reqid, too (child_shared_reqid) */
 	struct endpoint local, remote;
 	bool encap;
 };
@@ -46,7 +46,6 @@ static void limbo_note(void *arg, const struct child_sa *c)
 				       .spi_out = c->spi_out,
 				       .reqid = c->reqid,
 				       .out = c->out_installed,
-				       .shared = child_other_of_reqid(c) && child_other_of_reqid(c)->sa != sa,
 				       .local = sa->local,
 				       .remote = sa->remote,
 				       .encap = sa_udp_encap(sa) };
@@ -61,18 +60,6 @@ static const struct was *limbo_find(const struct limbo *l, uint32_t spi_in)
 }
 
 /* ---- the difference ---- */
-
-static bool reqid_lives(const struct ike *ike, const struct ike_change *changes, size_t n, uint32_t reqid)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct ike_sa *sa = ike_find(ike, changes[i].key);
-
-		for (const struct child_sa *c = sa ? sa->children : NULL; c; c = c->next)
-			if (c->reqid == reqid)
-				return true;
-	}
-	return false;
-}
 
 static void op_remove(const struct was *w, enum dp_dir dir, struct dp_op *op)
 {
@@ -120,7 +107,7 @@ static size_t count_children(const struct ike_sa *sa)
 }
 
 /* One batch for one changed SA. Additions come first, the oldest CHILD SA first: the newest is sent by. */
-static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t count, size_t at, const struct limbo *l)
+static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t at, const struct limbo *l)
 {
 	const struct ike_sa *sa = ike_find(ike, changes[at].key);
 	const struct child_sa *in_order[2 * IKE_CHILD_MAX];
@@ -142,8 +129,7 @@ static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t 
 
 		if (w->key != changes[at].key || ike_find_child(ike, w->spi_in))
 			continue;
-		/* Of several that share it, the last one to be taken out saw no other. */
-		if (!w->shared && !reqid_lives(ike, changes, count, w->reqid)) {
+		if (!reqid_find(ike, w->reqid)) {
 			ops[n].kind = DP_POLICY_REMOVE;
 			ops[n++].reqid = w->reqid;
 		}
@@ -186,7 +172,7 @@ void ike_apply(struct ike *ike, struct ike_change *changes, size_t n)
 	}
 	/* Policies and SAs that stay are not touched: keys and sequence numbers live on in the data plane. */
 	for (size_t i = 0; i < n; i++)
-		follow_sa(ike, changes, n, i, &limbo);
+		follow_sa(ike, changes, i, &limbo);
 	if (limbo.lost)
 		count_up(ike, drop_memory);
 	free(limbo.was);

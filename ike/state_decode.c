@@ -3,6 +3,7 @@
 
 #include "ike/eap.h"
 #include "ike/group.h"
+#include "ike/reqid.h"
 #include "ike/state_record.h"
 
 /* ---- judging ---- */
@@ -254,7 +255,7 @@ static enum gw_err make_child(struct ike_sa *sa, const struct child_record *r, m
 	if (!c)
 		return GW_ENOMEM;
 	c->spi_out = r->spi_out;
-	c->reqid = r->reqid;
+	TRY(reqid_join(c, r->reqid));
 	c->successor = r->successor;
 	c->state = (enum child_state)r->state;
 	c->in_installed = true;
@@ -350,6 +351,7 @@ static enum gw_err fill(struct ike_sa *sa, const struct sa_record *s, mtime now)
 	sa->last_in = ago(s->times[2], now);
 	sa->rekey_at = left(s->times[3], now);
 	sa->life_at = left(s->times[4], now);
+	sa->reauth_at = left(s->reauth, now);
 	sa->not_before = left(s->times[5], now);
 	sa->linger = left(s->times[6], now);
 	w->recv_next = s->recv_next;

@@ -246,6 +246,11 @@ static void put_session(struct writer *w, const struct ike_sa *sa)
 		field_end(w, mark);
 	}
 	field(w, ST_TOLD_ID, secret_bytes(&sa->told_id));
+	if (sa->reauth_at.us != MTIME_NEVER.us) {
+		mark = field_begin(w, ST_REAUTH);
+		put_left(w, sa->reauth_at, ike_now(sa->ike));
+		field_end(w, mark);
+	}
 	if (sa->also_count > 0) {
 		mark = field_begin(w, ST_ALSO);
 		for (size_t i = 0; i < sa->also_count; i++)

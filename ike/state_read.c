@@ -296,6 +296,9 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 		s->successor = rd_u64(v);
 		s->crossing = rd_rest(v);
 		break;
+	case ST_REAUTH:
+		s->reauth = (int64_t)rd_u64(v);
+		break;
 	case ST_ALSO:
 		while (v->left > 0 && !v->bad) {
 			if (s->also_count == MOBIKE_ADDRS)
@@ -325,7 +328,7 @@ enum gw_err state_read(struct bytes record, struct sa_record *out, struct err *e
 
 	memset(out, 0, sizeof(*out));
 	out->retransmit = out->half_expires = INT64_MAX;
-	out->times[3] = out->times[4] = INT64_MAX;
+	out->times[3] = out->times[4] = out->reauth = INT64_MAX;
 	while (next_field(&r, &tag, &v))
 		TRY(read_field(tag, &v, out, e));
 	return r.bad ? err_set(e, GW_EMALFORMED, "the record is cut off") : GW_OK;

@@ -25,7 +25,7 @@ struct sa_record {
 	uint8_t state, flags, wishes;
 	uint32_t peer_flags, recv_next, send_next;
 	uint8_t request_kind, tries;
-	int64_t retransmit, times[7];
+	int64_t retransmit, times[7], reauth;
 	struct endpoint local, remote;
 	struct transform encr, prf, integ, dh;
 	struct bytes keys, conn, group, response, request, crossing, peer;

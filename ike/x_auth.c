@@ -16,6 +16,7 @@
 #include "ike/group.h"
 #include "ike/id.h"
 #include "ike/mobike.h"
+#include "ike/reqid.h"
 #include "ike/unique.h"
 
 /* The first CHILD SA. Whatever goes wrong here leaves an IKE SA without one, and the notify that says so. */
@@ -25,7 +26,7 @@ static enum gw_err first_child(struct ike_sa *sa, const struct ike_msg *m, struc
 	struct err e = { 0 };
 	struct child_sa *c;
 	uint32_t spi;
-	enum gw_err code = conn_match_child(sa, NULL, m, PROPOSAL_DH_IGNORED, &match, &e);
+	enum gw_err code = conn_match_child(sa, NULL, m, false, &match, &e);
 
 	if (code != GW_OK) {
 		if (code == GW_ETS)
@@ -40,8 +41,8 @@ static enum gw_err first_child(struct ike_sa *sa, const struct ike_msg *m, struc
 	c = child_create(sa, match.cfg, spi);
 	if (!c)
 		return GW_ENOMEM;
-	c->reqid = child_shared_reqid(sa, &match);
 	x->child_spi = spi;
+	TRY(reqid_join(c, child_shared_reqid(sa, &match)));
 	x->proposal = match.chosen.number;
 	TRY(child_adopt(c, &match.chosen));
 	TRY(child_selectors(c, match.ours, match.n_ours, match.theirs, match.n_theirs));
@@ -87,6 +88,13 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 		notify_simple(&m, x->child_error);
 	}
 	mobike_write_greeting(sa, &m);
+	if (sa->conn->reauth_us > 0) { /* RFC 4478 3 */
+		uint8_t seconds[4];
+
+		put_u32(seconds, (uint32_t)(sa->conn->reauth_us / SECONDS(1)));
+		notify_write(&m, PROTO_NONE, (struct bytes){ 0 }, N_AUTH_LIFETIME, bytes_of(seconds, sizeof(seconds)));
+		sa->reauth_at = mtime_add(ike_now(sa->ike), sa->conn->reauth_us + SECONDS(REAUTH_GRACE_SECONDS));
+	}
 	if (send_response(sa, IKE_AUTH, &m, &to, IKE_EFFECT_STATE) != GW_OK) {
 		sa_close(sa, "internal trouble", false);
 		return;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/reqid.h"
 #include "ike/ts.h"
 
 enum gw_err x_refuse_busy(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
@@ -72,7 +73,9 @@ static enum gw_err make_child(struct ike_sa *sa, struct exchange *x, const struc
 		return GW_ENOMEM;
 	x->child_spi = spi;
 	x->proposal = match->chosen.number;
-	c->reqid = old ? old->reqid : ike_new_reqid(sa->ike);
+	TRY(reqid_join(c, old ? old->reqid : ike_new_reqid(sa->ike)));
+	if (old)
+		c->used = old->used;
 	TRY(child_adopt(c, &match->chosen));
 	TRY(child_selectors(c, match->ours, match->n_ours, match->theirs, match->n_theirs));
 	TRY(derive(c, x, &match->chosen, m));
@@ -106,7 +109,7 @@ static enum gw_err child_request(struct ike_sa *sa, const struct ike_msg *m, con
 		count_up(sa->ike, drop_malformed);
 		return refuse(sa, dg, GW_EMALFORMED, 0);
 	}
-	code = conn_match_child(sa, old ? old->cfg : NULL, m, PROPOSAL_DH_OPTIONAL, &match, &e);
+	code = conn_match_child(sa, old ? old->cfg : NULL, m, true, &match, &e);
 	if (code != GW_OK) {
 		if (code == GW_ETS)
 			count_up(sa->ike, refused_selectors);

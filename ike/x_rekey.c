@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ike/engine.h"
+#include "ike/reqid.h"
 #include "ike/ts.h"
 
 enum { RETRY_SECONDS = 10 };
@@ -90,9 +91,11 @@ static uint16_t likely_group(const struct child_sa *c)
 /* Repeat what the peer used: no KE payload for an SA that was made without (CLIENTS: Windows refuses anything else). */
 static uint16_t group_for(const struct child_sa *c)
 {
+	if (c->cfg->pfs == PFS_OFF)
+		return DH_NONE;
 	if (c->dh.id != DH_NONE)
 		return c->dh.id;
-	return c->tried_pfs || !allows_none(c) ? likely_group(c) : DH_NONE;
+	return c->cfg->pfs == PFS_REQUIRED || c->tried_pfs || !allows_none(c) ? likely_group(c) : DH_NONE;
 }
 
 enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c)
@@ -169,7 +172,7 @@ static void refused(struct ike_sa *sa, struct child_sa *old, const struct notify
 	}
 	/* fall through */
 	case N_NO_PROPOSAL_CHOSEN:
-		if (group == DH_NONE && !old->tried_pfs) {
+		if (group == DH_NONE && !old->tried_pfs && old->cfg->pfs != PFS_OFF) {
 			old->tried_pfs = true;
 			old->want_rekey = true;
 			break;
@@ -212,8 +215,9 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	if (!c)
 		return GW_ENOMEM;
 	*out = c;
-	c->reqid = old->reqid;
+	TRY(reqid_join(c, old->reqid));
 	c->tried_pfs = old->tried_pfs;
+	c->used = old->used;
 	TRY(child_adopt(c, &chosen));
 	TRY(child_selectors(c, ours, n_ours, theirs, n_theirs));
 	return child_keys(c, true, secret_bytes(&shared), secret_bytes(&x->ni), m->nonce);

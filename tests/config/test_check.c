@@ -42,6 +42,18 @@ START_TEST(life_outlasts_rekey)
 }
 END_TEST
 
+START_TEST(pfs_wants_groups)
+{
+	expect_problems(ROAD "        pfs: required\n        proposals: aes128gcm16\n",
+			"f:7:14: error: `pfs: required`, but no proposal has a key exchange group\n");
+	expect_problems(ROAD "        pfs: required\n        proposals: [aes128gcm16, aes128gcm16-x25519-none]\n", "");
+	expect_problems(ROAD "        pfs: required\n", "");
+	expect_problems(
+		ROAD "    reauth: 8h\n    unique: keep\n",
+		"f:7:13: warning: with `unique: keep` a client that authenticates anew before it leaves is refused\n");
+}
+END_TEST
+
 START_TEST(life_follows_rekey)
 {
 	struct settings *s = scene_good(ROAD "        rekey: 100s\n    rekey: 10s\n");
@@ -216,6 +228,7 @@ int main(void)
 	tcase_add_test(t, pools_are_named);
 	tcase_add_test(t, life_outlasts_rekey);
 	tcase_add_test(t, life_follows_rekey);
+	tcase_add_test(t, pfs_wants_groups);
 	tcase_add_test(t, weak_groups_want_a_word);
 	tcase_add_test(t, compat_reaches_the_model);
 	tcase_add_test(t, the_fake_plane_wants_permission);

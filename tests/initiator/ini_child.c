@@ -96,6 +96,9 @@ struct ini_child *ini_child_accept(struct ini_sa *sa, const struct ike_msg *m, c
 	*why = "the answer picks what was not offered";
 	if (proposal_answer(&m->sa, PROTO_ESP, offer, n, &chosen, NULL) != GW_OK || chosen.spi.n != 4)
 		return NULL;
+	*why = "the answer has a KE payload without a group, or the other way round";
+	if ((chosen.dh.id != DH_NONE) != (shared.n > 0))
+		return NULL;
 	*why = "the answer widens the selectors";
 	if (!narrowed(&m->tsi, cfg->tsi, cfg->tsi_count) || !narrowed(&m->tsr, cfg->tsr, cfg->tsr_count))
 		return NULL;
@@ -201,13 +204,13 @@ void ini_child_on_answer(struct ini_sa *sa, const struct ike_msg *m)
 	struct ini_child *old = t->old_spi ? ini_child_find_in(ini, t->old_spi) : NULL, *c;
 	WIPED struct secret shared = { 0 };
 	const char *why = "the answer lacks KE or nonce";
-	bool fits = msg_has(m, PL_NONCE) && msg_has(m, PL_KE) == (t->dh != NULL);
+	bool fits = msg_has(m, PL_NONCE) && (t->dh || !msg_has(m, PL_KE));
 
 	ini_answered(sa);
 	if (error) {
 		refused(sa, kind, old, error);
 	} else {
-		if (fits && t->dh)
+		if (fits && msg_has(m, PL_KE))
 			fits = m->ke.group == dh_alg_of(t->dh)->id &&
 			       dh_shared(ini->env->crypto, t->dh, m->ke.data, &shared) == GW_OK;
 		c = fits ? ini_child_accept(

@@ -69,6 +69,8 @@ static enum gw_err send_init(struct ini_sa *sa)
 	TRY(ini_natd_write(sa, &w));
 	if (cfg->fragmentation)
 		notify_simple(&w, N_IKEV2_FRAGMENTATION_SUPPORTED);
+	if (cfg->vendor.n > 0)
+		vendor_write(&w, cfg->vendor);
 	TRY(msg_finish(&w, &done));
 	secret_clear(&o->request);
 	TRY(secret_copy(&o->request, done));
@@ -291,8 +293,11 @@ static void take_addresses(struct ini *ini, const struct cp_payload *cp)
 	ini->attributes[notes.n] = 0;
 }
 
-static void take_mobike(struct ini *ini, const struct ike_msg *m)
+static void take_greeting(struct ini *ini, const struct ike_msg *m)
 {
+	const struct notify_payload *lifetime = msg_notify(m, N_AUTH_LIFETIME);
+
+	ini->auth_lifetime = lifetime && lifetime->data.n == 4 ? get_u32(lifetime->data.p) : 0;
 	ini->peer_mobike = ini->cfg->mobike && msg_notify(m, N_MOBIKE_SUPPORTED);
 	ini->also_count = 0;
 	for (size_t i = 0; i < m->notify_count; i++)
@@ -340,7 +345,7 @@ void ini_open_on_auth(struct ini_sa *sa, const struct ike_msg *m)
 	}
 	sa->state = INI_SA_UP;
 	ini->done[INI_AUTH]++;
-	take_mobike(ini, m);
+	take_greeting(ini, m);
 	if (msg_has(m, PL_CP) && m->cp.type == CFG_REPLY)
 		take_addresses(ini, &m->cp);
 	if (error || !msg_has(m, PL_SA)) {

@@ -43,6 +43,7 @@ struct ini_cfg {
 	bool pfs;	       /* KE in rekeys of CHILD SAs, by the group of the ESP proposals */
 	bool fragmentation;    /* announce RFC 7383 and use it when the peer has it, too */
 	size_t max_datagram;   /* octets of an IKE message before it is fragmented */
+	struct bytes vendor;   /* of IKE_SA_INIT; empty: none */
 	size_t ballast;	       /* octets of a private vendor ID in IKE_AUTH, to make it large */
 	uint16_t natt_port;    /* the responder's, usually 4500 */
 	int64_t retransmit_us; /* first wait, each next one times 1.8 */
@@ -139,6 +140,7 @@ struct ini {
 	const char *reason;
 	uint16_t error;		     /* last error notify of the peer */
 	uint32_t eap_rounds;	     /* of the last try */
+	uint32_t auth_lifetime;	     /* seconds, as the responder said (RFC 4478); 0: nothing */
 	uint16_t child_error;	     /* the one that came instead of the CHILD SA of IKE_AUTH */
 	struct ini_opening *opening; /* owned; until the first SA is up */
 	struct ini_sa *sas;	     /* owned; the newest first */

@@ -277,6 +277,19 @@ void gate_tick(struct gate *g)
 	gate_turn(g);
 }
 
+void gate_report(struct gate *g)
+{
+	struct dp_sa_state states[16];
+	uint64_t cookie = 0;
+
+	do {
+		size_t n = g->active.plane->ops->dump(g->active.plane, &cookie, states, ARRAY_LEN(states));
+
+		ike_traffic(g->active.ike, states, n);
+	} while (cookie != 0);
+	gate_turn(g);
+}
+
 /* ---- lives ---- */
 
 static bool encode_one(struct gate *g, uint64_t key, struct writer *w)

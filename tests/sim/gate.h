@@ -46,6 +46,8 @@ void gate_turn(struct gate *g);
 void gate_receive(struct gate *g, const struct datagram *d, uint8_t *bytes);
 mtime gate_due(const struct gate *g);
 void gate_tick(struct gate *g);
+/* The engine hears what the data plane has carried. */
+void gate_report(struct gate *g);
 /* The engine's whole state, all SAs; *n octets, the caller's. */
 uint8_t *gate_encode(struct gate *g, size_t *n);
 /* False: not now, the data plane is at work. */
