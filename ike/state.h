@@ -30,10 +30,10 @@ enum state_field {
 	ST_CHILD, /* nested, repeated */
 	ST_PEER_AUTH = 24, /* enum conn_auth 4 */
 	ST_TOLD_ID, /* kind 1, data */
-	ST_REAUTH,  /* in 8 */
 	ST_ALSO,    /* the peer's other addresses, each as in ST_ADDRESSES without a port */
 	ST_CERT_PATH, /* ike_sa.cert_path */
 	ST_GROUP = 28, /* name; missing: in none */
+	ST_REAUTH, /* in 8 */
 	/* of a half-open SA */
 	ST_HALF_NI = 32,
 	ST_HALF_NR,
