@@ -142,6 +142,7 @@ void settings_unref(struct settings *s)
 	free(s->tun_name);
 	free(s->control_socket);
 	free(s->control_group);
+	free(s->session_file);
 	free(s);
 }
 

@@ -309,6 +309,8 @@ struct settings {
 	char *control_socket;
 	char *control_group; /* may read; NULL: root only */
 
+	char *session_file; /* NULL: session records go to the log */
+
 	enum log_level log_level;
 	enum log_format log_format;
 	bool log_auto; /* format not set: journal when under systemd, else text */

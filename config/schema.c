@@ -189,6 +189,17 @@ static const struct schema_key log_keys[] = {
 };
 static const struct schema log_schema = { KEYS(log_keys) };
 
+static const struct schema_key session_keys[] = {
+	{ .name = "file",
+	  .type = SCHEMA_PATH,
+	  AT(settings, session_file),
+	  .min = 1,
+	  .max = 1024,
+	  .fallback_text = "none, they go to the log",
+	  .help = "File that a record of each session is appended to when it ends, a line of JSON." },
+};
+static const struct schema session_schema = { KEYS(session_keys) };
+
 static const struct schema_key retransmit_keys[] = {
 	{ .name = "first",
 	  .type = SCHEMA_DURATION,
@@ -775,6 +786,11 @@ static const struct schema_key root_keys[] = {
 	  .sub = &control_schema,
 	  .help = "The control socket." },
 	{ .name = "log", .type = SCHEMA_MAP, .reload = RELOAD_NOW, .sub = &log_schema, .help = "Log lines." },
+	{ .name = "sessions",
+	  .type = SCHEMA_MAP,
+	  .reload = RELOAD_NOW,
+	  .sub = &session_schema,
+	  .help = "Session records: who was there from when to when, with what traffic." },
 	{ .name = "ike",
 	  .type = SCHEMA_MAP,
 	  .reload = RELOAD_NOW,

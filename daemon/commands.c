@@ -359,6 +359,7 @@ static const struct control_command table[] = {
 	{ "terminate", true, terminate },
 	{ "rekey", true, rekey },
 	{ "probe", true, probe },
+	{ "monitor", false, journal_monitor },
 	{ "log-level", true, log_level },
 	{ "reload", true, reload },
 	{ "ha-status", false, ha_command_status },

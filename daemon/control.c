@@ -342,6 +342,15 @@ size_t control_client_count(const struct control *c)
 	return c->count;
 }
 
+size_t control_running(const struct control *control, enum gw_err (*step)(void *ctx, struct control_call *call))
+{
+	size_t n = 0;
+
+	for (const struct control_client *c = control->clients; c; c = c->next)
+		n += c->command && c->command->step == step;
+	return n;
+}
+
 void control_wake(struct control *control)
 {
 	for (struct control_client *c = control->clients; c; c = c->next) {

@@ -59,6 +59,8 @@ void control_destroy(struct control *c);
 bool control_adopt(struct control *c, int fd, bool root);
 size_t control_client_count(const struct control *c);
 
+/* How many clients have this step under way. */
+size_t control_running(const struct control *c, enum gw_err (*step)(void *ctx, struct control_call *call));
 /* Something has happened: commands that are idle are called again. */
 void control_wake(struct control *c);
 

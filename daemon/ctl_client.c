@@ -105,7 +105,7 @@ static enum ctl_exit fill(struct stream *s)
 		s->cap = cap;
 	}
 	do {
-		r = poll(&p, 1, s->timeout_s * 1000);
+		r = poll(&p, 1, s->timeout_s < 0 ? -1 : s->timeout_s * 1000);
 	} while (r < 0 && errno == EINTR);
 	if (r == 0) {
 		fprintf(stderr, "gatewayctl: no answer within %d s (--timeout)\n", s->timeout_s);

@@ -21,7 +21,7 @@ enum ctl_exit {
 typedef bool ctl_each(void *arg, json_t *item);
 
 /*
- * Sends `request`, calls `each` for the items, waits at most `timeout_s` for each line. What went wrong is said on
+ * Sends `request`, calls `each` for the items, waits at most `timeout_s` for each line (-1: for ever). What went wrong is said on
  * stderr, together with what to do.
  */
 enum ctl_exit ctl_ask(const char *socket_path, const json_t *request, int timeout_s, ctl_each *each, void *arg);

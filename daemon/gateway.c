@@ -130,7 +130,8 @@ static enum gw_err open_engine(struct gateway *g, struct err *e)
 	g->ike = ike_create(&g->env, g->settings, g->pools);
 	g->reload = reload_create(g);
 	g->traffic = traffic_create(g);
-	if (!g->leases || !g->ike || !g->reload || !g->traffic)
+	g->journal = journal_create(g);
+	if (!g->leases || !g->ike || !g->reload || !g->journal || !g->traffic)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	n = leases_load(g->leases, g->settings);
 	if (n > 0)
@@ -267,6 +268,7 @@ void gateway_destroy(struct gateway *g)
 	crypto_destroy(g->crypto);
 	rng_system_destroy(g->rng);
 	settings_unref(g->settings);
+	journal_destroy(g->journal);
 	free(g->config_file);
 	free(g);
 }

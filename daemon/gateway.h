@@ -11,6 +11,7 @@
 #include "core/net/udp.h"
 #include "daemon/control.h"
 #include "daemon/incarnation.h"
+#include "daemon/journal.h"
 #include "daemon/leases.h"
 #include "daemon/reload.h"
 #include "daemon/sdnotify.h"
@@ -48,6 +49,7 @@ struct gateway {
 	struct leases *leases; /* owned */
 	struct reload *reload; /* owned */
 	struct traffic *traffic; /* owned */
+	struct journal *journal; /* owned */
 	struct dataplane *dp;  /* owned */
 	const char *plane_why; /* why this plane */
 	char plane_text[256];

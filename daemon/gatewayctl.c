@@ -37,9 +37,10 @@ static bool show_count(const json_t *items, const struct ctl_style *style, FILE 
 
 /* How the items stand in the one JSON document. */
 enum ctl_form {
-	FORM_LIST,  /* "key": [items] */
-	FORM_ONE,   /* "key": item */
-	FORM_MERGE, /* the item's fields on top */
+	FORM_LIST,   /* "key": [items] */
+	FORM_ONE,    /* "key": item */
+	FORM_MERGE,  /* the item's fields on top */
+	FORM_STREAM, /* a line for each item, as it comes, without an end */
 };
 
 static const struct ctl_command {
@@ -64,6 +65,7 @@ static const struct ctl_command {
 	  "new keys now, --child: for the CHILD SAs {--id N|--child-id N|--conn NAME|--peer WHO|--all}" },
 	{ "probe", OPT_SELECT | OPT_ALL, FORM_MERGE, NULL, show_count,
 	  "ask peers for a sign of life now {--id N|--conn NAME|--peer WHO|--all}" },
+	{ "monitor", OPT_CONN, FORM_STREAM, NULL, NULL, "events as they come, a line of JSON each [--conn NAME]" },
 	{ "log-level", OPT_LEVEL, FORM_MERGE, NULL, ctl_show_level,
 	  "say or set it: log-level [error|warn|notice|info|debug]" },
 	{ "reload", OPT_DRY_RUN, FORM_MERGE, NULL, ctl_show_reload,
@@ -175,6 +177,8 @@ static bool each_item(void *arg, json_t *item)
 {
 	struct job *job = arg;
 
+	if (job->command->form == FORM_STREAM)
+		return json_dumpf(item, stdout, JSON_COMPACT) == 0 && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
 	if (job->json)
 		return print_json(job, item);
 	return json_array_append(job->items, item) == 0;
@@ -191,7 +195,8 @@ static void say_problems(const struct job *job)
 
 static int do_job(struct job *job)
 {
-	enum ctl_exit r = ctl_ask(job->socket, job->request, job->timeout_s, each_item, job);
+	bool stream = job->command->form == FORM_STREAM;
+	enum ctl_exit r = ctl_ask(job->socket, job->request, stream ? -1 : job->timeout_s, each_item, job);
 	size_t n = job->json ? job->printed : json_array_size(job->items);
 	bool ok;
 

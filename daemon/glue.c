@@ -46,6 +46,8 @@ static void submit(struct gateway *g, const struct ike_event *ev)
 	uint64_t token = ev->token;
 	enum gw_err r;
 
+	if (ev->key == 0) /* else it follows the other node, which keeps account */
+		journal_removing(g->journal, ev->ops, ev->op_count);
 	if (g->ha)
 		ops = ha_node_prepare(g->ha, ev, &token);
 	r = ops ? dp_submit(g->dp, token, ops, ev->op_count) : GW_ENOMEM;
@@ -58,11 +60,15 @@ void glue_take_engine_events(struct gateway *g)
 	struct ike_event ev;
 
 	/* Ups, downs and rekeys were logged by the engine. */
-	while (ike_take_event(g->ike, &ev))
-		if (ev.kind == IKE_EV_DATAPLANE)
+	while (ike_take_event(g->ike, &ev)) {
+		if (ev.kind == IKE_EV_DATAPLANE) {
 			submit(g, &ev);
-		else if (g->ha)
+			continue;
+		}
+		journal_heed(g->journal, &ev);
+		if (g->ha)
 			ha_node_heed(g->ha, &ev);
+	}
 }
 
 static void settle(struct gateway *g)

@@ -7,6 +7,8 @@
 #include "daemon/glue.h"
 #include "daemon/ha_hooks.h"
 #include "daemon/ha_node.h"
+#include "daemon/ha_show.h"
+#include "daemon/show.h"
 
 #define LEASE_PAUSE_US MILLISECONDS(20)
 #define DRAIN_PATIENCE_US SECONDS(5)
@@ -81,6 +83,7 @@ static void become_active(struct ha_node *h, const struct ha_event *ev)
 	ike_set_passive(g->ike, false);
 	if (ev->behind)
 		ike_doubt_all(g->ike);
+	reload_review(g->reload); /* what it could not say while it was silent */
 	memset(h->lease_dirty, 0xff, sizeof(h->lease_dirty));
 	h->lease_at = now_of(h);
 	h->counters.promotions++;
@@ -177,6 +180,9 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		break;
 	case HA_EV_CHANGED:
 		ha_hooks_role(h, ev->text);
+		journal_event(g->journal, "role",
+			      json_pack("{s:s, s:o}", "role", ha_show_role(ha_role_of(h->ha)), "reason",
+					show_text(ev->text)));
 		break;
 	}
 }

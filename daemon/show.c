@@ -142,13 +142,18 @@ static bool child_in_udp(const struct child_sa *c)
 	return c->sa->peer_nat || c->sa->our_nat; /* RFC 7296 2.23 */
 }
 
-static json_t *child_json(const struct show *s, const struct child_sa *c, mtime now, mtime *last_in)
+static json_t *child_json(const struct show *s, const struct child_sa *c, mtime now, mtime *last_in,
+			  struct ike_traffic *sum)
 {
 	struct traffic t = traffic_of(s, c);
 	mtime last = t.in.last_use.us > t.out.last_use.us ? t.in.last_use : t.out.last_use;
 
 	if (t.in.last_use.us > last_in->us)
 		*last_in = t.in.last_use;
+	sum->packets_in += t.in.count.packets;
+	sum->packets_out += t.out.count.packets;
+	sum->bytes_in += t.in.count.bytes;
+	sum->bytes_out += t.out.count.bytes;
 	return json_pack(
 		"{s:I, s:o, s:s, s:I, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, "
 		"s:{s:I, s:I, s:I}}",
@@ -165,7 +170,7 @@ static json_t *child_json(const struct show *s, const struct child_sa *c, mtime 
 		(json_int_t)t.in.bad_policy);
 }
 
-static json_t *inner_json(const struct ike_sa *sa)
+json_t *show_inner(const struct ike_sa *sa)
 {
 	json_t *list = json_array();
 	char text[ADDR_TEXT];
@@ -231,28 +236,48 @@ static json_t *told_json(const struct ike_sa *sa)
 	return show_text(id_text(sa->told_id.p[0], bytes_of(sa->told_id.p + 1, sa->told_id.n - 1), text));
 }
 
+/* All that its CHILD SAs carried, those that are gone and those of now. */
+static void add_session(json_t *whole, const struct ike_sa *sa, const struct ike_traffic *now_up, mtime now)
+{
+	const struct ike_session *t = &sa->session;
+	json_t *session;
+
+	if (!whole)
+		return;
+	session = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "age", seconds_since(t->began, now), "bytes_in",
+			    (json_int_t)(t->bytes_in + now_up->bytes_in), "bytes_out",
+			    (json_int_t)(t->bytes_out + now_up->bytes_out), "packets_in",
+			    (json_int_t)(t->packets_in + now_up->packets_in), "packets_out",
+			    (json_int_t)(t->packets_out + now_up->packets_out), "failovers", (json_int_t)t->failovers);
+	(void)json_object_set_new(whole, "session", session);
+	(void)json_object_set_new(whole, "group", sa->group ? show_text(sa->group->name) : json_null());
+}
+
 json_t *show_sa(const struct show *s, const struct ike_sa *sa)
 {
 	mtime now = clock_now(s->env->clock), last_in = sa->last_in;
 	char identity[ID_TEXT];
 	const char *who = show_identity(sa, identity);
-	json_t *children = json_array();
+	json_t *children = json_array(), *whole;
+	struct ike_traffic traffic = { 0 };
 
 	for (const struct child_sa *c = sa->children; c; c = c->next)
-		(void)json_array_append_new(children, child_json(s, c, now, &last_in));
-	return json_pack(
+		(void)json_array_append_new(children, child_json(s, c, now, &last_in, &traffic));
+	whole = json_pack(
 		"{s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:b, s:b}, s:o, s:{s:o, s:o, s:o, s:b}, s:o, s:o, s:o, "
 		"s:o, s:o, s:o, s:o}",
 		"id", (json_int_t)sa->id, "conn", sa->conn ? show_text(sa->conn->name) : json_null(), "state",
 		ike_state_name(sa->state), "identity", who ? show_text(who) : json_null(), "auth", auth_json(sa),
 		"told_identity", told_json(sa), "local", local_json(sa), "remote", endpoint_json(&sa->remote), "nat",
-		"peer", sa->peer_nat, "us", sa->our_nat, "inner", inner_json(sa), "ike", "proposal",
+		"peer", sa->peer_nat, "us", sa->our_nat, "inner", show_inner(sa), "ike", "proposal",
 		suite_json(&sa->encr, &sa->prf, &sa->integ, NULL, &sa->dh), "spi_i", hex("%016llx", sa->spi_i), "spi_r",
 		hex("%016llx", sa->spi_r), "initiator", sa->initiator, "peer_flags", flags_json(sa->peer_flags),
 		"established", established_json(s, sa, now), "age",
 		seconds_since(sa->established.us != 0 ? sa->established : sa->created, now), "rekey_in",
 		seconds_until(sa->rekey_at, now), "expires_in", seconds_until(sa->life_at, now), "last_seen",
 		seconds_since(last_in, now), "children", children);
+	add_session(whole, sa, &traffic, now);
+	return whole;
 }
 
 /* ---- configuration ---- */

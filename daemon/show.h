@@ -28,6 +28,7 @@ json_t *show_time(int64_t wall);
 /* What users mean by the identity of a peer: who it is, or, before it is authenticated, none. */
 const char *show_identity(const struct ike_sa *sa, char buf[160]);
 /* The SA stands for something that users know: it is being made, or up, or on its way out with the peer's knowledge. */
+json_t *show_inner(const struct ike_sa *sa); /* a list of addresses */
 bool show_visible(const struct ike_sa *sa);
 
 #endif

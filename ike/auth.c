@@ -12,15 +12,17 @@
 enum auth_verdict auth_refuse(struct ike_sa *sa, enum ike_counter counter, const struct id_payload *who,
 			      const char *fmt, ...)
 {
-	char why[400], name[ID_TEXT], from[ENDPOINT_TEXT];
+	char why[400], name[ID_TEXT], from[ENDPOINT_TEXT], text[640];
 	va_list ap;
 
 	sa->ike->counters[counter]++;
 	va_start(ap, fmt);
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	sa_log(sa, LOG_LVL_INFO, "refused %s from %s: %s", id_text(who->kind, who->data, name),
-	       endpoint_text(&sa->remote, from), why);
+	(void)snprintf(text, sizeof(text), "refused %s from %s: %s", id_text(who->kind, who->data, name),
+		       endpoint_text(&sa->remote, from), why);
+	sa_log(sa, LOG_LVL_INFO, "%s", text);
+	ike_report_refused(sa->ike, &sa->remote, sa, text);
 	return AUTH_REFUSED;
 }
 

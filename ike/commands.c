@@ -103,6 +103,19 @@ size_t ike_probe(struct ike *ike, const struct ike_select *which)
 	return each_selected(ike, which, false, wish_probe, NULL);
 }
 
+void ike_account(const struct child_sa *child, const struct ike_traffic *t)
+{
+	struct ike_sa *sa = child->sa;
+	struct ike_session *s = &sa->session;
+
+	s->packets_in += t->packets_in;
+	s->packets_out += t->packets_out;
+	s->bytes_in += t->bytes_in;
+	s->bytes_out += t->bytes_out;
+	if (sa->state != IKE_DEAD && sa->state != IKE_LINGERING)
+		sa_touch(sa);
+}
+
 void ike_shutdown(struct ike *ike, bool send_deletes)
 {
 	struct ike_select all = { 0 };

@@ -97,7 +97,7 @@ struct ike {
 	uint32_t era; /* counts activations */
 	uint32_t doubt_era; /* in which SAs taken over are rekeyed soon */
 	uint64_t counters[CNT_COUNT];
-	struct ratelimit stranger_log, stranger_reply;
+	struct ratelimit stranger_log, stranger_reply, refusals;
 	struct guard *guard; /* owned; who failed to authenticate */
 	struct ike_msg msg;  /* of the message in hand */
 	uint8_t *chain_buf;  /* IKE_MAX_MESSAGE: the payloads being written */
@@ -146,6 +146,9 @@ void ike_send(struct ike *ike, const struct endpoint *from, const struct endpoin
 void ike_report(struct ike *ike, enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child,
 		const char *reason);
 void ike_report_rekeyed(struct ike *ike, const struct ike_sa *sa, uint32_t old_id);
+void ike_report_moved(struct ike *ike, const struct ike_sa *sa, const struct endpoint *was);
+/* Somebody is refused; `text` is copied. Rate-limited. */
+void ike_report_refused(struct ike *ike, const struct endpoint *from, const struct ike_sa *sa, const char *text);
 /* Queues operations for the data plane. What they point to must live until the end of the turn. */
 MUST_USE enum gw_err ike_operate(struct ike *ike, uint64_t token, const struct dp_op *ops, size_t n);
 static inline mtime ike_now(const struct ike *ike)
@@ -163,6 +166,8 @@ MUST_USE enum gw_err ike_operate_for(struct ike *ike, uint64_t key, const struct
 
 /* Timers of an SA that was taken over: what is overdue is spread. */
 void sa_resume_timers(struct ike_sa *sa, mtime now);
+/* The session has come through a takeover, if it has: counted once. */
+void sa_note_era(struct ike_sa *sa);
 
 /* ---- sa.c ---- */
 

@@ -35,6 +35,8 @@ enum ike_event_kind {
 	IKE_EV_CHILD_REKEYED, /* `child` is the new one */
 	IKE_EV_CHILD_DOWN,
 	IKE_EV_LEASE, /* the lease table changed */
+	IKE_EV_SA_MOVED, /* the peer's outer address; `from` is the one before */
+	IKE_EV_REFUSED,	 /* somebody at `from`, for `reason`; `sa` may be NULL. At most some a second */
 };
 
 struct ike_event {
@@ -46,7 +48,8 @@ struct ike_event {
 	const struct ike_sa *sa;
 	const struct child_sa *child;
 	uint32_t old_id;
-	const char *reason; /* *_DOWN: in the operator's words */
+	const char *reason; /* *_DOWN, REFUSED: in the operator's words */
+	struct endpoint from;
 };
 
 #endif

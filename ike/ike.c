@@ -27,6 +27,7 @@ struct ike *ike_create(const struct env *env, struct settings *settings, struct 
 	ike->cookies_dirty = true;
 	ike->stranger_log = (struct ratelimit){ .per_second = 10, .burst = 50 };
 	ike->stranger_reply = (struct ratelimit){ .per_second = 100, .burst = 200 };
+	ike->refusals = (struct ratelimit){ .per_second = 20, .burst = 100 };
 	ike->chain_buf = malloc(IKE_MAX_MESSAGE);
 	ike->packed_buf = malloc(PACKED_MAX);
 	if (!ike->chain_buf || !ike->packed_buf || table_seed_init(&ike->seed, env->rng) != GW_OK ||
@@ -257,6 +258,24 @@ void ike_report_rekeyed(struct ike *ike, const struct ike_sa *sa, uint32_t old_i
 	report(ike, &(struct ike_event){ .kind = IKE_EV_SA_REKEYED, .sa = sa, .old_id = old_id });
 }
 
+void ike_report_moved(struct ike *ike, const struct ike_sa *sa, const struct endpoint *was)
+{
+	report(ike, &(struct ike_event){ .kind = IKE_EV_SA_MOVED, .sa = sa, .from = *was });
+}
+
+void ike_report_refused(struct ike *ike, const struct endpoint *from, const struct ike_sa *sa, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	struct pending_event *e = ratelimit_allow(&ike->refusals, ike_now(ike), NULL) ? malloc(sizeof(*e) + n) : NULL;
+
+	if (!e)
+		return;
+	e->ev = (struct ike_event){
+		.kind = IKE_EV_REFUSED, .sa = sa, .from = *from, .reason = memcpy((char *)(e + 1), text, n)
+	};
+	push_event(ike, e);
+}
+
 static enum gw_err operate(struct ike *ike, uint64_t token, uint64_t key, const struct dp_op *ops, size_t n)
 {
 	struct pending_event *e = malloc(sizeof(*e) + n * sizeof(*ops));
@@ -445,11 +464,13 @@ void ike_log_stranger(struct ike *ike, const struct endpoint *from, const char *
 	uint64_t suppressed = 0;
 	va_list ap;
 
-	if (!log_wants(ike->env->log, LOG_LVL_INFO) || !ratelimit_allow(&ike->stranger_log, ike_now(ike), &suppressed))
-		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (strncmp(text, "refused", 7) == 0)
+		ike_report_refused(ike, from, NULL, text);
+	if (!log_wants(ike->env->log, LOG_LVL_INFO) || !ratelimit_allow(&ike->stranger_log, ike_now(ike), &suppressed))
+		return;
 	endpoint_text(from, ep);
 	if (suppressed > 0)
 		log_line(ike->env->log, LOG_LVL_INFO, ep, "%s (%llu lines like this were left out)", text,

@@ -143,6 +143,12 @@ size_t ike_probe(struct ike *ike, const struct ike_select *which);
 /* No new SAs any more; DELETEs to all peers when `send_deletes`. Done when ike_count() is 0 or patience ends. */
 void ike_shutdown(struct ike *ike, bool send_deletes);
 
+/* What a CHILD SA carried that is over (IKE_EV_CHILD_DOWN): added to its session. */
+struct ike_traffic {
+	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+};
+void ike_account(const struct child_sa *child, const struct ike_traffic *t);
+
 /* ---- looking ---- */
 
 size_t ike_count(const struct ike *ike);

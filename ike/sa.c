@@ -353,6 +353,7 @@ void sa_close(struct ike_sa *sa, const char *reason, bool linger)
 		if (sa->successor == 0) {
 			count_up(ike, sas_closed);
 			sa_log(sa, LOG_LVL_NOTICE, "down: %s", reason);
+			sa_note_era(sa);
 			ike_report(ike, IKE_EV_SA_DOWN, sa, NULL, reason);
 		} else { /* replaced: the session goes on */
 			sa_log(sa, LOG_LVL_DEBUG, "down: %s", reason);
@@ -474,6 +475,8 @@ void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpo
 		if (c->in_installed && ike_operate(sa->ike, 0, ops, n) != GW_OK)
 			return; /* the next packet from there tries again */
 	}
+	if (!endpoint_equal(&sa->remote, remote) && sa->state == IKE_UP)
+		ike_report_moved(sa->ike, sa, &sa->remote);
 	sa->local = *local;
 	sa->remote = *remote;
 	sa->natt = natt;

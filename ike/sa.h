@@ -115,6 +115,13 @@ struct sa_lease {
 	struct addr addr;
 };
 
+/* What a session was, over all its SAs: rekeys and takeovers do not end it. */
+struct ike_session {
+	mtime began;
+	uint64_t packets_in, packets_out, bytes_in, bytes_out; /* of its CHILD SAs that are gone; inner packets */
+	uint32_t failovers;				       /* that it has survived */
+};
+
 struct ike_sa {
 	struct ike *ike; /* back-pointer */
 	uint64_t spi_i, spi_r;
@@ -154,6 +161,7 @@ struct ike_sa {
 	struct addr *also; /* owned; the peer's other addresses (RFC 4555 3.4) */
 	uint8_t also_count;
 	struct sa_lease leases[SA_LEASES];
+	struct ike_session session;
 	struct child_sa *children;
 	uint64_t version; /* of the replicated object: rises with every change */
 	const char *down_reason; /* static, or the copy */

@@ -202,13 +202,21 @@ static void doubt(struct ike_sa *sa, mtime now)
 		mtime_min(sa->rekey_at, mtime_add(now, SECONDS(SPREAD_SECONDS) + spread(ike, SECONDS(SPREAD_SECONDS))));
 }
 
+void sa_note_era(struct ike_sa *sa)
+{
+	if (sa->era == sa->ike->era)
+		return;
+	sa->era = sa->ike->era;
+	sa->session.failovers++;
+}
+
 void sa_resume_timers(struct ike_sa *sa, mtime now)
 {
 	struct ike *ike = sa->ike;
 	struct window *w = &sa->window;
 	int64_t dpd = sa->conn ? sa->conn->dpd_us : 0;
 
-	sa->era = ike->era;
+	sa_note_era(sa);
 	if (sa->our_x && sa->our_x->waiting && !sa->our_x->waiting->token) {
 		x_rekey_child_finish(sa, sa->our_x->waiting, GW_OK); /* its answer came to the one before us */
 		sa_touch(sa);

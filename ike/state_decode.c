@@ -349,6 +349,8 @@ static enum gw_err fill(struct ike_sa *sa, const struct sa_record *s, mtime now)
 	sa->created = ago(s->times[0], now);
 	sa->established = ago(s->times[1], now);
 	sa->last_in = ago(s->times[2], now);
+	sa->session = s->session;
+	sa->session.began = s->has_session ? ago(s->session.began.us, now) : sa->established;
 	sa->rekey_at = left(s->times[3], now);
 	sa->life_at = left(s->times[4], now);
 	sa->reauth_at = left(s->reauth, now);

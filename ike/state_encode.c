@@ -221,7 +221,25 @@ static void put_core(struct writer *w, const struct ike_sa *sa, mtime now)
 	field_end(w, mark);
 }
 
-static void put_session(struct writer *w, const struct ike_sa *sa)
+/* A session without a past is what the reader takes it for when there is nothing. */
+static void put_totals(struct writer *w, const struct ike_sa *sa, mtime now)
+{
+	const struct ike_session *t = &sa->session;
+	size_t mark;
+
+	if (t->began.us == sa->established.us && t->packets_in == 0 && t->packets_out == 0 && t->failovers == 0)
+		return;
+	mark = field_begin(w, ST_SESSION);
+	put_ago(w, t->began, now);
+	wr_u64(w, t->packets_in);
+	wr_u64(w, t->packets_out);
+	wr_u64(w, t->bytes_in);
+	wr_u64(w, t->bytes_out);
+	wr_u32(w, t->failovers);
+	field_end(w, mark);
+}
+
+static void put_session(struct writer *w, const struct ike_sa *sa, mtime now)
 {
 	size_t mark;
 
@@ -230,6 +248,7 @@ static void put_session(struct writer *w, const struct ike_sa *sa)
 	wr_u8(w, sa->peer_id_kind);
 	wr_bytes(w, sa->peer_id);
 	field_end(w, mark);
+	put_totals(w, sa, now);
 	if (sa->group)
 		field(w, ST_GROUP, bytes_str(sa->group->name));
 	for (size_t i = 0; i < SA_LEASES; i++) {
@@ -278,7 +297,7 @@ enum gw_err ike_encode(const struct ike *ike, uint64_t key, struct writer *w)
 		TRY(put_half(w, sa->half, now));
 	/* While IKE_AUTH waits for the data plane, nobody outside has seen anything of it. */
 	if (!sa->half && sa->peer)
-		put_session(w, sa);
+		put_session(w, sa, now);
 	if (sa->our_x)
 		TRY(put_exchange(w, sa->our_x));
 	for (const struct child_sa *c = sa->children; c; c = c->next) {

@@ -249,6 +249,15 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 	case ST_CONN:
 		s->conn = rd_rest(v);
 		break;
+	case ST_SESSION:
+		s->has_session = true;
+		s->session.began.us = (int64_t)rd_u64(v);
+		s->session.packets_in = rd_u64(v);
+		s->session.packets_out = rd_u64(v);
+		s->session.bytes_in = rd_u64(v);
+		s->session.bytes_out = rd_u64(v);
+		s->session.failovers = rd_u32(v);
+		break;
 	case ST_GROUP:
 		s->group = rd_rest(v);
 		break;

@@ -27,6 +27,8 @@ struct sa_record {
 	uint8_t request_kind, tries;
 	int64_t retransmit, times[7], reauth;
 	struct endpoint local, remote;
+	bool has_session;
+	struct ike_session session; /* `began` is how long ago */
 	struct transform encr, prf, integ, dh;
 	struct bytes keys, conn, group, response, request, crossing, peer;
 	struct {

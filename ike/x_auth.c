@@ -102,7 +102,7 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	exchange_destroy(x);
 	sa->peer_x = NULL;
 	sa_drop_half(sa);
-	sa->established = ike_now(sa->ike);
+	sa->established = sa->session.began = ike_now(sa->ike);
 	sa_set_lifetimes(sa);
 	sa_set_state(sa, IKE_UP, "peer authenticated");
 	count_up(sa->ike, sas_established);

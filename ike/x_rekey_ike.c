@@ -58,6 +58,7 @@ static void move_children(struct ike_sa *to, struct ike_sa *from)
 	for (struct child_sa *c = to->children; c; c = c->next)
 		c->sa = to;
 	group_move(to, from);
+	to->session = from->session;
 	for (size_t i = 0; i < SA_LEASES; i++) {
 		if (from->leases[i].pool) {
 			to->leases[i] = from->leases[i];

@@ -281,6 +281,152 @@ START_TEST(signals_during_a_reload_are_not_lost)
 }
 END_TEST
 
+/* An SA as the engine would show it in its reports. */
+static struct ike_sa session_of(const struct conn_cfg *conn, mtime began)
+{
+	static const uint8_t name[] = "alice";
+
+	return (struct ike_sa){
+		.id = 7,
+		.state = IKE_UP,
+		.conn = conn,
+		.peer_id_kind = ID_FQDN,
+		.peer_id = bytes_of(name, 5),
+		.remote = { .addr = { .family = 4, .b = { 192, 0, 2, 7 } }, .port = 4500 },
+		.local = { .addr = { .family = 4, .b = { 192, 0, 2, 1 } }, .port = 4500 },
+		.leases = { { .addr = { .family = 4, .b = { 10, 9, 0, 3 } } } },
+		.session = { .began = began,
+			     .packets_in = 1,
+			     .packets_out = 2,
+			     .bytes_in = 30,
+			     .bytes_out = 40,
+			     .failovers = 1 },
+	};
+}
+
+START_TEST(a_session_leaves_a_record)
+{
+	struct node n;
+	struct ike_sa sa;
+	char file[128], more[200], text[4096];
+	json_t *r;
+
+	node_open(&n);
+	(void)snprintf(file, sizeof(file), "%s/sessions.json", n.dir);
+	(void)snprintf(more, sizeof(more), "sessions: {file: %s}\n", file);
+	config_write(&n, more);
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}",
+		      "\"item\":\"sessions.file\",\"change\":\"changed\",\"keys\":null,"
+		      "\"effect\":\"now\"");
+	sa = session_of(&n.g->settings->conns[0], mtime_add(clock_now(n.g->env.clock), -SECONDS(90)));
+	for (int i = 0; i < 2; i++)
+		journal_heed(n.g->journal,
+			     &(struct ike_event){ .kind = IKE_EV_SA_DOWN, .sa = &sa, .reason = "deleted by the peer" });
+	text[file_read(file, text, sizeof(text) - 1)] = 0;
+	r = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
+	ck_assert_ptr_nonnull(r);
+	ck_assert_str_eq(json_string_value(json_object_get(r, "user")), "alice");
+	ck_assert_str_eq(json_string_value(json_object_get(r, "conn")), "road");
+	ck_assert_str_eq(json_string_value(json_object_get(r, "remote")), "192.0.2.7:4500");
+	ck_assert_str_eq(json_string_value(json_array_get(json_object_get(r, "inner"), 0)), "10.9.0.3");
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "duration")), 90);
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "bytes_in")), 30);
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "bytes_out")), 40);
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "failovers")), 1);
+	ck_assert_str_eq(json_string_value(json_object_get(r, "reason")), "deleted by the peer");
+	/* Each a line of its own. */
+	ck_assert_ptr_nonnull(strchr(text, '\n'));
+	ck_assert_str_eq(strchr(strchr(text, '\n') + 1, '\n'), "\n");
+	json_decref(r);
+	/* One that was moved away is made anew. */
+	ck_assert_int_eq(unlink(file), 0);
+	journal_heed(n.g->journal, &(struct ike_event){ .kind = IKE_EV_SA_DOWN, .sa = &sa, .reason = "x" });
+	ck_assert_int_eq(access(file, F_OK), 0);
+	node_close(&n);
+}
+END_TEST
+
+static int dial(const struct node *n, const char *request)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	strcpy(at.sun_path, n->socket);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+	for (int i = 0; i < 20; i++)
+		loop_turn(n->g->loop, false);
+	return fd;
+}
+
+/* Until nothing comes any more. */
+static size_t drain(const struct node *n, int fd, char *out, size_t room)
+{
+	size_t got = 0;
+	int quiet = 0;
+
+	while (quiet < 50) {
+		ssize_t r = recv(fd, out + got, room - got - 1, 0);
+
+		if (r > 0)
+			got += (size_t)r;
+		quiet = r > 0 ? 0 : quiet + 1;
+		loop_turn(n->g->loop, false);
+	}
+	out[got] = 0;
+	return got;
+}
+
+START_TEST(watchers_see_what_happens)
+{
+	static char text[2 * 1024 * 1024];
+	struct node n;
+	struct ike_sa sa;
+	int all, other, slow;
+	unsigned lines = 0;
+	const char *lost;
+
+	node_open(&n);
+	sa = session_of(&n.g->settings->conns[0], clock_now(n.g->env.clock));
+	journal_heed(n.g->journal, &(struct ike_event){ .kind = IKE_EV_SA_UP, .sa = &sa }); /* nobody watches yet */
+	all = dial(&n, "{\"cmd\":\"monitor\"}\n");
+	other = dial(&n, "{\"cmd\":\"monitor\",\"conn\":\"other\"}\n");
+	ck_assert_uint_eq(drain(&n, all, text, sizeof(text)), 0);
+	journal_heed(n.g->journal, &(struct ike_event){ .kind = IKE_EV_SA_UP, .sa = &sa });
+	journal_heed(n.g->journal, &(struct ike_event){ .kind = IKE_EV_SA_MOVED, .sa = &sa, .from = sa.local });
+	journal_heed(n.g->journal,
+		     &(struct ike_event){ .kind = IKE_EV_REFUSED, .from = sa.remote, .reason = "refused: because" });
+	(void)drain(&n, all, text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "{\"item\":{\"event\":\"up\",\"time\":"));
+	ck_assert_ptr_nonnull(strstr(text, "\"event\":\"move\""));
+	ck_assert_ptr_nonnull(strstr(text, "\"from\":\"192.0.2.1:4500\""));
+	ck_assert_ptr_nonnull(strstr(text, "\"reason\":\"refused: because\""));
+	ck_assert_uint_eq(drain(&n, other, text, sizeof(text)), 0);
+	close(other);
+	/* One that does not read is told what it has missed, and costs nobody anything. */
+	slow = dial(&n, "{\"cmd\":\"monitor\"}\n");
+	for (int i = 0; i < 10 * JOURNAL_EVENTS; i++) {
+		journal_heed(n.g->journal, &(struct ike_event){ .kind = IKE_EV_SA_UP, .sa = &sa });
+		loop_turn(n.g->loop, false);
+	}
+	(void)drain(&n, slow, text, sizeof(text));
+	lost = strstr(text, "\"event\":\"lost\",\"count\":");
+	ck_assert_ptr_nonnull(lost);
+	for (const char *s = text; (s = strstr(s, "\"event\":\"up\"")) != NULL; s++)
+		lines++;
+	ck_assert_uint_eq(lines + strtoul(lost + strlen("\"event\":\"lost\",\"count\":"), NULL, 10),
+			  10 * JOURNAL_EVENTS);
+	/* Other clients are served meanwhile; who hangs up is forgotten. */
+	ck_answer_has(&n, "{\"cmd\":\"version\"}", "\"dataplane\":\"fake\"");
+	close(slow);
+	close(all);
+	for (int i = 0; i < 20; i++)
+		loop_turn(n.g->loop, false);
+	ck_assert_uint_eq(control_client_count(n.g->control), 0);
+	node_close(&n);
+}
+END_TEST
+
 START_TEST(shutdown_ends_the_loop)
 {
 	struct node n;
@@ -345,6 +491,8 @@ int main(void)
 	tcase_add_test(tc, reload_takes_what_is_right_and_keeps_what_was);
 	tcase_add_test(tc, a_dry_run_says_and_does_nothing);
 	tcase_add_test(tc, signals_during_a_reload_are_not_lost);
+	tcase_add_test(tc, a_session_leaves_a_record);
+	tcase_add_test(tc, watchers_see_what_happens);
 	tcase_add_test(tc, shutdown_ends_the_loop);
 	tcase_add_test(tc, incarnations_rise_and_the_state_is_locked);
 	tcase_add_test(tc, a_port_that_is_taken_is_one_clear_line);

@@ -181,6 +181,12 @@ static void take_events(struct gate *g)
 		case IKE_EV_SA_REKEYED:
 			g->rekeyed++;
 			break;
+		case IKE_EV_REFUSED:
+			g->refused++;
+			break;
+		case IKE_EV_SA_MOVED:
+			g->moved++;
+			break;
 		case IKE_EV_CHILD_UP:
 			g->children_up++;
 			break;

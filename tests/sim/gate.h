@@ -33,7 +33,7 @@ struct gate {
 	bool kill_early;      /* before the standby has it */
 	unsigned takeover;    /* of 1000 turns: before its datagrams leave (half of them: before the standby has it) */
 	uint64_t turns, lives, takeovers;
-	uint64_t up, down, children_up, children_down, rekeyed, child_rekeyed;
+	uint64_t up, down, children_up, children_down, rekeyed, child_rekeyed, refused, moved;
 	struct witness witness;
 	char failure[320]; /* the first thing that went wrong; "": nothing */
 };
