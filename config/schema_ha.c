@@ -143,6 +143,7 @@ static const struct schema_key ha_keys[] = {
 	{ .name = "secret",
 	  .type = SCHEMA_SECRET,
 	  AT(settings, ha.secret),
+	  .reload = RELOAD_NOW,
 	  .fallback_text = "none; it must be given where there is a section ha",
 	  .help = "What both nodes prove to know, at least 16 octets: text, {file: path} or {env: NAME}." },
 	{ .name = "nodes",

@@ -56,10 +56,12 @@ static void say_peer(const json_t *s, FILE *out)
 		fprintf(out, "heard %lld ms ago", number(p, "heard_ms"));
 	else
 		fputs("not heard", out);
-	fprintf(out, ", sync link %s%s%s%s%s\n", is_true(p, "linked") ? "up" : "down",
+	fprintf(out, ", sync link %s%s%s%s\n", is_true(p, "linked") ? "up" : "down",
 		is_true(p, "withdrawn") ? ", its daemon is dead" : "", is_true(p, "leaving") ? ", leaving" : "",
-		is_true(p, "asleep") ? ", asleep" : "",
-		is_true(s, "config_differs") ? "; the configurations differ" : "");
+		is_true(p, "asleep") ? ", asleep" : "");
+	if (is_true(s, "config_differs"))
+		fprintf(out, "            the configurations of the two nodes differ: %s\n",
+			word(s, "config_differs_in"));
 }
 
 static void say_sync(const json_t *s, FILE *out)

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config/fingerprint.h"
 #include "daemon/gateway.h"
 #include "daemon/ha_hooks.h"
 
 #define WITNESS_LEAST_US MILLISECONDS(20)
+#define SECRET_GRACE_US SECONDS(600)
 
 /* ---- what the other node looks like ---- */
 
@@ -17,6 +19,18 @@ bool ha_node_path_up(const struct ha_node *h, size_t i)
 		h->path_links && h->path_interface[i][0] ? ifwatch_find(h->path_links, h->path_interface[i]) : NULL;
 
 	return !l || l->up;
+}
+
+/* Said once for each difference. */
+static void compare_settings(struct ha_node *h, uint64_t theirs)
+{
+	char text[FINGERPRINT_TEXT];
+
+	if (theirs == h->peer_fingerprint)
+		return;
+	h->peer_fingerprint = theirs;
+	if (theirs != 0 && fingerprint_differs(h->fingerprint, theirs, text)[0])
+		log_warn(&h->g->log, "the configurations of the two nodes differ: %s", text);
 }
 
 void ha_node_observe(struct ha_node *h)
@@ -41,6 +55,8 @@ void ha_node_observe(struct ha_node *h)
 					      .service_up = v.says.service_up,
 					      .asleep = v.says.asleep,
 					      .traffic = v.says.traffic };
+	if (v.known)
+		compare_settings(h, v.says.config);
 	w.peer_loop_age_us = v.loop_age_us;
 	w.peer_withdrawn = v.withdrawn;
 	w.service_up = vips_service_up(h->vips);
@@ -61,6 +77,7 @@ static struct heartbeat_says says_of(const struct ha_node *h)
 					.leaving = h->left || b.leaving,
 					.service_up = b.service_up,
 					.asleep = b.asleep,
+					.config = h->fingerprint,
 					.traffic = b.traffic };
 }
 
@@ -263,12 +280,13 @@ enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, int prog
 	h->g = g;
 	h->parent = parent;
 	h->settings = settings_ref(g->settings);
+	h->fingerprint = settings_fingerprint(g->settings);
 	h->lease_at = MTIME_NEVER;
 	g->ha = h; /* closed with the gateway, whatever fails */
 	return open_all(h, programs_fd, e);
 }
 
-static enum gw_err brief_parent(struct ha_node *h, struct err *e)
+static enum gw_err brief_parent(struct ha_node *h, const struct secret *secret, struct err *e)
 {
 	const struct ha_cfg *c = &h->settings->ha;
 	struct parent_brief b = { .stall_us = c->heartbeat_stall_us,
@@ -283,7 +301,7 @@ static enum gw_err brief_parent(struct ha_node *h, struct err *e)
 		b.stall_us = c->heartbeat_interval_us * 10 > MILLISECONDS(500) ? c->heartbeat_interval_us * 10
 									       : MILLISECONDS(500);
 	(void)snprintf(b.cluster, sizeof(b.cluster), "%s", c->cluster);
-	r = pairkeys_beat(h->g->crypto, secret_bytes(&c->secret), c->cluster, &key);
+	r = pairkeys_beat(h->g->crypto, secret_bytes(secret), c->cluster, &key);
 	if (r != GW_OK)
 		return err_set(e, r, "heartbeats: cannot derive a key from the secret");
 	memcpy(b.beat_key, key.p, sizeof(b.beat_key));
@@ -348,10 +366,27 @@ enum gw_err ha_node_start(struct gateway *g, struct err *e)
 	TRY(open_link(h, e));
 	says = says_of(h);
 	TRY(heartbeat_start(h->beat, &says, e));
-	TRY(brief_parent(h, e));
+	TRY(brief_parent(h, &h->settings->ha.secret, e));
 	ha_hooks_role(h, "started");
 	h->look = true;
 	return GW_OK;
+}
+
+void ha_node_reload(struct ha_node *h, const struct settings *is)
+{
+	struct bytes secret = secret_bytes(&is->ha.secret);
+	struct err e = { 0 };
+
+	h->fingerprint = settings_fingerprint(is);
+	h->peer_fingerprint = 0; /* compared anew */
+	h->look = true;
+	if (!is->ha.enabled || secret.n == 0)
+		return;
+	/* Each finds out whether it is another one. */
+	if (synclink_set_secret(h->link, secret, SECRET_GRACE_US, &e) != GW_OK ||
+	    heartbeat_set_secret(h->beat, secret, SECRET_GRACE_US, &e) != GW_OK ||
+	    brief_parent(h, &is->ha.secret, &e) != GW_OK)
+		log_error(&h->g->log, "%s", e.text);
 }
 
 void ha_node_close(struct ha_node *h)

@@ -31,6 +31,8 @@ struct ha_node {
 	struct parent_link *parent; /* borrowed; NULL: no parent process */
 	struct ha_durable durable;  /* as found at the start, then as written last */
 	struct programs *programs;  /* NULL: none can be run */
+	uint64_t fingerprint;	    /* of the newest settings */
+	uint64_t peer_fingerprint;  /* as heard last; 0: not yet */
 	uint8_t hooked_role;	    /* that hooks.role was told last; 0: none */
 	struct ifwatch *path_links; /* of the interfaces that paths leave by; NULL: none is known */
 	char path_interface[HA_PATHS_MAX][IFWATCH_NAME];
@@ -102,6 +104,12 @@ void ha_node_end(struct ha_node *h);
 /* Before datagrams leave: a node that slept says nothing until it has heard the other. */
 void ha_node_wake(struct ha_node *h);
 mtime ha_node_due(const struct ha_node *h);
+
+/*
+ * The gateway has new settings: the pair's secret is taken over live, the old one stays good for ten minutes; what else
+ * the section `ha` says is set at the start.
+ */
+void ha_node_reload(struct ha_node *h, const struct settings *is);
 
 /* ---- the end ---- */
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "config/fingerprint.h"
 #include "daemon/gateway.h"
 #include "daemon/show.h"
 
@@ -84,9 +85,18 @@ static bool heard_lately(const struct looked *l)
 	return false;
 }
 
+/* In what the other node's configuration is another one; "": in nothing that we know. */
+static const char *differs(const struct looked *l, char buf[FINGERPRINT_TEXT])
+{
+	uint64_t theirs = l->beat.known ? l->beat.says.config : 0;
+
+	return fingerprint_differs(theirs ? l->h->fingerprint : 0, theirs, buf);
+}
+
 /* Reasons against it, beside that of the engine. */
 static size_t doubts(const struct looked *l, const char *out[REASONS_MAX])
 {
+	char text[FINGERPRINT_TEXT];
 	size_t n = 0;
 
 	if (l->st.why_not)
@@ -101,7 +111,7 @@ static size_t doubts(const struct looked *l, const char *out[REASONS_MAX])
 		out[n++] = "a service interface of the standby is down";
 	if (l->st.role == HA_STANDBY && !l->vips.service_up)
 		out[n++] = "a service interface of this node is down";
-	if (l->st.config_differs)
+	if (differs(l, text)[0])
 		out[n++] = "the configurations of the two nodes differ";
 	if (l->st.paused && l->st.role == HA_STANDBY)
 		out[n++] = "this node is paused and does not take over by itself";
@@ -287,6 +297,7 @@ json_t *ha_show_status(const struct ha_node *h)
 	struct looked l = look(h);
 	json_t *j = json_object(), *because;
 	bool survives, active = l.st.role == HA_ACTIVE;
+	char parts[FINGERPRINT_TEXT];
 
 	if (!j)
 		return NULL;
@@ -311,7 +322,8 @@ json_t *ha_show_status(const struct ha_node *h)
 	put(j, "service_up", json_boolean(l.vips.service_up));
 	put(j, "witnesses", witnesses(&l));
 	put(j, "addresses", addresses(&l));
-	put(j, "config_differs", json_boolean(l.st.config_differs));
+	put(j, "config_differs", json_boolean(differs(&l, parts)[0] != 0));
+	put(j, "config_differs_in", parts[0] ? json_string(parts) : json_null());
 	put(j, "takeover", takeover(h));
 	put(j, "transitions", transitions(&l));
 	return j;

@@ -170,7 +170,8 @@ static void send_all(struct heartbeat *h, mtime now)
 static bool says_differ(const struct heartbeat_says *a, const struct heartbeat_says *b)
 {
 	return a->role != b->role || a->term != b->term || a->priority != b->priority || a->synced != b->synced ||
-	       a->leaving != b->leaving || a->service_up != b->service_up || a->asleep != b->asleep;
+	       a->config != b->config || a->leaving != b->leaving || a->service_up != b->service_up ||
+	       a->asleep != b->asleep;
 }
 
 static bool verify(struct heartbeat *h, struct bytes in, mtime now)
@@ -244,6 +245,9 @@ static enum heartbeat_refusal judge(struct heartbeat *h, struct bytes in, size_t
 		return HEARTBEAT_REPLAY;
 	if (m.echo != h->boot)
 		return HEARTBEAT_STALE;
+	/* While a secret changes each is sent with both. */
+	if (m.sequence == h->paths[path].seen[m.kind] && h->k.until_us > now.us)
+		return HEARTBEAT_REFUSALS;
 	if (m.sequence <= h->paths[path].seen[m.kind])
 		return HEARTBEAT_REPLAY;
 	h->paths[path].seen[m.kind] = m.sequence;

@@ -1,6 +1,6 @@
 #include "daemon/heartbeat_msg.h"
 
-enum { VERSION = 1, FIXED = 76, KINDS = 2 };
+enum { VERSION = 1, FIXED = 84, KINDS = 2 };
 
 enum flags { SYNCED = 1, LEAVING = 2, SERVICE_UP = 4, ASLEEP = 8, TRAFFIC = 16 };
 
@@ -39,6 +39,7 @@ size_t heartbeat_msg_write(struct crypto *c, struct bytes key, const struct hear
 	wr_u64(&w, m->after);
 	wr_u64(&w, m->says.turn);
 	wr_u64(&w, m->says.exposed);
+	wr_u64(&w, m->says.config);
 	wr_bytes(&w, bytes_of(m->cluster, n));
 	all = wr_done(&w);
 	mac = wr_room(&w, HEARTBEAT_MAC);
@@ -75,6 +76,7 @@ enum gw_err heartbeat_msg_parse(struct bytes in, struct heartbeat_msg *out)
 	m.after = rd_u64(&r);
 	m.says.turn = rd_u64(&r);
 	m.says.exposed = rd_u64(&r);
+	m.says.config = rd_u64(&r);
 	cluster = rd_bytes(&r, n);
 	if (r.bad || r.left != HEARTBEAT_MAC || n == 0 || n > HEARTBEAT_CLUSTER || memchr(cluster.p, 0, n) ||
 	    m.kind >= KINDS || m.boot == 0)

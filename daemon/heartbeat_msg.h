@@ -4,7 +4,8 @@
  *
  *	"GWHB" | version 1 | kind | node | path | role | flags | cluster length | 0
  *	| incarnation 4 | term 4 | priority 4 | loop age in ms 4
- *	| boot 8 | echo 8 | sequence 8 | after 8 | turn 8 | exposed 8 | cluster | MAC 32
+ *	| boot 8 | echo 8 | sequence 8 | after 8 | turn 8 | exposed 8 | configuration 8
+ *	| cluster | MAC 32
  */
 #ifndef DAEMON_HEARTBEAT_MSG_H
 #define DAEMON_HEARTBEAT_MSG_H
@@ -25,7 +26,8 @@ struct heartbeat_says {
 	uint32_t term, priority;
 	uint64_t turn, exposed;
 	bool synced, leaving, service_up, asleep;
-	bool traffic; /* clients have spoken to it since it became active */
+	uint64_t config; /* settings_fingerprint(); 0: not said */
+	bool traffic;	 /* clients have spoken to it since it became active */
 };
 
 struct heartbeat_msg {

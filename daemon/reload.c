@@ -9,6 +9,7 @@
 
 #include "config/diff.h"
 #include "daemon/gateway.h"
+#include "daemon/ha_node.h"
 #include "daemon/plane.h"
 #include "daemon/show.h"
 
@@ -95,6 +96,8 @@ static enum gw_err adopt(struct reload *r)
 	settings_unref(g->settings);
 	g->settings = settings_ref(r->is);
 	gateway_apply_log(g);
+	if (g->ha)
+		ha_node_reload(g->ha, g->settings);
 	return GW_OK;
 }
 
