@@ -238,7 +238,7 @@ static const struct schema_key ike_keys[] = {
 	  .min = 1,
 	  .max = 10000000,
 	  .fallback = "32",
-	  .help = "Half-open IKE SAs of one source address." },
+	  .help = "Half-open IKE SAs of one source: an IPv4 address, an IPv6 /64." },
 	{ .name = "half_open_timeout",
 	  .type = SCHEMA_DURATION,
 	  AT(settings, ike.half_open_timeout_us),

@@ -51,11 +51,18 @@ struct pending_event {
 	struct dp_op ops[];
 };
 
-/* Half-open SAs of one source address. */
+/* Half-open SAs of one source: an IPv4 address, or the 64 bits of a network that one IPv6 host has to itself. */
 struct source {
 	struct addr from;
 	uint32_t count;
 	UT_hash_handle hh;
+};
+
+/* How hard newcomers press, beyond what is half-open right now. */
+struct pressure {
+	bool on;	 /* cookies are asked for */
+	mtime window;	 /* the present ten seconds began */
+	uint32_t expired, expired_before; /* half-open SAs that came to nothing in these ten seconds, and in those before */
 };
 
 struct graves {
@@ -76,6 +83,7 @@ struct ike {
 	struct ike_sa *by_spi;
 	struct half_open *by_init;
 	struct source *sources;
+	struct pressure pressure;
 	struct child_sa *by_child; /* by inbound SPI */
 	struct reqid *reqids;
 	struct peer *peers;
@@ -177,7 +185,6 @@ void sa_touch(struct ike_sa *sa);      /* changed: encode it at the end of the t
 void sa_reschedule(struct ike_sa *sa); /* after anything that moves a deadline */
 /* Counts a new half-open SA and makes it findable by its IKE_SA_INIT. GW_ELIMIT: its source has its share. */
 MUST_USE enum gw_err half_join(struct ike_sa *sa);
-void source_release(struct ike *ike, const struct addr *from);
 void sa_drop_half(struct ike_sa *sa);
 /* Takes everything down: CHILD SAs out of the plane, leases back, events; then IKE_LINGERING or IKE_DEAD. */
 void sa_close(struct ike_sa *sa, const char *reason, bool linger);
@@ -307,6 +314,18 @@ MUST_USE enum gw_err conn_match_child(const struct ike_sa *sa, const struct chil
 const struct child_cfg *conn_child(const struct conn_cfg *conn, const char *name);
 /* notify type for an error of the choice */
 uint16_t error_notify(enum gw_err code);
+
+/* ---- pressure.c: how many half-open SAs there may be, and when cookies come first (RFC 7296 2.6) ---- */
+
+/* One half-open SA more of that source; GW_ELIMIT when it has its share. */
+MUST_USE enum gw_err source_take(struct ike *ike, const struct addr *from);
+void source_release(struct ike *ike, const struct addr *from);
+/*
+ * Above ike.cookie_threshold half-open SAs, and from then until there is half of that; when as many came to nothing within
+ * the last ten seconds or so; and from a source that has a quarter of its share already.
+ */
+bool pressure_wants_cookies(struct ike *ike, const struct addr *from);
+void pressure_expired(struct ike *ike); /* a half-open SA came to nothing */
 
 /* ---- cp.c: inner addresses and what goes with them (RFC 7296 2.19) ---- */
 

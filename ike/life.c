@@ -126,6 +126,7 @@ static void sa_due(struct ike_sa *sa, mtime now)
 	}
 	if (sa->half && mtime_reached(sa->half->expires, now)) {
 		count_up(ike, half_open_expired);
+		pressure_expired(ike);
 		sa_close(sa, "IKE_AUTH never came", false);
 		return;
 	}

@@ -3,6 +3,7 @@
  * Nothing of the SA changes before all of it has been verified. What is refused is counted by reason.
  */
 #include "ike/engine.h"
+#include "ike/ms_status.h"
 
 /* 2.21.4 and 2.5: the only unprotected replies outside IKE_SA_INIT, and rate-limited. */
 static void reply_unprotected(struct ike *ike, const struct ike_header *h, const struct datagram *dg, uint16_t notify,
@@ -180,6 +181,7 @@ static void step(struct ike_sa *sa, const struct ike_header *h, uint8_t first, s
 	       rule->story);
 	if (!response)
 		follow_peer(sa, dg);
+	ms_status_log(sa, m);
 	if (rule->step(sa, m, dg) != GW_OK)
 		sa_close(sa, "internal trouble", false);
 }

@@ -166,18 +166,6 @@ void exchange_destroy(struct exchange *x)
 	free(x);
 }
 
-void source_release(struct ike *ike, const struct addr *from)
-{
-	struct source *s;
-	unsigned hash = table_hash(&ike->seed, from, sizeof(*from));
-
-	HASH_FIND_BYHASHVALUE(hh, ike->sources, from, sizeof(*from), hash, s);
-	if (s && --s->count == 0) {
-		HASH_DEL(ike->sources, s);
-		free(s);
-	}
-}
-
 void sa_drop_half(struct ike_sa *sa)
 {
 	struct half_open *h = sa->half;

@@ -40,30 +40,6 @@ static struct half_open_key key_of(const struct ike_header *h, const struct data
 	return key;
 }
 
-/* One half-open SA more of that source; GW_ELIMIT when it has its share. */
-static enum gw_err source_take(struct ike *ike, const struct addr *from)
-{
-	struct source *s;
-	unsigned hash = table_hash(&ike->seed, from, sizeof(*from));
-
-	HASH_FIND_BYHASHVALUE(hh, ike->sources, from, sizeof(*from), hash, s);
-	if (!s) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			return GW_ENOMEM;
-		s->from = *from;
-		HASH_ADD_KEYPTR_BYHASHVALUE(hh, ike->sources, &s->from, sizeof(s->from), hash, s);
-		if (!s->hh.tbl) {
-			free(s);
-			return GW_ENOMEM;
-		}
-	}
-	if (s->count >= ike->settings->ike.half_open_per_source)
-		return GW_ELIMIT;
-	s->count++;
-	return GW_OK;
-}
-
 enum gw_err half_join(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
@@ -88,7 +64,7 @@ static bool cookie_passed(struct ike *ike, const struct ike_header *h, const str
 	const struct notify_payload *n = msg_notify(m, N_COOKIE);
 	uint8_t cookie[COOKIE_LEN], was;
 
-	if (ike->half_open < ike->settings->ike.cookie_threshold)
+	if (!pressure_wants_cookies(ike, &dg->from.addr))
 		return true;
 	was = ike->cookies.version;
 	if (cookie_rotate(&ike->cookies, ike->env) != GW_OK)
