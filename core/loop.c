@@ -1,4 +1,4 @@
-#include "core/loop.h"
+#include "core/loop_base.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -51,6 +51,16 @@ static void turn_begin(struct loop *loop)
 		return;
 	loop->turn_open = true;
 	loop->turn_began = clock_now(loop->clock);
+}
+
+struct event_base *loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+void loop_enter(struct loop *loop)
+{
+	turn_begin(loop);
 }
 
 struct loop *loop_create(const struct clock *clock, struct err *e)

@@ -13,6 +13,7 @@
 #include "daemon/glue.h"
 #include "daemon/ha_node.h"
 #include "daemon/listen.h"
+#include "daemon/lists.h"
 #include "daemon/plane.h"
 
 #define PATIENCE_US SECONDS(2)
@@ -128,10 +129,11 @@ static enum gw_err open_engine(struct gateway *g, struct err *e)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	g->leases = leases_create(&g->env, g->loop, g->settings->state_dir, g->pools);
 	g->ike = ike_create(&g->env, g->settings, g->pools);
+	g->lists = g->ike ? lists_create(g->loop, g->ike) : NULL;
 	g->reload = reload_create(g);
 	g->traffic = traffic_create(g);
 	g->journal = journal_create(g);
-	if (!g->leases || !g->ike || !g->reload || !g->journal || !g->traffic)
+	if (!g->leases || !g->ike || !g->lists || !g->reload || !g->journal || !g->traffic)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	n = leases_load(g->leases, g->settings);
 	if (n > 0)
@@ -254,6 +256,7 @@ void gateway_destroy(struct gateway *g)
 	reload_destroy(g->reload);
 	control_destroy(g->control);
 	ha_node_close(g->ha);
+	lists_destroy(g->lists);
 	ike_destroy(g->ike);
 	plane_close(g); /* before the sockets, which it borrows */
 	listen_close(g);

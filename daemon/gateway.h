@@ -47,6 +47,7 @@ struct gateway {
 	struct pools *pools;   /* owned */
 	struct ike *ike;       /* owned */
 	struct leases *leases; /* owned */
+	struct lists *lists;   /* owned */
 	struct reload *reload; /* owned */
 	struct traffic *traffic; /* owned */
 	struct journal *journal; /* owned */

@@ -4,6 +4,7 @@
 #include "daemon/gateway.h"
 #include "daemon/ha_node.h"
 #include "daemon/listen.h"
+#include "daemon/lists.h"
 #include "esp/fake.h"
 
 enum { LEAST = 64 }; /* of each kind, however busy the turn is */
@@ -146,6 +147,7 @@ void glue_turn(struct gateway *g)
 	settle(g);
 	close_turn(g);
 	send_datagrams(g);
+	lists_serve(g->lists);
 	leases_watch(g->leases);
 	loop_timer_at(g->ike_timer, g->ha ? mtime_min(ike_due(g->ike), ha_node_due(g->ha)) : ike_due(g->ike));
 	if (g->stopping && may_end(g))

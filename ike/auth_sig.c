@@ -7,6 +7,7 @@
 #include "ike/cert_path.h"
 #include "ike/eap.h"
 #include "ike/id.h"
+#include "ike/revoke.h"
 
 enum { CERT_X509_SIGNATURE = 4, CERTREQ_MAX = 64, KEY_HASH = 20, NAME_SHOWN = 100 };
 
@@ -413,7 +414,7 @@ enum auth_verdict auth_sig_first(struct ike_sa *sa, const struct ike_msg *m, con
 			dn_text(chain.anchor->cert.subject, issuer, sizeof(issuer)));
 	if (cert_path_make(sa->ike->env->crypto, &chain, authority_of(sa->conn, &chain)->name, &sa->cert_path) != GW_OK)
 		return auth_refuse(sa, CNT_auth_failed_cert, &m->idi, "its certificates cannot be remembered");
-	return AUTH_ACCEPTED;
+	return revoke_judge(sa, &m->idi);
 }
 
 /* ---- EAP-TLS ---- */

@@ -21,7 +21,7 @@
 	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) X(mobike_updates) X(mobike_refused) \
 	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
 	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) \
-	X(auth_failed_psk) X(auth_failed_cert) X(auth_failed_signature) X(auth_failed_revoked) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_group) X(auth_failed_eap) X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) X(refused_selectors) \
+	X(auth_failed_psk) X(auth_failed_cert) X(auth_failed_signature) X(auth_failed_revoked) X(sas_revoked) X(lists_fetched) X(lists_failed) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_group) X(auth_failed_eap) X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) X(refused_selectors) \
 	X(refused_address) X(refused_sessions) X(refused_unique) X(replaced_unique) X(refused_temporarily) X(install_failed) \
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
 	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
@@ -80,6 +80,7 @@ struct ike {
 	struct pools *pools;       /* borrowed */
 	struct table_seed seed;
 	struct cookie_jar cookies;
+	struct revoke *revoke; /* owned */
 	struct ike_sa *by_spi;
 	struct half_open *by_init;
 	struct source *sources;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ike/engine.h"
 #include "ike/reqid.h"
+#include "ike/revoke.h"
 
 /* Numbers are bijective over 28 bits and look unrelated to addresses and SPIs: the kernel's state hash XORs them. */
 #define REQID_MULTIPLIER UINT32_C(0x9E3779B1)
@@ -31,7 +31,9 @@ struct ike *ike_create(const struct env *env, struct settings *settings, struct 
 	ike->chain_buf = malloc(IKE_MAX_MESSAGE);
 	ike->packed_buf = malloc(PACKED_MAX);
 	if (!ike->chain_buf || !ike->packed_buf || table_seed_init(&ike->seed, env->rng) != GW_OK ||
-	    cookie_init(&ike->cookies, env) != GW_OK || rng_fill(env->rng, &start, sizeof(start)) != GW_OK) {
+	    cookie_init(&ike->cookies, env) != GW_OK ||
+	    revoke_configure(&ike->revoke, settings, ike_now(ike)) != GW_OK ||
+	    rng_fill(env->rng, &start, sizeof(start)) != GW_OK) {
 		ike_destroy(ike);
 		return NULL;
 	}
@@ -114,6 +116,7 @@ void ike_destroy(struct ike *ike)
 	free(ike->packed_buf);
 	cookie_clear(&ike->cookies);
 	guard_destroy(ike->guard);
+	revoke_destroy(ike->revoke);
 	settings_unref(ike->settings);
 	free(ike);
 }
@@ -122,6 +125,7 @@ enum gw_err ike_configure(struct ike *ike, struct settings *settings)
 {
 	struct settings *old = ike->settings;
 
+	TRY(revoke_configure(&ike->revoke, settings, ike_now(ike)));
 	ike->settings = settings_ref(settings);
 	settings_unref(old);
 	return GW_OK;

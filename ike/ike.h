@@ -37,6 +37,17 @@ void ike_resume(struct ike *ike, uint64_t token, enum gw_err result, const char 
 void ike_dataplane_event(struct ike *ike, const struct dp_event *ev);
 
 /*
+ * Lists of revoked certificates that the caller is to fetch, from a file or an http:// URL, and what came of it: `data` is
+ * borrowed, `text` (may be NULL) says why not. Questions that a later ike_configure() made void need no answer.
+ */
+struct ike_fetch {
+	uint64_t token;
+	const char *location; /* borrowed until the next call into the engine */
+};
+bool ike_take_fetch(struct ike *ike, struct ike_fetch *out);
+void ike_fetched(struct ike *ike, uint64_t token, enum gw_err result, struct bytes data, const char *text);
+
+/*
  * What SAs of the data plane have carried, as it was just dumped, any number in any order: every few seconds. Whoever
  * was heard is not probed, silent CHILD SAs are closed, worn ones rekeyed. Without it liveness goes by IKE alone.
  */

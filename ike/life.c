@@ -2,7 +2,7 @@
  * Time: what is due, retransmissions, rekeys, liveness, hard ends. Facts set wishes (want_*); sa_pump() is the one
  * place that turns a wish into a request, one at a time (window of one), the most urgent first.
  */
-#include "ike/engine.h"
+#include "ike/revoke.h"
 
 enum { TICK_MAX = 512, AGAIN_MS = 100 };
 
@@ -167,7 +167,7 @@ static void sa_due(struct ike_sa *sa, mtime now)
 
 mtime ike_due(const struct ike *ike)
 {
-	return ike->passive ? MTIME_NEVER : due_first(&ike->due);
+	return ike->passive ? MTIME_NEVER : mtime_min(due_first(&ike->due), revoke_due(ike->revoke));
 }
 
 void ike_tick(struct ike *ike)
@@ -181,6 +181,8 @@ void ike_tick(struct ike *ike)
 		if (sa->state != IKE_DEAD && mtime_reached(sa->due, now))
 			due_set(&ike->due, sa, mtime_add(now, MILLISECONDS(AGAIN_MS)));
 	}
+	if (!ike->passive)
+		revoke_tick(ike);
 }
 
 void ike_dataplane_event(struct ike *ike, const struct dp_event *ev)

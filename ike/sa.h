@@ -86,6 +86,7 @@ struct half_open {
 	struct secret our_id;	  /* body of the IDr that we sent */
 	const struct certificate_cfg *our_cert; /* that proves us, of sa->settings; NULL: a key does, or not chosen yet */
 	uint8_t hashes;	   /* that the peer can sign and check, 1 << enum sign_hash (RFC 7427) */
+	bool waits;	    /* for a list of revoked certificates */
 	bool peer_does_pss; /* its own AUTH was so */
 	struct eap *eap;	  /* owned; NULL: none, or not begun */
 	bool eap_only;		  /* it alone proves us (RFC 5998) */

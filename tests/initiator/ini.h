@@ -88,6 +88,10 @@ MUST_USE enum gw_err ini_open_prove(struct ini_sa *sa, struct msg_writer *w, str
 /* ini_eap.c: an answer to IKE_AUTH while EAP runs. True: it is the last one, and right, so the SA is up. */
 bool ini_eap_on_auth(struct ini_sa *sa, const struct ike_msg *m);
 
+/* ini_cert.c */
+MUST_USE enum gw_err ini_cert_write(struct ini_sa *sa, struct msg_writer *w, struct bytes id_body);
+bool ini_cert_proved(struct ini_sa *sa, const struct ike_msg *m);
+
 /* ini_child.c: CREATE_CHILD_SA for CHILD SAs, both roles */
 void ini_offer_write(struct msg_writer *w, const struct proposal_cfg *offer, size_t n, uint8_t protocol,
 		     struct bytes spi);

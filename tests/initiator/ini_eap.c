@@ -127,7 +127,7 @@ static bool meet_responder(struct ini_sa *sa, const struct ike_msg *m)
 
 	if (!msg_has(m, PL_IDR) || secret_copy(&o->idr, m->idr.body) != GW_OK)
 		return false;
-	if (proved && m->auth.method == AUTH_PSK)
+	if (proved && (m->auth.method == AUTH_PSK || ini->cfg->trust))
 		return ini_open_proved(sa, m, ini->cfg->psk, m->idr.body);
 	return proved || ini->cfg->eap.only;
 }

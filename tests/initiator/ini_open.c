@@ -43,6 +43,18 @@ enum gw_err ini_natd_write(const struct ini_sa *sa, struct msg_writer *w)
 	return GW_OK;
 }
 
+static void hashes_put(struct msg_writer *w, uint8_t hashes)
+{
+	uint8_t list[16];
+	struct writer l = wr_of(list, sizeof(list));
+
+	for (uint16_t h = 0; h < 8; h++) {
+		if (hashes >> h & 1)
+			wr_u16(&l, h);
+	}
+	notify_write(w, PROTO_NONE, (struct bytes){ 0 }, N_SIGNATURE_HASH_ALGORITHMS, wr_done(&l));
+}
+
 static enum gw_err send_init(struct ini_sa *sa)
 {
 	struct ini *ini = sa->ini;
@@ -69,6 +81,8 @@ static enum gw_err send_init(struct ini_sa *sa)
 	TRY(ini_natd_write(sa, &w));
 	if (cfg->fragmentation)
 		notify_simple(&w, N_IKEV2_FRAGMENTATION_SUPPORTED);
+	if (cfg->hashes)
+		hashes_put(&w, cfg->hashes);
 	if (cfg->vendor.n > 0)
 		vendor_write(&w, cfg->vendor);
 	TRY(msg_finish(&w, &done));
@@ -133,6 +147,8 @@ enum gw_err ini_open_prove(struct ini_sa *sa, struct msg_writer *w, struct bytes
 	uint8_t auth[IKE_PRF_MAX], id[4 + IKE_MAX_ID];
 	size_t n = our_id(ini, id);
 
+	if (ini->self.cert && key.p == ini->cfg->psk.p)
+		return ini_cert_write(sa, w, bytes_of(id, n));
 	TRY(auth_psk(ini->env->crypto, sa->keys.prf, key, secret_bytes(&o->request), secret_bytes(&o->nr),
 		     ike_keys_pi(&sa->keys), bytes_of(id, n), auth));
 	auth_write(w, AUTH_PSK, bytes_of(auth, sa->keys.prf->len));
@@ -158,6 +174,8 @@ static enum gw_err send_auth(struct ini_sa *sa)
 		notify_simple(&w, N_INITIAL_CONTACT);
 	if (cfg->mobike)
 		notify_simple(&w, N_MOBIKE_SUPPORTED);
+	if (cfg->trust && cfg->ask_cert)
+		cert_write(&w, PL_CERTREQ, 4, bytes_of(cfg->trust->anchors[0].key_hash, 20));
 	if (cfg->eap.user.n == 0)
 		TRY(ini_open_prove(sa, &w, cfg->psk));
 	else if (cfg->eap.only)
@@ -313,6 +331,8 @@ bool ini_open_proved(struct ini_sa *sa, const struct ike_msg *m, struct bytes ke
 	struct ini_opening *o = ini->opening;
 	uint8_t want[IKE_PRF_MAX];
 
+	if (ini->cfg->trust && key.p == ini->cfg->psk.p)
+		return ini_cert_proved(sa, m);
 	return msg_has(m, PL_AUTH) && m->auth.method == AUTH_PSK && idr.n > 0 &&
 	       auth_psk(ini->env->crypto, sa->keys.prf, key, secret_bytes(&o->response), bytes_of(o->ni, sizeof(o->ni)),
 			ike_keys_pr(&sa->keys), idr, want) == GW_OK &&

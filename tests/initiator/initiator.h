@@ -9,6 +9,7 @@
 #define TESTS_INITIATOR_INITIATOR_H
 
 #include "config/model.h"
+#include "core/crypto/trust.h"
 #include "core/env.h"
 #include "ike/events.h"
 #include "ike/frag.h"
@@ -24,6 +25,9 @@ struct ini_cfg {
 	struct dh_key *shared_dh; /* used wherever its group fits, instead of a new one each time (2.12); NULL: none */
 	uint16_t first_group;	  /* of the first KE payload; 0: the first that is offered */
 	struct bytes psk;
+	const struct trust *trust; /* of the responder's certificate; NULL: it proves itself by the PSK */
+	uint8_t hashes;		   /* announced, 1 << enum sign_hash each (RFC 7427); 0: none */
+	bool ask_cert;		   /* send a CERTREQ for the first of `trust` */
 	/* EAP instead of an AUTH payload, when `user` is there. The responder proves itself by `psk`, or by a certificate that
 	 * nobody here looks at. */
 	struct ini_eap_cfg {
@@ -51,12 +55,22 @@ struct ini_cfg {
 	int64_t linger_us; /* how long a deleted SA still answers retransmissions */
 };
 
+/* A client's certificate and how it signs. */
+struct ini_cert {
+	struct bytes chain[4]; /* the leaf first */
+	size_t count;
+	const struct sign_key *key;
+	const struct sign_scheme *scheme;
+	uint8_t method; /* AUTH_SIGNATURE, or an old one that fits */
+};
+
 /* Who a client is; copied, but for the identity, which is borrowed. */
 struct ini_self {
 	struct endpoint local, remote; /* of IKE_SA_INIT */
 	uint16_t natt_port;	       /* our port after the float to the responder's NAT-T port */
 	uint8_t id_kind;
 	struct bytes id;
+	const struct ini_cert *cert; /* borrowed; NULL: it proves itself by the PSK */
 };
 
 enum ini_kind { /* what our outstanding request is */

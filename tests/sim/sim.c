@@ -58,7 +58,7 @@ static struct settings *settings_make(const struct sim_settings *want)
 		 "users: {%s}\n"
 		 "connections:\n"
 		 "  main:\n"
-		 "    local: {id: gw.example.org}\n"
+		 "    local: %s\n"
 		 "    psk: '%s'\n"
 		 "    pools: %s\n"
 		 "%s"
@@ -66,7 +66,8 @@ static struct settings *settings_make(const struct sim_settings *want)
 		 "      lan:\n"
 		 "        local: [10.1.0.0/16, 'fd01::/64']\n"
 		 "%s%s%s",
-		 want->ike ? want->ike : "", want->pool ? want->pool : "", want->users ? want->users : "", psk, want->no_pools ? "[]" : "[four, six]", want->conn ? want->conn : "",
+		 want->ike ? want->ike : "", want->pool ? want->pool : "", want->users ? want->users : "",
+		 want->local ? want->local : "{id: gw.example.org}", psk, want->no_pools ? "[]" : "[four, six]", want->conn ? want->conn : "",
 		 want->child ? want->child : "", want->more ? want->more : "", want->root ? want->root : "");
 	settings = config_load_text("sim.yaml", bytes_str(yaml), NULL, &report);
 	for (size_t i = 0; !settings && i < report.count; i++)

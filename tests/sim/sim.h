@@ -52,6 +52,7 @@ struct sim {
 /* Lines of YAML for connections.main, pools and ike: what a test changes of the defaults in sim.c; NULL: nothing. */
 struct sim_settings {
 	const char *ike;   /* keys of `ike` */
+	const char *local; /* value of `local`; NULL: {id: gw.example.org} */
 	const char *conn;  /* keys of the connection */
 	const char *child; /* keys of its child */
 	const char *users; /* names under `users` */
