@@ -111,6 +111,7 @@ static void check_conn(struct load *l, const struct yaml_node *map, struct conn_
 {
 	const struct yaml_node *child = yaml_tree_item(yaml_tree_get(map, "children"), 0);
 
+	compat_apply(l, map, c);
 	check_life(l, map, c->rekey_us, &c->life_us);
 	check_proposals(l, map, c->proposals, c->proposal_count, c->compat);
 	check_local_addrs(l, map, c);

@@ -104,7 +104,13 @@ struct child_cfg {
 };
 
 /* What is below today's bar and has been allowed for a connection. */
-enum conn_compat { COMPAT_WEAK_DH = 1 /* MODP-1024 and MODP-1536 in proposals */ };
+enum conn_compat {
+	COMPAT_WEAK_DH = 1, /* MODP-1024 and MODP-1536 in proposals */
+	/* Profiles, see config/compat.c. */
+	COMPAT_WINDOWS_LEGACY = 2,
+	COMPAT_APPLE = 4,
+	COMPAT_ANDROID = 8,
+};
 
 /* Ways to authenticate; of the peer several are allowed side by side (or-ed). */
 enum conn_auth {

@@ -67,6 +67,8 @@ bool location_is_uri(const char *text);
 void check_users(struct load *l, const struct yaml_node *root);
 /* check_access.c: groups, and addresses of users. */
 void check_access(struct load *l, const struct yaml_node *root);
+/* compat.c: what the connection's compat profiles change of it. Before its lifetimes are checked. */
+void compat_apply(struct load *l, const struct yaml_node *map, struct conn_cfg *c);
 /* check_ha.c: who is who in `ha:`, and its rules. */
 void check_ha(struct load *l, const struct yaml_node *root);
 

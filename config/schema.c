@@ -46,6 +46,9 @@ static const struct schema_word mss_words[] = {
 
 static const struct schema_word compat_words[] = {
 	{ "weak-dh", COMPAT_WEAK_DH },
+	{ "windows-legacy", COMPAT_WINDOWS_LEGACY },
+	{ "apple", COMPAT_APPLE },
+	{ "android", COMPAT_ANDROID },
 	{ NULL, 0 },
 };
 
@@ -629,8 +632,8 @@ static const struct schema_key conn_keys[] = {
 	  .max = 8,
 	  .nothing = "none",
 	  .fallback_text = "none",
-	  .help = "What is below today's bar and allowed here all the same; weak-dh: modp1024 and modp1536 in "
-		  "proposals." },
+	  .help = "Profiles of clients (windows-legacy, apple, android), and what is below today's bar and allowed "
+		  "here all the same; weak-dh: modp1024 and modp1536 in proposals." },
 	{ .name = "pools",
 	  .type = SCHEMA_POOL,
 	  LIST_AT(conn_cfg, pools, pool_count, SCHEMA_EMPTY_OK),

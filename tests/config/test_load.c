@@ -423,7 +423,7 @@ START_TEST(percentages_and_words)
 	expect_problems(ROAD "    jitter: 51%\n", "f:7:13: error: `jitter` wants 0% to 50%, not `51%`\n");
 	expect_problems(ROAD "    jitter: 10\n", "f:7:13: error: `jitter` wants 0% to 50%, not `10`\n");
 	expect_problems(ROAD "    compat: [weak-hd]\n",
-			"f:7:14: error: `compat` is one of: weak-dh; not `weak-hd`; did you mean `weak-dh`?\n");
+			"f:7:14: error: `compat` is one of: weak-dh, windows-legacy, apple, android; not `weak-hd`; did you mean `weak-dh`?\n");
 	expect_problems(ROAD "    compat: none\n", "");
 	expect_problems(ROAD "    compat: []\n", "");
 	expect_top("shutdown: delte", "f:1:11: error: `shutdown` is one of: delete, silent; not `delte`; did you mean "
