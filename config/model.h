@@ -172,6 +172,7 @@ enum id_match { ID_MATCH_SAN, ID_MATCH_CN, ID_MATCH_DN };
 struct eap_cfg {
 	bool ignore_case;  /* of user names, ASCII letters */
 	bool strip_domain; /* DOMAIN\user is `user` when nobody is called DOMAIN\user */
+	bool only;	   /* a client that wants to may do without a certificate in IKE (RFC 5998) */
 	uint32_t retries;  /* wrong passwords that may be corrected within one attempt */
 };
 

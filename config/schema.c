@@ -584,6 +584,12 @@ static const struct schema_key eap_keys[] = {
 	  AT(conn_cfg, eap.strip_domain),
 	  .fallback = "true",
 	  .help = "A name that nobody has is looked up without the domain before its backslash." },
+	{ .name = "only",
+	  .type = SCHEMA_BOOL,
+	  AT(conn_cfg, eap.only),
+	  .fallback = "false",
+	  .help = "Leave our certificate out of IKE for clients that say they can do without (RFC 5998), where each "
+		  "method of `remote.auth` proves us as well. strongSwan says so always." },
 	{ .name = "retries",
 	  .type = SCHEMA_U32,
 	  AT(conn_cfg, eap.retries),

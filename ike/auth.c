@@ -9,6 +9,14 @@
 
 /* ---- refusals ---- */
 
+static void note_source(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+
+	guard_failed(&ike->guard, &ike->seed, GUARD_SOURCE, guard_source(&sa->remote.addr),
+		     ike->settings->ike.failures_per_source, ike_now(ike));
+}
+
 enum auth_verdict auth_refuse(struct ike_sa *sa, enum ike_counter counter, const struct id_payload *who,
 			      const char *fmt, ...)
 {
@@ -16,6 +24,7 @@ enum auth_verdict auth_refuse(struct ike_sa *sa, enum ike_counter counter, const
 	va_list ap;
 
 	sa->ike->counters[counter]++;
+	note_source(sa);
 	va_start(ap, fmt);
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
@@ -168,14 +177,6 @@ bool auth_allowed(struct ike_sa *sa)
 	count_up(ike, auth_refused_source);
 	ike_log_stranger(ike, &sa->remote, "refused: too many failures from there (ike.failures_per_source)");
 	return false;
-}
-
-void auth_failed(struct ike_sa *sa)
-{
-	struct ike *ike = sa->ike;
-
-	guard_failed(&ike->guard, &ike->seed, GUARD_SOURCE, guard_source(&sa->remote.addr),
-		     ike->settings->ike.failures_per_source, ike_now(ike));
 }
 
 /* ---- our identity ---- */

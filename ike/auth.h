@@ -16,12 +16,8 @@ enum auth_verdict {
 	AUTH_WAITING,  /* for something from outside; x_auth_resume() goes on */
 };
 
-/*
- * Whoever fails again and again is refused without a look (guard.h): asked first, and told of every refusal.
- * auth_allowed logs and counts by itself.
- */
+/* Whoever was refused again and again is refused without a look (guard.h), which this logs and counts. */
 bool auth_allowed(struct ike_sa *sa);
-void auth_failed(struct ike_sa *sa);
 
 /* How the peer's first message wants to authenticate (enum conn_auth, or-ed); 0: a way that we do not have. */
 uint32_t auth_methods(const struct ike_msg *m);
@@ -34,7 +30,7 @@ enum auth_verdict auth_first(struct ike_sa *sa, const struct ike_msg *m);
  */
 enum auth_verdict auth_after_eap(struct ike_sa *sa, struct ike_msg *m);
 
-/* Counts and logs a refusal; `fmt` says why in the operator's words, offered against configured. */
+/* Counts and logs a refusal, also against its source; `fmt` says why in the operator's words, offered against configured. */
 enum auth_verdict auth_refuse(struct ike_sa *sa, enum ike_counter counter, const struct id_payload *who,
 			      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 

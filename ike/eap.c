@@ -46,7 +46,16 @@ enum eap_verdict eap_fail(struct eap *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(e->reason, sizeof(e->reason), fmt, ap);
 	va_end(ap);
+	e->news = true;
 	return EAP_FAILED;
+}
+
+bool eap_take_failure(struct eap *e)
+{
+	bool news = e->news;
+
+	e->news = false;
+	return news;
 }
 
 const char *eap_type_text(uint8_t type, char buf[EAP_TYPE_TEXT])

@@ -87,10 +87,12 @@ struct bytes eap_identity(const struct eap *e);
 struct bytes eap_user(const struct eap *e);
 /* 64 octets, after success. */
 struct bytes eap_msk(const struct eap *e);
-/* Why it failed, in the operator's words. After failure. */
+/* Why it failed, in the operator's words. */
 const char *eap_reason(const struct eap *e);
 /* enum conn_auth of the method in use; 0: none yet. */
 uint32_t eap_method_in_use(const struct eap *e);
+/* True once for each reason: something has failed since it was asked last, be it that EAP goes on. */
+bool eap_take_failure(struct eap *e);
 /* Failed by what the peer does not know (password, key), not by what it cannot do. */
 bool eap_guessed(const struct eap *e);
 /* "eap-md5", "eap-99" */

@@ -35,6 +35,7 @@ struct eap {
 	bool talking; /* the peer has answered within the method: no Nak any more */
 	bool lost;    /* the method's state stayed on another node */
 	bool guessed;
+	bool news;	 /* the reason has not been taken */
 	uint32_t tried; /* enum conn_auth: methods that were offered */
 	const struct eap_method *method;
 	void *state;		/* of the method; owned */

@@ -261,7 +261,7 @@ const struct ike_rule *rules_all(size_t *count);
 /* ---- steps ---- */
 
 void x_init_request(struct ike *ike, const struct ike_header *h, const struct datagram *dg);
-ike_step x_auth_request, x_auth_round, x_create_request, x_create_response, x_info_request, x_info_response, x_refuse_busy;
+ike_step x_auth_request, x_auth_round, x_eap_bye, x_create_request, x_create_response, x_info_request, x_info_response, x_refuse_busy;
 /* The plane has answered for the CHILD SA of sa->peer_x / of our_x / of a held-back outbound SA. */
 void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
 void x_child_is_up(struct ike_sa *sa, struct child_sa *c); /* installed and told to the peer; NULL is fine */

@@ -6,6 +6,7 @@
 static const struct ike_rule rules[] = {
 	{ IKE_HALF_OPEN, IKE_AUTH, false, P(IDI) | P(SA) | P(TSI) | P(TSR), x_auth_request, "authenticate" },
 	{ IKE_EAP, IKE_AUTH, false, 0, x_auth_round, "next round of EAP" },
+	{ IKE_EAP, INFORMATIONAL, false, 0, x_eap_bye, "the peer gives up" },
 
 	{ IKE_UP, CREATE_CHILD_SA, false, P(SA) | P(NONCE), x_create_request, "new or rekeyed SA" },
 	{ IKE_UP, CREATE_CHILD_SA, true, 0, x_create_response, "answer to our rekey" },

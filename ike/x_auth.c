@@ -138,7 +138,6 @@ static enum gw_err refuse_by(struct ike_sa *sa, struct bytes eap, uint16_t notif
 /* 2.21.2: told under our keys, without saying which part was wrong. `eap`: EAP-Failure, or empty. */
 static enum gw_err refuse(struct ike_sa *sa, struct bytes eap)
 {
-	auth_failed(sa);
 	return refuse_by(sa, eap, N_AUTHENTICATION_FAILED, "authentication failed");
 }
 

@@ -126,7 +126,8 @@ enum gw_err x_eap_begin(struct ike_sa *sa, const struct ike_msg *m)
 	h->eap = eap_create();
 	if (!h->eap)
 		return GW_ENOMEM;
-	h->eap_only = msg_notify(m, N_EAP_ONLY_AUTHENTICATION) && eap_stands_alone(server.methods);
+	h->eap_only =
+		sa->conn->eap.only && msg_notify(m, N_EAP_ONLY_AUTHENTICATION) && eap_stands_alone(server.methods);
 	TRY(eap_start(h->eap, &server, &packet));
 	chain_start(sa->ike, &out);
 	TRY(h->eap_only ? auth_write_id(sa, &out) : auth_write_ours(sa, &out));
@@ -173,14 +174,28 @@ enum gw_err x_eap_round(struct ike_sa *sa, const struct ike_msg *m, struct write
 	TRY(auth_recall(sa, first));
 	server = server_of(&round);
 	verdict = eap_receive(h->eap, &server, packet, failure);
-	if (verdict == EAP_FAILED) {
+	/* At once: many clients say nothing more when they are told that their password is wrong. */
+	if (eap_take_failure(h->eap))
 		note_failure(sa, first);
+	if (verdict == EAP_FAILED)
 		return GW_OK;
-	}
 	if (verdict == EAP_SUCCEEDED && !admit_user(sa, first)) {
 		wr_patch_u8(failure, 0, EAP_CODE_FAILURE);
 		return GW_OK;
 	}
 	chain_start(sa->ike, &out);
 	return answer(sa, &out, wr_done(failure));
+}
+
+enum gw_err x_eap_bye(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
+{
+	const struct notify_payload *error = msg_error(m);
+	struct msg_writer out;
+
+	count_up(sa->ike, info_requests);
+	sa_log(sa, LOG_LVL_INFO, "the peer gives up%s%s", error ? ": " : "", error ? notify_name(error->type) : "");
+	chain_start(sa->ike, &out);
+	TRY(send_response(sa, INFORMATIONAL, &out, dg, IKE_EFFECT_STATE));
+	sa_close(sa, "the peer gave up", true);
+	return GW_OK;
 }

@@ -39,7 +39,7 @@ static bool asks_nothing(const struct ike_msg *m)
 enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
 {
 	uint32_t spis[IKE_MAX_DELETE_SPIS];
-	bool gone = false, quiet = asks_nothing(m);
+	bool gone = false, quiet = asks_nothing(m), unbelieved = false;
 	struct msg_writer w;
 	struct mobike mobike;
 	size_t n = 0;
@@ -55,6 +55,8 @@ enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const str
 	for (size_t i = 0; i < m->notify_count; i++)
 		sa_log(sa, m->notifies[i].type < N_FIRST_STATUS ? LOG_LVL_INFO : LOG_LVL_DEBUG, "the peer says %s",
 		       notify_name(m->notifies[i].type));
+	/* 2.21.2: what a peer says that could not make anything of our last IKE_AUTH; nothing remains on its side. */
+	unbelieved = msg_notify(m, N_AUTHENTICATION_FAILED) != NULL;
 	chain_start(sa->ike, &w);
 	if (n > 0 && !gone)
 		delete_write(&w, PROTO_ESP, spis, n);
@@ -67,6 +69,8 @@ enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const str
 	if (gone) {
 		x_rekey_ike_hand_back(sa);
 		sa_close(sa, "deleted by the peer", true);
+	} else if (unbelieved) {
+		sa_close(sa, "the peer does not believe who we are", true);
 	}
 	return GW_OK;
 }

@@ -7,7 +7,7 @@ gateway_process() { printf 'gatewayd-gateway'; }
 
 # gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
 gateway_start() {
-	local psk=$STORY_PSK top='' local='{id: gw.example.org}' remote_map='' proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' mss_clamp=auto \
+	local psk=$STORY_PSK top='' local='{id: gw.example.org}' remote_map='' eap='' proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' mss_clamp=auto \
 		fragment_size='' remote='' networks='10.1.0.0/24, "fd01::/64"' log_level=debug pair
 
 	for pair in "$@"; do
@@ -34,6 +34,7 @@ gateway_start() {
 		  road:
 		    local: $local
 		    ${remote_map:+remote: $remote_map}
+		    ${eap:+eap: $eap}
 		    ${psk:+psk: {file: $RIG/gateway/psk\}}
 		    pools: [clients, clients6]
 		    ${proposals:+proposals: [$proposals]}

@@ -119,12 +119,13 @@ pki_crl() {
 }
 
 # pki_gateway NAME AUTHORITY [KEY=VALUE...]: gateway_start with our certificate $PKI/NAME.pem and clients of AUTHORITY. Keys:
-# chain (intermediates to send), auth (remote.auth), id, psk, authority (lines of it), more (lines of `remote`), others as gateway_start.
+# chain (intermediates to send), auth (remote.auth), id, psk, authority (lines of it), more (lines of `remote`), users (their
+# map), others as gateway_start.
 pki_gateway() {
-	local name=$1 trusted=$2 chain='' auth=cert id=gw.example.org psk='' authority='' more='' pair rest=() file
+	local name=$1 trusted=$2 chain='' auth=cert id=gw.example.org psk='' authority='' more='' users='' pair rest=() file
 	for pair in "${@:3}"; do
 		case ${pair%%=*} in
-		chain | auth | id | psk | authority | more) printf -v "${pair%%=*}" '%s' "${pair#*=}" ;;
+		chain | auth | id | psk | authority | more | users) printf -v "${pair%%=*}" '%s' "${pair#*=}" ;;
 		*) rest+=("$pair") ;;
 		esac
 	done
@@ -138,9 +139,10 @@ pki_gateway() {
 	gateway_start psk="$psk" \
 		top="certificates:$(for pair in $name; do printf '\n  %s: {cert: %s, key: %s}' "$pair" "$pair.pem" "$pair.key"; done)
 authorities:
-  $trusted: {file: $PKI/$trusted.pem${authority:+, $authority}}" \
+  $trusted: {file: $PKI/$trusted.pem${authority:+, $authority}}${users:+
+users: {$users\}}" \
 		local="{id: \"$id\", auth: cert, certificates: [${name// /, }]}" \
-		remote_map="{auth: [$auth], authorities: [$trusted]${more:+, $more}}" "${rest[@]}"
+		remote_map="{auth: [$auth]$([[ $auth != *cert* && $auth != *eap-tls* ]] || printf ', authorities: [%s]' "$trusted")${more:+, $more}}" "${rest[@]}"
 }
 
 # pki_client NAME AUTHORITY [KEY=VALUE...]: client_configure with the certificate $PKI/NAME.pem. Keys: chain (intermediates to

@@ -17,11 +17,12 @@ client_crash() { charon_kill "$CLIENT_AT"; }  # does not
 client_log() { charon_log "$CLIENT_AT"; }
 
 # client_configure KEY=VALUE...: one connection `road` with one CHILD SA `lan`. Keys: gateway, id, psk, proposals,
-# esp_proposals, remote_ts, vips, rekey, child_rekey, dpd, encap, auth, certs, remote_auth, gateway_id, more (lines of the
-# connection).
+# esp_proposals, remote_ts, vips, rekey, child_rekey, dpd, encap, auth, certs, remote_auth, gateway_id, eap_id, eap_secret,
+# more (lines of the connection).
 client_configure() {
 	local gateway=$GATEWAY_V4 id=client@example.org psk=$STORY_PSK proposals='' esp_proposals='' \
-		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s encap=no auth=psk certs='' remote_auth='' gateway_id=gw.example.org more='' pair
+		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s encap=no auth=psk certs='' remote_auth='' gateway_id=gw.example.org more='' \
+		eap_id='' eap_secret='' pair
 
 	for pair in "$@"; do
 		# The keys above are local, so a misspelt one is seen.
@@ -43,6 +44,7 @@ client_configure() {
 					auth = $auth
 					id = $id
 					${certs:+certs = $certs}
+					${eap_id:+eap_id = $eap_id}
 				}
 				remote {
 					auth = ${remote_auth:-$([[ -n $certs ]] && printf pubkey || printf psk)}
@@ -62,6 +64,7 @@ client_configure() {
 				id-1 = gw.example.org
 				secret = "$psk"
 			}
+			${eap_secret:+eap-1 { secret = "$eap_secret" \}}
 		}
 	EOT
 }

@@ -8,8 +8,9 @@ static bool legal(enum ike_state at, uint8_t exchange, bool response)
 {
 	switch (at) {
 	case IKE_HALF_OPEN:
-	case IKE_EAP:
 		return exchange == IKE_AUTH && !response;
+	case IKE_EAP: /* a peer that gives up says so (2.21.2) */
+		return (exchange == IKE_AUTH || exchange == INFORMATIONAL) && !response;
 	case IKE_UP:
 	case IKE_REKEYED:
 	case IKE_DELETING:

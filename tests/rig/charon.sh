@@ -9,6 +9,8 @@
 #   charon_log client                            its log as text
 
 CHARON_ESP=${CHARON_ESP:-libipsec}
+# Further plugins: methods of EAP (interop/eap.sh).
+CHARON_EAP=${CHARON_EAP:-}
 
 charon_start() {
 	local ns=$1 settings=${2:-} dir=$RIG/$1 esp=kernel-libipsec
@@ -19,7 +21,7 @@ charon_start() {
 	mkdir -p "$dir/run" "$dir/swanctl"/{conf.d,x509,x509ca,x509crl,private,rsa,ecdsa,pkcs8,pubkey,bliss,pkcs12,x509aa,x509ocsp,x509ac}
 	cat >"$dir/run/strongswan.conf" <<-EOT
 		charon {
-			load = random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly curve25519 x509 revocation constraints pubkey pkcs1 pkcs8 pem $esp kernel-netlink socket-default vici updown
+			load = random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly curve25519 x509 revocation constraints pubkey pkcs1 pkcs8 pem $esp kernel-netlink socket-default vici updown ${CHARON_EAP:-}
 			install_routes = yes
 			# Its own pacing of half-open SAs is not what is tested here.
 			init_limit_half_open = 0
