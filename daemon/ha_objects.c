@@ -164,4 +164,11 @@ static enum gw_err query(void *arg, const struct dp_sa_id *id, struct dp_sa_stat
 	return g->dp->ops->query(g->dp, id, out);
 }
 
-const struct ha_ops ha_objects_ops = { .encode = encode, .apply = apply, .dump = dump, .query = query };
+static int64_t heard(void *arg, uint64_t key)
+{
+	struct gateway *g = arg;
+
+	return ike_heard_us(g->ike, key);
+}
+
+const struct ha_ops ha_objects_ops = { .encode = encode, .apply = apply, .dump = dump, .query = query, .heard = heard };

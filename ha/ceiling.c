@@ -310,7 +310,8 @@ void ha_ceilings_tell(struct ha *ha)
 	struct ha_ceiling *c, *tmp;
 
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
-		ha_dirty(ha, HA_OBJ_CEILING, c->key, false);
+		if (!c->found)
+			ha_dirty(ha, HA_OBJ_CEILING, c->key, false);
 }
 
 void ha_ceilings_followed(struct ha *ha)

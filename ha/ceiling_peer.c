@@ -33,6 +33,7 @@ void ha_ceilings_stale(struct ha *ha)
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
 		struct dp_op op = { .kind = DP_SA_FENCE };
 
+		c->offer = c->installed && !c->blind && !c->burnt && c->shared == 0 && c->gap == 0;
 		c->blind = ha->ceil.any_blind = true;
 		if (!c->installed)
 			continue;
@@ -200,6 +201,34 @@ static void heal(struct ha *ha, struct ha_ceiling *c, uint64_t number)
 		ha_ceiling_tighten(ha, c);
 }
 
+/* We do not have it. Should we take it, it goes on above; and is rekeyed, unless ha_ceiling_own() says more. */
+static void found(struct ha *ha, uint64_t key, uint64_t number)
+{
+	struct ha_ceiling *c = ha_ceiling_get(ha, key);
+
+	if (!c)
+		return; /* out of memory: it will have no numbers at all */
+	c->found = c->blind = true;
+	c->base = c->fence = c->known = number;
+}
+
+void ha_ceiling_own(struct ha *ha, uint64_t key)
+{
+	struct ha_ceiling *c = ha_ceiling_find(ha, key);
+
+	if (c && c->found)
+		c->blind = false;
+}
+
+void ha_ceilings_unwanted(struct ha *ha)
+{
+	struct ha_ceiling *c, *tmp;
+
+	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
+		if (c->found && !c->installed)
+			ha_ceiling_drop(ha, c);
+}
+
 enum gw_err ha_ceilings_heal(struct ha *ha, struct bytes fields)
 {
 	struct reader r = rd_of(fields), v;
@@ -216,8 +245,10 @@ enum gw_err ha_ceilings_heal(struct ha *ha, struct bytes fields)
 
 			if (v.bad)
 				return GW_EMALFORMED;
-			if (c)
+			if (c && !c->found)
 				heal(ha, c, number);
+			else
+				found(ha, key, number);
 		}
 	}
 	return r.bad ? GW_EMALFORMED : GW_OK;

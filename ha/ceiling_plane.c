@@ -15,6 +15,11 @@ static void add_as_owner(struct ha *ha, uint64_t token, struct dp_sa *sa, const 
 
 	if (c) { /* added again: above all that it may have used, once that is granted */
 		(void)ha_ceiling_mine(ha, c);
+		if (c->found) {
+			c->found = false;
+			c->esn = sa->esn;
+			ha_dirty(ha, HA_OBJ_CEILING, key, false);
+		}
 		sa->start = sa->fence = c->base = c->fence;
 		ha_ceiling_join(ha, c, id);
 		c->token = token;

@@ -51,6 +51,7 @@ void ha_destroy(struct ha *ha)
 	free_events(ha->ev_taken);
 	ha_ceilings_clear(ha);
 	ha_outbox_clear(ha);
+	ha_heal_clear(ha);
 	ha_inbox_clear(&ha->in);
 	ha_objects_clear(&ha->objects);
 	ha_buffer_clear(&ha->tx);
@@ -163,6 +164,7 @@ mtime ha_due(const struct ha *ha)
 
 	due = mtime_min(due, ha_ceilings_due(ha));
 	due = mtime_min(due, ha_verify_due(ha));
+	due = mtime_min(due, ha_heal_due(ha));
 	if (ha_streams(ha))
 		due = mtime_min(due, ha->ceil.report_at);
 	return mtime_min(due, ha_roles_due(ha));
@@ -173,6 +175,7 @@ void ha_tick(struct ha *ha)
 	ha_outbox_tick(ha);
 	ha_resync_digest(ha);
 	ha_verify_tick(ha);
+	ha_heal_tick(ha);
 	ha_ceilings_tick(ha);
 	ha_windows_report(ha);
 	ha_roles_tick(ha);

@@ -89,6 +89,17 @@ struct ha_resync {
 	uint64_t repairs;
 };
 
+/* ---- heal ---- */
+
+struct ha_heal {
+	uint64_t reign_turn; /* our last reign began after this turn */
+	bool offering;	     /* loser: not following yet */
+	bool all_wanted;     /* the owner has said all that it wants */
+	uint64_t *wanted;    /* owned */
+	size_t at, n;
+	mtime by;
+};
+
 /* ---- ceilings ---- */
 
 struct ha_ceiling {
@@ -105,6 +116,8 @@ struct ha_ceiling {
 	bool rekey_asked;
 	uint32_t looked; /* number of the comparison that found it in the plane */
 	bool blind;	 /* nobody has confirmed where we stand: nothing may leave, it is rekeyed when we own */
+	bool offer;	 /* stale, and nobody else was given numbers of it: another owner may go on above our fence */
+	bool found;	 /* owner: of an SA that the other node alone has, and that is not taken yet */
 	bool burnt; /* owner: another node has used numbers that it cannot name: rekeyed, and nobody is granted more */
 	uint32_t reign;	       /* in which the fields below were true */
 	uint64_t base;	       /* standby: granted, our position. Owner: where our numbers began */
@@ -252,6 +265,7 @@ struct ha {
 	struct ha_refusal refusals[HA_REFUSALS]; /* ring */
 	size_t refusals_kept;			 /* ever */
 	struct ha_verify_run verify;
+	struct ha_heal heal;
 	uint64_t adopted, given_up;
 };
 
@@ -278,6 +292,16 @@ MUST_USE enum gw_err ha_operate(struct ha *ha, uint64_t token, const struct dp_o
 
 /* ---- look.c ---- */
 void ha_refusal_keep(struct ha *ha, const struct ha_refusal *r);
+
+/* ---- heal.c ---- */
+bool ha_heal_offer(struct ha *ha); /* loser: true: it follows when that is done */
+MUST_USE enum gw_err ha_heal_wanted(struct ha *ha, struct bytes fields);
+void ha_heal_more(struct ha *ha); /* gives what was wanted */
+MUST_USE enum gw_err ha_heal_offered(struct ha *ha, struct bytes fields);
+MUST_USE enum gw_err ha_heal_given(struct ha *ha, struct bytes fields);
+void ha_heal_clear(struct ha *ha);
+mtime ha_heal_due(const struct ha *ha);
+void ha_heal_tick(struct ha *ha);
 
 /* ---- verify.c ---- */
 void ha_verify_wanted(struct ha *ha, uint64_t id, bool repair);
@@ -367,10 +391,12 @@ void ha_ceilings_skip(struct ha *ha);	  /* the follower has lost its memory, and
 void ha_ceilings_tell(struct ha *ha);	  /* all of them, in the next turn */
 void ha_ceilings_followed(struct ha *ha); /* somebody is there who can grant more */
 bool ha_ceilings_used(const struct ha *ha);
-void ha_ceilings_blind(struct ha *ha);	   /* rekeys what nobody confirmed */
-void ha_ceilings_lift(struct ha *ha);	   /* nobody else has keys any more */
-void ha_ceilings_doubt(struct ha *ha);	   /* numbers that nobody can name were used: rekey what was shared */
-void ha_ceilings_positions(struct ha *ha); /* follower: says what it may have used */
+void ha_ceilings_blind(struct ha *ha);		  /* rekeys what nobody confirmed */
+void ha_ceilings_lift(struct ha *ha);		  /* nobody else has keys any more */
+void ha_ceilings_doubt(struct ha *ha);		  /* numbers that nobody can name were used: rekey what was shared */
+void ha_ceilings_positions(struct ha *ha);	  /* follower: says what it may have used */
+void ha_ceiling_own(struct ha *ha, uint64_t key); /* owner: what it was told of that SA is nobody else's */
+void ha_ceilings_unwanted(struct ha *ha);	  /* owner: what was not taken is forgotten */
 MUST_USE enum gw_err ha_ceilings_heal(struct ha *ha, struct bytes fields);
 void ha_ceilings_prepare(struct ha *ha, uint64_t token, struct dp_op *ops, size_t n);
 void ha_ceilings_event(struct ha *ha, const struct dp_event *ev);

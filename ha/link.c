@@ -90,6 +90,9 @@ void ha_link_down(struct ha *ha, const char *why)
 	ha->out.stamp_count = 0;
 	ha->out.slow = false;
 	ha_verify_stop(ha, why);
+	ha_heal_clear(ha);
+	if (ha_is_owner(ha))
+		ha_ceilings_unwanted(ha);
 	ha_inbox_forget(&ha->in);
 	if (was)
 		(void)ha_report(ha, HA_EV_UNPROTECTED, "the sync link is down: %s", why);
@@ -147,8 +150,11 @@ void ha_settle_roles(struct ha *ha)
 	if (!ha->link || !p->hello || ha_is_owner(ha) || p->role != HA_ACTIVE || p->following)
 		return;
 	p->following = true; /* we follow it */
-	if (ha->roles.reigned)
+	if (ha->roles.reigned) {
 		ha_ceilings_positions(ha);
+		if (ha_heal_offer(ha))
+			return;
+	}
 	ha->roles.reigned = false;
 	ha_resync_follow(ha);
 }
@@ -223,6 +229,8 @@ static enum gw_err on_role(struct ha *ha, struct bytes fields)
 	TRY(read_small(ha, fields, &s));
 	if (s.role != HA_STANDBY && s.role != HA_ACTIVE)
 		return GW_EMALFORMED;
+	if (p->role != s.role)
+		ha_heal_clear(ha);
 	if (p->role != s.role)
 		p->following = p->waits = false; /* an owner's stream, or a follower's, begins anew */
 	if (ha_is_owner(ha) && s.role == HA_STANDBY && p->role == HA_ACTIVE)
@@ -331,6 +339,12 @@ static enum gw_err dispatch(struct ha *ha, const struct ha_frame *f)
 		return follows ? ha_windows_apply(ha, f->fields) : GW_OK;
 	case HA_HANDOVER:
 		return follows ? on_handover(ha, f->fields) : GW_OK;
+	case HA_OFFER:
+		return owner ? ha_heal_offered(ha, f->fields) : GW_OK;
+	case HA_WANT:
+		return ha->heal.offering ? ha_heal_wanted(ha, f->fields) : GW_OK;
+	case HA_GIVE:
+		return owner ? ha_heal_given(ha, f->fields) : GW_OK;
 	case HA_VERIFIED:
 		return owner ? ha_verify_result(ha, f->fields) : GW_OK;
 	case HA_ASK_ROLE:
@@ -377,6 +391,7 @@ struct bytes ha_link_bytes(struct ha *ha)
 		return (struct bytes){ 0 };
 	ha_inbox_ack(ha);
 	ha_resync_more(ha);
+	ha_heal_more(ha);
 	return ha_buffer_bytes(&ha->tx);
 }
 

@@ -16,7 +16,7 @@
 
 enum {
 	HA_FORMAT_MAJOR = 1,
-	HA_FORMAT_MINOR = 0,
+	HA_FORMAT_MINOR = 1, /* 1: OFFER, WANT, GIVE; VERIFY; ASK_ROLE; exact positions in HANDOVER */
 	HA_CRITICAL = 0x8000,
 	HA_FRAME_CRITICAL = 0x80,
 	HA_FRAME_HEADER = 8,
@@ -45,6 +45,9 @@ enum ha_frame_type {
 	HA_WINDOWS,    /* owner: how far inbound sequence numbers have come */
 	HA_HANDOVER,   /* owner: everything is acknowledged and I have stopped: be the owner */
 	HA_LEAVE,      /* I leave in order and use no key any more */
+	HA_OFFER,      /* who was owner too, before FOLLOW: what has happened to it alone */
+	HA_WANT,       /* owner: of that, these */
+	HA_GIVE,       /* the objects */
 	HA_ASK_ROLE,   /* standby: I have the higher priority, hand over */
 	HA_VERIFY,     /* follower: compare with me: say your digests */
 	HA_VERIFIED,   /* follower: what a comparison found that the owner has asked for */
@@ -192,9 +195,13 @@ enum ha_tag {
 	HA_TAG_NUMBER_LIST, /* (key 8, number 8)* */
 	HA_TAG_FLAGS,	    /* u8 */
 	HA_TAG_EXPOSED,	    /* u64: turn of the last datagram that left without acknowledgement */
-	HA_TAG_VERIFY,	    /* u64: number of a comparison; of a DIGEST: it is for one */
-	HA_TAG_COUNTS,	    /* compared, differing, only at the owner, only at the follower: 8 each */
-	HA_TAG_DIFFERENCE,  /* what 1, kind 1, zero 2, key 8, the owner's version 8, the follower's 8, text */
+	HA_TAG_OFFERS, /* (key of an IKE SA 8, version 8, us since its client has spoken there 8, flags 1: deleted)* */
+	HA_TAG_OWN_LIST,   /* (key of a ceiling 8)*: nobody else was ever given numbers of it */
+	HA_TAG_KEY_LIST,   /* (key of an IKE SA 8)* */
+	HA_TAG_LAST,	   /* u8: that was all */
+	HA_TAG_VERIFY,	   /* u64: number of a comparison; of a DIGEST: it is for one */
+	HA_TAG_COUNTS,	   /* compared, differing, only at the owner, only at the follower: 8 each */
+	HA_TAG_DIFFERENCE, /* what 1, kind 1, zero 2, key 8, the owner's version 8, the follower's 8, text */
 };
 
 bool ha_epoch_equal(const struct ha_epoch *a, const struct ha_epoch *b);

@@ -101,6 +101,8 @@ static void take_over_state(struct ha *ha)
 		ha->turn = newest->version;
 	/* A standby keeps no tombstones: who is behind this gets everything. */
 	ha->objects.forgotten = ha->turn;
+	ha_heal_clear(ha);
+	ha->heal.reign_turn = ha->turn;
 	ha->epoch = (struct ha_epoch){ r->term, ha->env->node.incarnation, ha->env->node.index };
 	ha->sync.whole = true;
 	ha->sync.full = false;

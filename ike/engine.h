@@ -104,7 +104,7 @@ struct ike {
 	bool closing;
 	bool passive, draining, cookies_dirty;
 	uint32_t era; /* counts activations */
-	uint32_t doubt_era; /* in which SAs taken over are rekeyed soon */
+	uint32_t doubt_era; /* in which SAs taken over are uncertain; UINT32_MAX: none */
 	uint64_t counters[CNT_COUNT];
 	struct ratelimit stranger_log, stranger_reply, refusals;
 	struct guard *guard; /* owned; who failed to authenticate */
@@ -261,6 +261,8 @@ const struct ike_rule *rules_all(size_t *count);
 /* ---- steps ---- */
 
 void x_init_request(struct ike *ike, const struct ike_header *h, const struct datagram *dg);
+/* The node before us may have agreed with the peer on what we do not know. */
+bool sa_is_uncertain(const struct ike_sa *sa);
 ike_step x_auth_request, x_auth_round, x_eap_bye, x_create_request, x_create_response, x_info_request, x_info_response, x_refuse_busy;
 /* The plane has answered for the CHILD SA of sa->peer_x / of our_x / of a held-back outbound SA. */
 void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);

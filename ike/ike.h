@@ -92,6 +92,14 @@ struct ike_change {
 	char text[120];	     /* why not; "" when GW_OK */
 };
 void ike_apply(struct ike *ike, struct ike_change *changes, size_t n);
+/*
+ * The same on an active engine takes SAs that a partition has left with another node: they go on here. One whose inner
+ * address has been given to another client meanwhile is closed, with a DELETE: GW_EEXIST.
+ */
+
+/* How long ago, in us, the peer of that SA has spoken to this very engine since it last became active. INT64_MAX: never, or
+ * no such SA. */
+int64_t ike_heard_us(const struct ike *ike, uint64_t key);
 
 /*
  * A passive engine belongs to a standby: it answers nobody, sends nothing, and no timer runs in it; it follows by
@@ -104,8 +112,9 @@ bool ike_is_passive(const struct ike *ike);
 /* No IKE_SA_INIT is answered (drop_draining): new clients are the other node's. What is half-open goes on. */
 void ike_set_draining(struct ike *ike, bool draining);
 /*
- * After becoming active behind what the node before us had told its peers: every SA is rekeyed within two minutes, CHILD
- * SAs first, so that what only one side has is found out. One whose peer has gone on without us ends by that.
+ * After becoming active behind what the node before us had told its peers: the SAs are uncertain. They answer liveness,
+ * refuse CREATE_CHILD_SA with TEMPORARY_FAILURE, and each is settled by a rekey within two minutes, CHILD SAs first, so
+ * that what only one side has is found out. One whose peer has gone on without us ends by that.
  */
 void ike_doubt_all(struct ike *ike);
 

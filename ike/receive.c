@@ -182,7 +182,10 @@ static void step(struct ike_sa *sa, const struct ike_header *h, uint8_t first, s
 	if (!response)
 		follow_peer(sa, dg);
 	ms_status_log(sa, m);
-	if (rule->step(sa, m, dg) != GW_OK)
+	/* What this SA has become under the node before us is not known: first it is settled (ike_doubt_all). */
+	if (!response && h->exchange == CREATE_CHILD_SA && sa_is_uncertain(sa))
+		(void)!x_refuse_busy(sa, m, dg);
+	else if (rule->step(sa, m, dg) != GW_OK)
 		sa_close(sa, "internal trouble", false);
 }
 
@@ -242,7 +245,8 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 		}
 		break;
 	}
-	sa->last_in = ike_now(ike);
+	sa->last_in = sa->heard = ike_now(ike);
+	sa->heard_era = ike->era;
 	step(sa, h, first, chain, dg);
 	if (sa->state == IKE_DEAD)
 		return;

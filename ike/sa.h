@@ -171,6 +171,8 @@ struct ike_sa {
 	mtime reauth_at; /* it ends, unless the peer has authenticated anew (RFC 4478) */
 	mtime established;
 	mtime last_in; /* last authenticated message */
+	mtime heard;   /* the last that came to this very node, in `heard_era` of the engine */
+	uint32_t heard_era;
 	mtime not_before; /* no request of ours before this: the peer said TEMPORARY_FAILURE */
 	mtime linger;     /* IKE_LINGERING: until then */
 	mtime due;     /* when this SA wants ike_tick; kept in the engine's heap */

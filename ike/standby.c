@@ -151,6 +151,48 @@ static void take_out(struct ike *ike, uint64_t key, struct limbo *l)
 	ike_forget(ike, key, false);
 }
 
+/* An active engine has taken it from another node: our timers of it begin, our standby hears of it. */
+static void go_on(struct ike_sa *sa)
+{
+	sa->era = sa->ike->era - 1;
+	due_set(&sa->ike->due, sa, ike_now(sa->ike));
+	sa_touch(sa);
+}
+
+/* Its address is another client's now. Without it the SA is of no use, and its peer has to know. */
+static void close_conflict(struct ike *ike, struct ike_change *c)
+{
+	struct err e = { 0 };
+	struct ike_sa *sa;
+
+	if (state_adopt_bare(ike, c->key, c->record, &e) != GW_OK)
+		return;
+	sa = ike_find(ike, c->key);
+	sa_touch(sa);
+	sa_terminate(sa, "its inner address was given to another client while the nodes were parted");
+}
+
+static void adopt(struct ike *ike, struct ike_change *c, struct limbo *limbo)
+{
+	struct err e = { 0 };
+
+	c->result = state_adopt(ike, c->key, c->record, limbo_note, limbo, &e);
+	if (c->result == GW_OK && !ike->passive)
+		go_on(ike_find(ike, c->key));
+	else if (c->result == GW_EEXIST && !ike->passive)
+		close_conflict(ike, c);
+	if (c->result != GW_OK)
+		memcpy(c->text, e.text, sizeof(c->text) - 1);
+	c->text[sizeof(c->text) - 1] = 0;
+}
+
+int64_t ike_heard_us(const struct ike *ike, uint64_t key)
+{
+	const struct ike_sa *sa = ike_find(ike, key);
+
+	return sa && sa->heard.us > 0 && sa->heard_era == ike->era ? mtime_since(sa->heard, ike_now(ike)) : INT64_MAX;
+}
+
 void ike_apply(struct ike *ike, struct ike_change *changes, size_t n)
 {
 	struct limbo limbo = { 0 };
@@ -159,16 +201,11 @@ void ike_apply(struct ike *ike, struct ike_change *changes, size_t n)
 	for (size_t i = 0; i < n; i++)
 		take_out(ike, changes[i].key, &limbo);
 	for (size_t i = 0; i < n; i++) {
-		struct err e = { 0 };
-
 		changes[i].result = GW_OK;
 		changes[i].text[0] = 0;
 		if (changes[i].record.n == 0)
 			continue;
-		changes[i].result = state_adopt(ike, changes[i].key, changes[i].record, limbo_note, &limbo, &e);
-		if (changes[i].result != GW_OK)
-			memcpy(changes[i].text, e.text, sizeof(changes[i].text) - 1);
-		changes[i].text[sizeof(changes[i].text) - 1] = 0;
+		adopt(ike, &changes[i], &limbo);
 	}
 	/* Policies and SAs that stay are not touched: keys and sequence numbers live on in the data plane. */
 	for (size_t i = 0; i < n; i++)
@@ -190,6 +227,11 @@ static mtime later(struct ike *ike, mtime when, mtime now, int64_t min_us)
 	if (when.us > now.us + min_us)
 		return when;
 	return mtime_add(now, min_us + spread(ike, SECONDS(SPREAD_SECONDS)));
+}
+
+bool sa_is_uncertain(const struct ike_sa *sa)
+{
+	return sa->adopted && sa->ike->doubt_era == sa->ike->era && sa->state == IKE_UP;
 }
 
 static void doubt(struct ike_sa *sa, mtime now)
@@ -235,7 +277,7 @@ void sa_resume_timers(struct ike_sa *sa, mtime now)
 			c->life_at = later(ike, c->life_at, now, SECONDS(2 * SPREAD_SECONDS));
 	}
 	sa->rekey_at = later(ike, sa->rekey_at, now, SECONDS(SPREAD_SECONDS));
-	if (ike->doubt_era == ike->era && sa->adopted && sa->state == IKE_UP)
+	if (sa_is_uncertain(sa))
 		doubt(sa, now);
 	if (sa->state == IKE_UP)
 		sa->life_at = later(ike, sa->life_at, now, SECONDS(3 * SPREAD_SECONDS));

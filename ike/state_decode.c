@@ -471,6 +471,31 @@ enum gw_err state_adopt(struct ike *ike, uint64_t key, struct bytes record,
 	return code;
 }
 
+enum gw_err state_adopt_bare(struct ike *ike, uint64_t key, struct bytes record, struct err *e)
+{
+	struct sa_record *s = malloc(sizeof(*s));
+	struct ike_sa *sa = NULL;
+	enum gw_err code;
+
+	if (!s)
+		return err_set(e, GW_ENOMEM, "out of memory");
+	code = state_read(record, s, e);
+	if (code == GW_OK && s->state != IKE_UP)
+		code = err_set(e, GW_ESTATE, "not up");
+	if (code == GW_OK)
+		code = check(ike, s, e);
+	s->child_count = s->lease_count = 0;
+	s->x = false;
+	if (code == GW_OK)
+		code = make(ike, s, e, &sa);
+	if (code == GW_OK)
+		sa->adopted = true;
+	else if (sa)
+		ike_forget(ike, key, false);
+	free(s);
+	return code;
+}
+
 enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struct err *e)
 {
 	struct sa_record *s = malloc(sizeof(*s));

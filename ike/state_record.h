@@ -71,5 +71,7 @@ MUST_USE enum gw_err state_read(struct bytes record, struct sa_record *out, stru
  */
 MUST_USE enum gw_err state_adopt(struct ike *ike, uint64_t key, struct bytes record,
 				 void (*lose)(void *arg, const struct child_sa *c), void *arg, struct err *e);
+/* Of one that is up, the IKE SA alone, without addresses and CHILD SAs: to be closed. */
+MUST_USE enum gw_err state_adopt_bare(struct ike *ike, uint64_t key, struct bytes record, struct err *e);
 
 #endif

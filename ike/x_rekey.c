@@ -159,6 +159,11 @@ static void refused(struct ike_sa *sa, struct child_sa *old, const struct notify
 		break;
 	case N_CHILD_SA_NOT_FOUND: /* 2.25: the peer has it no more; nothing to tell */
 		child_close(old, "the peer does not know it any more");
+		/* What it has instead, it agreed on with the node before us: nobody here could ever serve that. */
+		if (sa_is_uncertain(sa)) {
+			sa->want_delete = true;
+			sa_set_reason(sa, "the peer has CHILD SAs that were lost with the other node");
+		}
 		return;
 	case N_INVALID_KE_PAYLOAD: {
 		uint16_t wanted = n->data.n == 2 ? get_u16(n->data.p) : DH_NONE;

@@ -177,8 +177,15 @@ static enum gw_err node_query(void *arg, const struct dp_sa_id *id, struct dp_sa
 	return n->g.plane->ops->query(n->g.plane, id, out);
 }
 
+static int64_t node_heard(void *arg, uint64_t key)
+{
+	struct duo_node *n = arg;
+
+	return ike_heard_us(n->g.ike, key);
+}
+
 static const struct ha_ops node_ops = {
-	.encode = node_encode, .apply = node_apply, .dump = node_dump, .query = node_query
+	.encode = node_encode, .apply = node_apply, .dump = node_dump, .query = node_query, .heard = node_heard
 };
 
 /* ---- life and death ---- */
