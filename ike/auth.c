@@ -6,6 +6,7 @@
 #include "ike/auth_psk.h"
 #include "ike/auth_sig.h"
 #include "ike/id.h"
+#include "ike/revoke.h"
 
 /* ---- refusals ---- */
 
@@ -338,7 +339,8 @@ enum auth_verdict auth_after_eap(struct ike_sa *sa, struct ike_msg *m)
 		return AUTH_REFUSED;
 	if (!right || !mac_fits(sa, secret_bytes(&h->msk), m->idi.body, bytes_of(auth, n)))
 		return auth_refuse(sa, CNT_auth_failed_eap, &m->idi, "AUTH after EAP is not made with the key of EAP");
-	return AUTH_ACCEPTED;
+	/* Of EAP-TLS there are certificates, which may be revoked. */
+	return sa->cert_path.n > 0 ? revoke_judge(sa, &m->idi) : AUTH_ACCEPTED;
 }
 
 enum gw_err auth_write_id(struct ike_sa *sa, struct msg_writer *m)

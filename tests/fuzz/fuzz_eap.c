@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t out[EAP_PACKET_MAX];
 	struct reader r = { data, size, false };
 	uint8_t how = rd_u8(&r);
-	struct eap_cfg cfg = { how & 1, how & 2, how >> 2 & 3 };
+	struct eap_cfg cfg = { .ignore_case = how & 1, .strip_domain = how & 2, .retries = how >> 2 & 3 };
 	struct eap_server server;
 	struct eap *e;
 	struct writer w = wr_of(out, sizeof(out));
