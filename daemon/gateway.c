@@ -167,6 +167,7 @@ static enum gw_err open_all(struct gateway *g, const struct gateway_options *opt
 	if (opt->drop)
 		TRY(opt->drop(&g->log, e));
 	TRY(plane_open(g, e));
+	ike_set_transport(g->ike, g->dp->ops->caps(g->dp)->transport);
 	if (g->ha)
 		TRY(ha_node_start(g, e));
 	plane_route(g, g->settings);

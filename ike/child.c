@@ -67,6 +67,43 @@ enum gw_err child_selectors(struct child_sa *c, const struct selector *ours, siz
 	return GW_OK;
 }
 
+enum gw_err child_match_adopt(struct child_sa *c, const struct child_match *match)
+{
+	c->transport = match->transport;
+	c->told_ours = match->told.ours;
+	c->told_theirs = match->told.theirs;
+	TRY(child_adopt(c, &match->chosen));
+	return child_selectors(c, match->ours, match->n_ours, match->theirs, match->n_theirs);
+}
+
+void child_write_ts(const struct child_sa *c, bool theirs, uint8_t payload, struct msg_writer *m)
+{
+	const struct selector *from = theirs ? c->theirs : c->ours;
+	size_t n = theirs ? c->theirs_count : c->ours_count;
+	struct selector s[IKE_CHILD_SELECTORS];
+
+	memcpy(s, from, n * sizeof(*s));
+	transport_rename(s, n, theirs ? &c->sa->remote.addr : &c->sa->local.addr,
+			 theirs ? &c->told_theirs : &c->told_ours);
+	ts_write(m, payload, s, n);
+}
+
+void child_write_answer(const struct child_sa *c, uint8_t proposal, struct msg_writer *m)
+{
+	struct chosen agreed = { .encr = c->encr, .integ = c->integ, .esn = c->esn, .dh = c->dh };
+	struct transform t[5];
+	uint8_t spi[4];
+	size_t mark = sa_begin(m);
+
+	put_u32(spi, c->spi_in);
+	proposal_write(m, proposal, PROTO_ESP, bytes_of(spi, 4), t, chosen_transforms(&agreed, t), false);
+	sa_end(m, mark);
+	if (c->transport)
+		notify_simple(m, N_USE_TRANSPORT_MODE);
+	child_write_ts(c, true, PL_TSI, m);
+	child_write_ts(c, false, PL_TSR, m);
+}
+
 enum gw_err child_adopt(struct child_sa *c, const struct chosen *chosen)
 {
 	struct reader r = rd_of(chosen->spi);
@@ -99,7 +136,7 @@ static void op_sa(const struct child_sa *c, enum dp_dir dir, struct dp_op *op)
 		.kind = DP_SA_ADD,
 		.sa = {
 			.dir = dir,
-			.mode = DP_TUNNEL,
+			.mode = c->transport ? DP_TRANSPORT : DP_TUNNEL,
 			.spi = dir == DP_IN ? c->spi_in : c->spi_out,
 			.reqid = c->reqid,
 			.local = sa->local,
@@ -133,7 +170,7 @@ void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n)
 		.kind = DP_POLICY_SET,
 		.policy = {
 			.reqid = c->reqid,
-			.mode = DP_TUNNEL,
+			.mode = c->transport ? DP_TRANSPORT : DP_TUNNEL,
 			.local = c->sa->local,
 			.remote = c->sa->remote,
 			.ours = c->ours,
@@ -192,7 +229,8 @@ uint32_t child_shared_reqid(const struct ike_sa *sa, const struct child_match *m
 {
 	for (const struct ike_sa *o = sharers(sa); o; o = o->next_of_peer) {
 		for (const struct child_sa *c = o != sa ? o->children : NULL; c; c = c->next) {
-			if (ts_same(c->ours, c->ours_count, match->ours, match->n_ours) &&
+			if (c->transport == match->transport &&
+			    ts_same(c->ours, c->ours_count, match->ours, match->n_ours) &&
 			    ts_same(c->theirs, c->theirs_count, match->theirs, match->n_theirs))
 				return c->reqid;
 		}

@@ -20,6 +20,15 @@ bool conn_serves(const struct conn_cfg *conn, const struct endpoint *local, cons
 	       in_ranges(conn->remote_addrs, conn->remote_addr_count, &remote->addr);
 }
 
+bool conn_any_childless(const struct settings *s, const struct endpoint *local, const struct endpoint *remote)
+{
+	for (size_t i = 0; i < s->conn_count; i++) {
+		if (s->conns[i].childless && conn_serves(&s->conns[i], local, remote))
+			return true;
+	}
+	return false;
+}
+
 static void describe_configured(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
 				char *buf, size_t n)
 {
@@ -199,22 +208,62 @@ size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cf
 	return n;
 }
 
+/* One selector a side, both of one family: the peer's first choice. */
+static void keep_one_pair(struct child_match *out)
+{
+	unsigned family = ts_families(out->theirs, 1);
+
+	out->more = out->n_ours > 1 || out->n_theirs > 1;
+	out->n_theirs = 1;
+	out->n_ours = ts_keep_families(out->ours, out->n_ours, family);
+	out->n_ours = out->n_ours > 1 ? 1 : out->n_ours;
+}
+
 static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, const struct ike_msg *m,
 			  struct child_match *out)
 {
 	struct selector ours[IKE_CHILD_SELECTORS * 2], theirs[IKE_CHILD_SELECTORS * 2];
+	struct selector tsi[IKE_MAX_SELECTORS], tsr[IKE_MAX_SELECTORS];
 	size_t n_ours = conn_local_selectors(sa, cfg, ours, ARRAY_LEN(ours));
 	size_t n_theirs = conn_remote_selectors(sa, cfg, theirs, ARRAY_LEN(theirs));
 	unsigned families;
 
+	memcpy(tsi, m->tsi.s, m->tsi.count * sizeof(*tsi));
+	memcpy(tsr, m->tsr.s, m->tsr.count * sizeof(*tsr));
+	if (out->transport) { /* 2.23.1 */
+		transport_rename(tsi, m->tsi.count, &out->told.theirs, &sa->remote.addr);
+		transport_rename(tsr, m->tsr.count, &out->told.ours, &sa->local.addr);
+	}
 	/* The peer is the initiator of this exchange: TSi is its side. */
-	out->n_theirs = ts_narrow(m->tsi.s, m->tsi.count, theirs, n_theirs, out->theirs, IKE_CHILD_SELECTORS);
-	out->n_ours = ts_narrow(m->tsr.s, m->tsr.count, ours, n_ours, out->ours, IKE_CHILD_SELECTORS);
+	out->n_theirs = ts_narrow(tsi, m->tsi.count, theirs, n_theirs, out->theirs, IKE_CHILD_SELECTORS);
+	out->n_ours = ts_narrow(tsr, m->tsr.count, ours, n_ours, out->ours, IKE_CHILD_SELECTORS);
 	/* Only families that both sides have: a client without an IPv6 address gets no IPv6 selectors. */
 	families = ts_families(out->ours, out->n_ours) & ts_families(out->theirs, out->n_theirs);
 	out->n_ours = ts_keep_families(out->ours, out->n_ours, families);
 	out->n_theirs = ts_keep_families(out->theirs, out->n_theirs, families);
-	return out->n_ours > 0 && out->n_theirs > 0 ? GW_OK : GW_ETS;
+	if (out->n_ours == 0 || out->n_theirs == 0)
+		return GW_ETS;
+	if (cfg->single_pair)
+		keep_one_pair(out);
+	return !out->transport || transport_fits(sa, out->ours, out->n_ours, out->theirs, out->n_theirs) ? GW_OK
+													 : GW_ETS;
+}
+
+/* Transport mode where both want it and it is between the outer addresses; else tunnel mode, unless that is not wanted.
+ */
+static enum gw_err narrow_in_some_mode(const struct ike_sa *sa, const struct child_cfg *cfg, const struct ike_msg *m,
+				       struct child_match *out)
+{
+	bool may = cfg->mode != CHILD_MODE_TUNNEL && sa->ike->can_transport && msg_notify(m, N_USE_TRANSPORT_MODE);
+
+	out->more = false;
+	out->told = may ? transport_told(sa, m->tsi.s, m->tsi.count, m->tsr.s, m->tsr.count) : (struct told_ends){ 0 };
+	out->transport = may;
+	if (may && narrow(sa, cfg, m, out) == GW_OK)
+		return GW_OK;
+	out->transport = false;
+	out->told = (struct told_ends){ 0 };
+	return cfg->mode == CHILD_MODE_TRANSPORT ? GW_ETS : narrow(sa, cfg, m, out);
 }
 
 static enum gw_err try_child(const struct ike_sa *sa, const struct child_cfg *cfg, const struct ike_msg *m,
@@ -230,7 +279,9 @@ static enum gw_err try_child(const struct ike_sa *sa, const struct child_cfg *cf
 	size_t n;
 
 	out->cfg = cfg;
-	if (narrow(sa, cfg, m, out) != GW_OK) {
+	if (narrow_in_some_mode(sa, cfg, m, out) != GW_OK) {
+		if (cfg->mode == CHILD_MODE_TRANSPORT && !msg_notify(m, N_USE_TRANSPORT_MODE))
+			return err_set(e, GW_ETS, "it asks for tunnel mode; configured: transport");
 		ts_text(m->tsi.s, m->tsi.count, a, sizeof(a));
 		ts_text(m->tsr.s, m->tsr.count, b, sizeof(b));
 		n = conn_remote_selectors(sa, cfg, s, ARRAY_LEN(s));

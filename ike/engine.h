@@ -12,6 +12,7 @@
 #include "ike/ike.h"
 #include "ike/message.h"
 #include "ike/peer.h"
+#include "ike/transport.h"
 
 /* X(name): every counter, in the order in which users see them. */
 #define IKE_COUNTERS(X) \
@@ -103,6 +104,7 @@ struct ike {
 	size_t half_open, established, children;
 	bool closing;
 	bool passive, draining, cookies_dirty;
+	bool can_transport; /* the data plane has transport mode */
 	uint32_t era; /* counts activations */
 	uint32_t doubt_era; /* in which SAs taken over are uncertain; UINT32_MAX: none */
 	uint64_t counters[CNT_COUNT];
@@ -136,6 +138,8 @@ struct exchange {
 	uint32_t child_spi; /* spi_in of the CHILD SA being installed; 0: none */
 	uint8_t proposal;   /* number of the chosen proposal */
 	uint16_t child_error;        /* notify instead of a CHILD SA; 0: none */
+	bool childless; /* of IKE_AUTH: none was asked for (RFC 6023) */
+	bool more_ts;   /* tell ADDITIONAL_TS_POSSIBLE */
 	uint8_t cp;         /* enum cp_asked: what a configuration request wants; 0: there was none */
 	struct child_sa *waiting; /* our_x after the answer: the new CHILD SA while the plane installs it */
 };
@@ -206,6 +210,8 @@ bool sa_udp_encap(const struct ike_sa *sa);
 
 /* ---- child.c ---- */
 
+struct child_match;
+
 struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, uint32_t spi_in); /* in the tables */
 void child_close(struct child_sa *c, const char *reason); /* out of plane and tables; freed at the end of the turn */
 void child_detach(struct child_sa *c); /* out of the tables, the plane untouched; freed at the end of the turn */
@@ -220,6 +226,11 @@ MUST_USE enum gw_err child_keys(struct child_sa *c, bool we_began, struct bytes 
 void child_op_in(const struct child_sa *c, struct dp_op *ops, size_t *n);
 void child_op_out(const struct child_sa *c, struct dp_op *ops, size_t *n);
 void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n);
+/* SA, TSi and TSr of our answer, and what goes with them; `proposal` is the number of the peer's that was chosen. */
+void child_write_answer(const struct child_sa *c, uint8_t proposal, struct msg_writer *m);
+void child_write_ts(const struct child_sa *c, bool theirs, uint8_t payload, struct msg_writer *m);
+/* What was agreed on with the peer's request goes into it. */
+MUST_USE enum gw_err child_match_adopt(struct child_sa *c, const struct child_match *match);
 /* Installs: inbound, policy and, unless `inbound_only`, outbound, under a new token in c->token. */
 MUST_USE enum gw_err child_install(struct child_sa *c, bool inbound_only);
 /* Adds the outbound SA that a rekey held back. */
@@ -284,6 +295,8 @@ void sa_pump(struct ike_sa *sa);
 
 /* ---- conn.c: which connection, which CHILD settings ---- */
 
+/* Whether some connection for the address pair does without a CHILD SA in IKE_AUTH. */
+bool conn_any_childless(const struct settings *s, const struct endpoint *local, const struct endpoint *remote);
 bool conn_serves(const struct conn_cfg *conn, const struct endpoint *local, const struct endpoint *remote);
 /* Agrees on an IKE suite over all connections that serve the address pair. */
 MUST_USE enum gw_err conn_propose(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
@@ -306,6 +319,9 @@ struct child_match {
 	struct chosen chosen;
 	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
 	size_t n_ours, n_theirs;
+	bool transport;
+	struct told_ends told; /* of transport mode */
+	bool more;	       /* further CHILD SAs could carry what was left out: ADDITIONAL_TS_POSSIBLE */
 };
 /*
  * The reqid of a new CHILD SA: that of another IKE SA's where the same peer has it between the same selectors (it

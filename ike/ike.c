@@ -122,6 +122,11 @@ void ike_destroy(struct ike *ike)
 	free(ike);
 }
 
+void ike_set_transport(struct ike *ike, bool can)
+{
+	ike->can_transport = can;
+}
+
 enum gw_err ike_configure(struct ike *ike, struct settings *settings)
 {
 	struct settings *old = ike->settings;

@@ -26,6 +26,9 @@ struct ike *ike_create(const struct env *env, struct settings *settings, struct 
 /* Forgets every SA without a word to anybody (see ike_shutdown). NULL is fine. */
 void ike_destroy(struct ike *ike);
 
+/* Whether the data plane has transport mode; at first it is taken not to. */
+void ike_set_transport(struct ike *ike, bool can);
+
 /* Borrows `in` for the call; its bytes are decrypted in place. */
 void ike_receive(struct ike *ike, const struct datagram *in, uint8_t *bytes);
 /* When to call ike_tick at the latest. */

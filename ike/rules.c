@@ -4,7 +4,7 @@
 #define P(type) PL_BIT(PL_##type)
 
 static const struct ike_rule rules[] = {
-	{ IKE_HALF_OPEN, IKE_AUTH, false, P(IDI) | P(SA) | P(TSI) | P(TSR), x_auth_request, "authenticate" },
+	{ IKE_HALF_OPEN, IKE_AUTH, false, P(IDI), x_auth_request, "authenticate" },
 	{ IKE_EAP, IKE_AUTH, false, 0, x_auth_round, "next round of EAP" },
 	{ IKE_EAP, INFORMATIONAL, false, 0, x_eap_bye, "the peer gives up" },
 

@@ -455,6 +455,10 @@ void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpo
 	if (!same)
 		sa_log(sa, LOG_LVL_INFO, "peer moved from %s to %s%s", endpoint_text(&sa->remote, was),
 		       endpoint_text(remote, is), peer_nat ? " behind NAT" : "");
+	/* RFC 4555 3.5: what is between the addresses themselves does not outlive them. */
+	for (struct child_sa *c = sa->children; c; c = c->next)
+		c->want_delete |= c->transport && (!addr_equal(&sa->remote.addr, &remote->addr) ||
+						   !addr_equal(&sa->local.addr, &local->addr));
 	for (struct child_sa *c = sa->children; c && !(same && encap == sa_udp_encap(sa)); c = c->next) {
 		struct dp_op ops[2];
 		size_t n = 0;

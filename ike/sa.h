@@ -67,6 +67,8 @@ struct child_sa {
 	struct secret in_keys, out_keys; /* encr | integ */
 	struct selector *ours, *theirs;  /* owned, one block */
 	uint8_t ours_count, theirs_count;
+	bool transport;		     /* mode; see transport.h */
+	struct addr told_ours, told_theirs; /* what the peer calls the ends of it behind a NAT; family 0: as we do */
 	uint64_t token; /* of the batch that the plane has to answer; 0: none */
 	bool worn; /* a rekey was asked for because of what it has carried */
 	mtime created, rekey_at, life_at;

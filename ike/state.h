@@ -65,6 +65,7 @@ enum state_field {
 	ST_CHILD_THEIRS,
 	ST_CHILD_TIMES, /* created ago, rekey in, life in */
 	ST_CHILD_CROSSING,
+	ST_CHILD_TOLD, /* addresses of our and of their end, as the peer calls them */
 };
 
 #endif

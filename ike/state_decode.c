@@ -264,6 +264,9 @@ static enum gw_err make_child(struct ike_sa *sa, const struct child_record *r, m
 	c->tried_pfs = (r->flags & 4) != 0;
 	c->by_us = (r->flags & 8) != 0;
 	c->redundant = (r->flags & 16) != 0;
+	c->transport = (r->flags & 32) != 0;
+	c->told_ours = r->told_ours;
+	c->told_theirs = r->told_theirs;
 	c->want_rekey = r->wishes & 1;
 	c->want_delete = (r->wishes & 2) != 0;
 	c->encr = r->encr;

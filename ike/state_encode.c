@@ -152,7 +152,7 @@ static void put_child(struct writer *w, const struct child_sa *c, mtime now)
 	wr_u32(w, c->reqid);
 	wr_u8(w, (uint8_t)c->state);
 	wr_u8(w, (uint8_t)(c->out_installed | c->rekeyed_by_peer << 1 | c->tried_pfs << 2 | c->by_us << 3 |
-			   c->redundant << 4));
+			   c->redundant << 4 | c->transport << 5));
 	wr_u8(w, (uint8_t)(c->want_rekey | c->want_delete << 1));
 	wr_u32(w, c->successor);
 	field_end(w, inner);
@@ -172,6 +172,12 @@ static void put_child(struct writer *w, const struct child_sa *c, mtime now)
 	put_left(w, c->rekey_at, now);
 	put_left(w, c->life_at, now);
 	field_end(w, inner);
+	if (c->told_ours.family || c->told_theirs.family) {
+		inner = field_begin(w, ST_CHILD_TOLD);
+		put_addr(w, &c->told_ours);
+		put_addr(w, &c->told_theirs);
+		field_end(w, inner);
+	}
 	field(w, ST_CHILD_CROSSING, bytes_of(c->crossing, c->crossing_len));
 	field_end(w, mark);
 }

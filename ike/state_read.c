@@ -109,6 +109,10 @@ static enum gw_err read_child(struct reader r, struct child_record *c, struct er
 			c->rekey = (int64_t)rd_u64(&v);
 			c->life = (int64_t)rd_u64(&v);
 			break;
+		case ST_CHILD_TOLD:
+			c->told_ours = get_addr(&v);
+			c->told_theirs = get_addr(&v);
+			break;
 		case ST_CHILD_CROSSING:
 			c->crossing = rd_rest(&v);
 			break;

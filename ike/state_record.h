@@ -15,6 +15,7 @@ struct child_record {
 	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
 	size_t n_ours, n_theirs;
 	int64_t created, rekey, life;
+	struct addr told_ours, told_theirs;
 	/* found */
 	const struct child_cfg *found;
 	struct cipher_suite suite;

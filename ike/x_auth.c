@@ -44,8 +44,8 @@ static enum gw_err first_child(struct ike_sa *sa, const struct ike_msg *m, struc
 	x->child_spi = spi;
 	TRY(reqid_join(c, child_shared_reqid(sa, &match)));
 	x->proposal = match.chosen.number;
-	TRY(child_adopt(c, &match.chosen));
-	TRY(child_selectors(c, match.ours, match.n_ours, match.theirs, match.n_theirs));
+	x->more_ts = match.more;
+	TRY(child_match_adopt(c, &match));
 	TRY(child_keys(c, false, (struct bytes){ 0 }, secret_bytes(&sa->half->ni), secret_bytes(&sa->half->nr)));
 	return child_install(c, false);
 }
@@ -55,9 +55,6 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	struct exchange *x = sa->peer_x;
 	struct datagram to = { .from = x->from, .to = x->to, .natt = x->natt };
 	struct msg_writer m;
-	uint8_t spi[4];
-	struct transform t[5];
-	size_t mark, n;
 	enum gw_err code;
 
 	if (c && result != GW_OK) {
@@ -75,16 +72,10 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	if (x->cp && x->child_error != N_INTERNAL_ADDRESS_FAILURE)
 		cp_answer(sa, &m, x->cp);
 	if (c) {
-		struct chosen agreed = { .encr = c->encr, .integ = c->integ, .esn = c->esn };
-
-		put_u32(spi, c->spi_in);
-		mark = sa_begin(&m);
-		n = chosen_transforms(&agreed, t);
-		proposal_write(&m, x->proposal, PROTO_ESP, bytes_of(spi, 4), t, n, false);
-		sa_end(&m, mark);
-		ts_write(&m, PL_TSI, c->theirs, c->theirs_count);
-		ts_write(&m, PL_TSR, c->ours, c->ours_count);
-	} else {
+		child_write_answer(c, x->proposal, &m);
+		if (x->more_ts)
+			notify_simple(&m, N_ADDITIONAL_TS_POSSIBLE);
+	} else if (x->child_error) {
 		notify_simple(&m, x->child_error);
 	}
 	mobike_write_greeting(sa, &m);
@@ -193,12 +184,20 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 	if (unique_admit(sa, msg_notify(m, N_INITIAL_CONTACT) != NULL) != GW_OK)
 		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED,
 				 "the identity has an IKE SA already");
+	if (!msg_has(m, PL_SA) && !sa->conn->childless) {
+		sa_log(sa, LOG_LVL_INFO,
+		       "refused: it asks for no CHILD SA, which connection %s wants (childless: false)",
+		       sa->conn->name);
+		return refuse_by(sa, (struct bytes){ 0 }, N_INVALID_SYNTAX, "no CHILD SA asked for");
+	}
 	code = cp_lease(sa, m, &x->cp);
 	if (code == GW_EADDRESS) {
 		count_up(sa->ike, refused_address);
 		sa_log(sa, LOG_LVL_WARN, "no CHILD SA: no address is left in the pools of connection %s",
 		       sa->conn->name);
 		x->child_error = N_INTERNAL_ADDRESS_FAILURE;
+	} else if (!msg_has(m, PL_SA)) {
+		x->childless = true;
 	} else {
 		code = first_child(sa, m, x);
 		if (code != GW_OK) {
@@ -210,7 +209,7 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 				child_close(half_made, "not installed");
 		}
 	}
-	if (x->child_error)
+	if (x->child_error || x->childless)
 		x_auth_finish(sa, NULL, GW_OK);
 	return GW_OK;
 }
@@ -245,6 +244,14 @@ static enum gw_err begin_round(struct ike_sa *sa, const struct ike_msg *m, const
 	return GW_OK;
 }
 
+/* All of what asks for a CHILD SA, or nothing of it (RFC 6023 3). */
+static bool whole(const struct ike_msg *m)
+{
+	const uint32_t child = PL_BIT(PL_SA) | PL_BIT(PL_TSI) | PL_BIT(PL_TSR);
+
+	return (m->present & child) == child || (m->present & child) == 0;
+}
+
 enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const struct datagram *dg)
 {
 	/* Who may come in is the newest settings' to say, even if IKE_SA_INIT was under older ones. */
@@ -253,6 +260,12 @@ enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const str
 		sa->settings = settings_ref(sa->ike->settings);
 	}
 	TRY(begin_round(sa, m, dg));
+	if (!whole(m)) {
+		count_up(sa->ike, drop_malformed);
+		count_up(sa->ike, auth_failed_method);
+		sa_log(sa, LOG_LVL_INFO, "refused: IKE_AUTH lacks a payload that we need");
+		return refuse_by(sa, (struct bytes){ 0 }, N_INVALID_SYNTAX, "half of a CHILD SA asked for");
+	}
 	return go_on(sa, auth_allowed(sa) ? auth_first(sa, m) : AUTH_REFUSED, m);
 }
 

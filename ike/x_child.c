@@ -76,8 +76,8 @@ static enum gw_err make_child(struct ike_sa *sa, struct exchange *x, const struc
 	TRY(reqid_join(c, old ? old->reqid : ike_new_reqid(sa->ike)));
 	if (old)
 		c->used = old->used;
-	TRY(child_adopt(c, &match->chosen));
-	TRY(child_selectors(c, match->ours, match->n_ours, match->theirs, match->n_theirs));
+	x->more_ts = match->more;
+	TRY(child_match_adopt(c, match));
 	TRY(derive(c, x, &match->chosen, m));
 	/* 2.8: of a rekey only the inbound SA now; we go on sending on the old one until the peer deletes it. */
 	return child_install(c, old != NULL);
@@ -99,6 +99,7 @@ static enum gw_err child_request(struct ike_sa *sa, const struct ike_msg *m, con
 	struct err e = { 0 };
 	struct exchange *x;
 	enum gw_err code;
+	uint8_t cp = 0;
 
 	if (child_total(sa) >= IKE_CHILD_MAX) {
 		count_up(sa->ike, drop_sa_limit);
@@ -108,6 +109,12 @@ static enum gw_err child_request(struct ike_sa *sa, const struct ike_msg *m, con
 	if (m->nonce.n == 0 || !msg_has(m, PL_TSI) || !msg_has(m, PL_TSR)) {
 		count_up(sa->ike, drop_malformed);
 		return refuse(sa, dg, GW_EMALFORMED, 0);
+	}
+	/* Some ask for their inner address here, again (RouterOS), or, childless, for the first time. */
+	code = cp_lease(sa, m, &cp);
+	if (code != GW_OK) {
+		count_up(sa->ike, refused_address);
+		return refuse(sa, dg, code, 0);
 	}
 	code = conn_match_child(sa, old ? old->cfg : NULL, m, true, &match, &e);
 	if (code != GW_OK) {
@@ -129,6 +136,7 @@ static enum gw_err child_request(struct ike_sa *sa, const struct ike_msg *m, con
 				.from = dg->from,
 				.to = dg->to,
 				.natt = dg->natt,
+				.cp = cp,
 				.old_spi = old ? old->spi_in : 0 };
 	sa->peer_x = x;
 	code = make_child(sa, x, &match, old, m);
@@ -206,12 +214,8 @@ void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	struct exchange *x = sa->peer_x;
 	struct datagram to = { .from = x->from, .to = x->to, .natt = x->natt };
 	struct child_sa *old = x->old_spi ? ike_find_child(sa->ike, x->old_spi) : NULL;
-	struct chosen agreed = { .encr = c->encr, .integ = c->integ, .esn = c->esn, .dh = c->dh };
-	struct transform t[5];
 	struct msg_writer m;
-	uint8_t spi[4];
 	enum gw_err sent;
-	size_t mark, n;
 
 	sa->peer_x = NULL;
 	if (result != GW_OK || (x->old_spi && (!old || old->sa != sa))) {
@@ -223,17 +227,15 @@ void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 		}
 		sent = refuse(sa, &to, result == GW_EUNSUPPORTED ? GW_EPROPOSAL : GW_EBUSY, 0);
 	} else {
-		put_u32(spi, c->spi_in);
 		chain_start(sa->ike, &m);
-		mark = sa_begin(&m);
-		n = chosen_transforms(&agreed, t);
-		proposal_write(&m, x->proposal, PROTO_ESP, bytes_of(spi, 4), t, n, false);
-		sa_end(&m, mark);
+		child_write_answer(c, x->proposal, &m);
 		nonce_write(&m, secret_bytes(&x->nr));
 		if (x->ke.n > 0)
 			ke_write(&m, x->group, secret_bytes(&x->ke));
-		ts_write(&m, PL_TSI, c->theirs, c->theirs_count);
-		ts_write(&m, PL_TSR, c->ours, c->ours_count);
+		if (x->cp)
+			cp_answer(sa, &m, x->cp);
+		if (x->more_ts)
+			notify_simple(&m, N_ADDITIONAL_TS_POSSIBLE);
 		sent = send_response(sa, CREATE_CHILD_SA, &m, &to, IKE_EFFECT_STATE);
 		x_child_is_up(sa, c);
 		if (old && old->successor) {

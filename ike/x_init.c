@@ -180,6 +180,8 @@ static enum gw_err write_response(struct ike_sa *sa, const struct chosen *chosen
 			     bytes_of(hashes, sizeof(hashes)));
 	}
 	auth_sig_write_init(sa, &w);
+	if (conn_any_childless(sa->settings, &dg->to, &dg->from))
+		notify_simple(&w, N_CHILDLESS_IKEV2_SUPPORTED); /* RFC 6023 3 */
 	if (sa->settings->ike.vendor_id)
 		vendor_write(&w, bytes_of(our_vendor, sizeof(our_vendor) - 1));
 	return msg_finish(&w, out);

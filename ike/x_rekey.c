@@ -131,8 +131,10 @@ enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c)
 	nonce_write(&m, secret_bytes(&x->ni));
 	if (x->dh)
 		ke_write(&m, x->group, dh_public(x->dh));
-	ts_write(&m, PL_TSI, c->ours, c->ours_count); /* we begin this exchange: TSi is our side */
-	ts_write(&m, PL_TSR, c->theirs, c->theirs_count);
+	if (c->transport)
+		notify_simple(&m, N_USE_TRANSPORT_MODE);
+	child_write_ts(c, false, PL_TSI, &m); /* we begin this exchange: TSi is our side */
+	child_write_ts(c, true, PL_TSR, &m);
 	c->want_rekey = false;
 	return send_request(sa, CREATE_CHILD_SA, &m, REQ_REKEY_CHILD, IKE_EFFECT_STATE);
 }
@@ -195,6 +197,7 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 {
 	struct crypto *crypto = sa->ike->env->crypto;
 	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
+	struct selector tsi[IKE_MAX_SELECTORS], tsr[IKE_MAX_SELECTORS];
 	WIPED struct secret shared = { 0 };
 	struct proposal_cfg offer;
 	struct chosen chosen;
@@ -202,13 +205,17 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	size_t n_ours, n_theirs;
 	uint32_t need = PL_BIT(PL_SA) | PL_BIT(PL_NONCE) | PL_BIT(PL_TSI) | PL_BIT(PL_TSR);
 
-	if ((m->present & need) != need)
+	if ((m->present & need) != need || old->transport != (msg_notify(m, N_USE_TRANSPORT_MODE) != NULL))
 		return GW_EMALFORMED;
 	offer_of(old, x->group, &offer);
 	TRY(proposal_answer(&m->sa, PROTO_ESP, &offer, 1, &chosen, NULL));
 	/* 2.9: the answer may only narrow. */
-	n_ours = ts_narrow(m->tsi.s, m->tsi.count, old->ours, old->ours_count, ours, IKE_CHILD_SELECTORS);
-	n_theirs = ts_narrow(m->tsr.s, m->tsr.count, old->theirs, old->theirs_count, theirs, IKE_CHILD_SELECTORS);
+	memcpy(tsi, m->tsi.s, m->tsi.count * sizeof(*tsi));
+	memcpy(tsr, m->tsr.s, m->tsr.count * sizeof(*tsr));
+	transport_rename(tsi, m->tsi.count, &old->told_ours, &sa->local.addr);
+	transport_rename(tsr, m->tsr.count, &old->told_theirs, &sa->remote.addr);
+	n_ours = ts_narrow(tsi, m->tsi.count, old->ours, old->ours_count, ours, IKE_CHILD_SELECTORS);
+	n_theirs = ts_narrow(tsr, m->tsr.count, old->theirs, old->theirs_count, theirs, IKE_CHILD_SELECTORS);
 	if (n_ours == 0 || n_theirs == 0)
 		return GW_ETS;
 	if (x->dh) {
@@ -223,6 +230,9 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	TRY(reqid_join(c, old->reqid));
 	c->tried_pfs = old->tried_pfs;
 	c->used = old->used;
+	c->transport = old->transport;
+	c->told_ours = old->told_ours;
+	c->told_theirs = old->told_theirs;
 	TRY(child_adopt(c, &chosen));
 	TRY(child_selectors(c, ours, n_ours, theirs, n_theirs));
 	return child_keys(c, true, secret_bytes(&shared), secret_bytes(&x->ni), m->nonce);

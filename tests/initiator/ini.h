@@ -75,6 +75,8 @@ struct bytes ini_nonce_min(struct bytes a, struct bytes b);
 int ini_nonce_cmp(struct bytes a, struct bytes b);
 
 /* ini_open.c: IKE_SA_INIT and IKE_AUTH */
+void ini_cp_write(struct msg_writer *w, const struct ini_cfg *cfg);
+void ini_cp_take(struct ini *ini, const struct ike_msg *m);
 MUST_USE enum gw_err ini_natd_write(const struct ini_sa *sa, struct msg_writer *w);
 MUST_USE enum gw_err ini_open_start(struct ini *ini);
 void ini_open_on_init(struct ini_sa *sa, const struct datagram *in, const struct ike_header *h);

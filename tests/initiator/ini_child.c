@@ -104,6 +104,9 @@ struct ini_child *ini_child_accept(struct ini_sa *sa, const struct ike_msg *m, c
 		return NULL;
 	*why = "out of memory";
 	c = child_make(sa, &chosen, spi_in, shared, ni, nr, true, &m->tsi, &m->tsr);
+	if (c)
+		c->transport = msg_notify(m, N_USE_TRANSPORT_MODE) != NULL;
+	sa->ini->more_ts = msg_notify(m, N_ADDITIONAL_TS_POSSIBLE) != NULL;
 	return c;
 }
 
@@ -136,6 +139,10 @@ enum gw_err ini_child_ask(struct ini_sa *sa, struct ini_child *old)
 		put_u32(spi, old->spi_in);
 		notify_write(&w, PROTO_ESP, bytes_of(spi, 4), N_REKEY_SA, (struct bytes){ 0 });
 	}
+	if (cfg->transport)
+		notify_simple(&w, N_USE_TRANSPORT_MODE);
+	if (cfg->cp_in_child)
+		ini_cp_write(&w, cfg);
 	put_u32(spi, t->spi);
 	ini_offer_write(&w, offer, n, PROTO_ESP, bytes_of(spi, 4));
 	nonce_write(&w, bytes_of(t->nonce, sizeof(t->nonce)));
@@ -220,6 +227,7 @@ void ini_child_on_answer(struct ini_sa *sa, const struct ike_msg *m)
 			 : NULL;
 		if (c) {
 			ini->done[kind]++;
+			ini_cp_take(ini, m);
 			if (kind == INI_CHILD_REKEY)
 				settle(ini, t, old, c, m->nonce);
 		} else {
@@ -246,6 +254,8 @@ static void answer(struct ini_sa *sa, const struct ike_msg *m, const struct chos
 	nonce_write(&w, bytes_of(nonce, INI_NONCE));
 	if (dh)
 		ke_write(&w, dh_alg_of(dh)->id, dh_public(dh));
+	if (c->transport)
+		notify_simple(&w, N_USE_TRANSPORT_MODE);
 	ts_write(&w, PL_TSI, m->tsi.s, m->tsi.count);
 	ts_write(&w, PL_TSR, m->tsr.s, m->tsr.count);
 	if (ini_respond(sa, CREATE_CHILD_SA, m->h.id, &w) != GW_OK)
@@ -301,6 +311,7 @@ static struct ini_child *rekey_made(struct ini_sa *sa, const struct ike_msg *m, 
 		c = child_make(sa, &chosen, ini_child_spi(ini), secret_bytes(&shared), m->nonce,
 			       bytes_of(nonce, sizeof(nonce)), false, &m->tsr, &m->tsi);
 	if (c) {
+		c->transport = old->transport && msg_notify(m, N_USE_TRANSPORT_MODE);
 		note_collision(sa, old->spi_in, c, ini_nonce_min(m->nonce, bytes_of(nonce, sizeof(nonce))));
 		answer(sa, m, &chosen, c, nonce, dh);
 	} else {

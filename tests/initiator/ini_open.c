@@ -111,7 +111,7 @@ enum gw_err ini_open_start(struct ini *ini)
 	return send_init(sa);
 }
 
-static void cp_put(struct msg_writer *w, const struct ini_cfg *cfg)
+void ini_cp_write(struct msg_writer *w, const struct ini_cfg *cfg)
 {
 	size_t mark = cp_begin(w, CFG_REQUEST);
 
@@ -181,10 +181,14 @@ static enum gw_err send_auth(struct ini_sa *sa)
 	else if (cfg->eap.only)
 		notify_simple(&w, N_EAP_ONLY_AUTHENTICATION);
 	if (cfg->want_v4 || cfg->want_v6)
-		cp_put(&w, cfg);
-	ini_offer_write(&w, offer, ini_offer_plain(cfg, offer, ARRAY_LEN(offer)), PROTO_ESP, bytes_of(spi, 4));
-	ts_write(&w, PL_TSI, cfg->tsi, cfg->tsi_count);
-	ts_write(&w, PL_TSR, cfg->tsr, cfg->tsr_count);
+		ini_cp_write(&w, cfg);
+	if (!(cfg->childless && ini->peer_childless)) {
+		if (cfg->transport)
+			notify_simple(&w, N_USE_TRANSPORT_MODE);
+		ini_offer_write(&w, offer, ini_offer_plain(cfg, offer, ARRAY_LEN(offer)), PROTO_ESP, bytes_of(spi, 4));
+		ts_write(&w, PL_TSI, cfg->tsi, cfg->tsi_count);
+		ts_write(&w, PL_TSR, cfg->tsr, cfg->tsr_count);
+	}
 	if (cfg->ballast) {
 		size_t mark = payload_begin(&w, PL_VENDOR);
 
@@ -222,6 +226,7 @@ static enum gw_err agree(struct ini_sa *sa, const struct datagram *in, const str
 			    secret_bytes(&shared), sa->spi_i, sa->spi_r));
 	TRY(secret_copy(&o->nr, m->nonce));
 	TRY(secret_copy(&o->response, in->data));
+	ini->peer_childless = msg_notify(m, N_CHILDLESS_IKEV2_SUPPORTED) != NULL;
 	ini->peer_fragments = cfg->fragmentation && msg_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	TRY(natd_judge(ini->env->crypto, m, &in->from, &in->to, &nat));
 	if (!ini->natt && nat.known && (nat.peer || nat.us || cfg->fake_nat || cfg->mobike)) {
@@ -311,6 +316,12 @@ static void take_addresses(struct ini *ini, const struct cp_payload *cp)
 	ini->attributes[notes.n] = 0;
 }
 
+void ini_cp_take(struct ini *ini, const struct ike_msg *m)
+{
+	if (msg_has(m, PL_CP) && m->cp.type == CFG_REPLY)
+		take_addresses(ini, &m->cp);
+}
+
 static void take_greeting(struct ini *ini, const struct ike_msg *m)
 {
 	const struct notify_payload *lifetime = msg_notify(m, N_AUTH_LIFETIME);
@@ -366,8 +377,7 @@ void ini_open_on_auth(struct ini_sa *sa, const struct ike_msg *m)
 	sa->state = INI_SA_UP;
 	ini->done[INI_AUTH]++;
 	take_greeting(ini, m);
-	if (msg_has(m, PL_CP) && m->cp.type == CFG_REPLY)
-		take_addresses(ini, &m->cp);
+	ini_cp_take(ini, m);
 	if (error || !msg_has(m, PL_SA)) {
 		ini->child_error = error ? error->type : 0; /* 1.2: the IKE SA is up all the same */
 	} else {

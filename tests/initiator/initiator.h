@@ -44,6 +44,8 @@ struct ini_cfg {
 	bool fake_nat;	       /* claim to be behind a NAT: forces UDP encapsulation */
 	bool mobike;	       /* RFC 4555 */
 	bool childless;	       /* IKE_AUTH without a CHILD SA where the responder allows it (RFC 6023) */
+	bool transport;	       /* USE_TRANSPORT_MODE */
+	bool cp_in_child;      /* CFG_REQUEST in CREATE_CHILD_SA, too, as some do */
 	bool pfs;	       /* KE in rekeys of CHILD SAs, by the group of the ESP proposals */
 	bool fragmentation;    /* announce RFC 7383 and use it when the peer has it, too */
 	size_t max_datagram;   /* octets of an IKE message before it is fragmented */
@@ -106,6 +108,7 @@ struct ini_child {
 	struct selector *ours, *theirs; /* owned, one block */
 	uint8_t ours_count, theirs_count;
 	bool want_rekey, want_delete, rekeyed;
+	bool transport;
 	uint16_t group; /* to rekey with, after INVALID_KE_PAYLOAD */
 	mtime retry_at; /* after TEMPORARY_FAILURE */
 	mtime gone_at;	/* replaced, and the peer's DELETE is late: ours goes out */
@@ -155,6 +158,7 @@ struct ini {
 	uint16_t error;		     /* last error notify of the peer */
 	uint32_t eap_rounds;	     /* of the last try */
 	uint32_t auth_lifetime;	     /* seconds, as the responder said (RFC 4478); 0: nothing */
+	bool more_ts;		     /* ADDITIONAL_TS_POSSIBLE came with the newest CHILD SA */
 	uint16_t child_error;	     /* the one that came instead of the CHILD SA of IKE_AUTH */
 	struct ini_opening *opening; /* owned; until the first SA is up */
 	struct ini_sa *sas;	     /* owned; the newest first */

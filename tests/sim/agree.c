@@ -1,6 +1,7 @@
 /* Whether both sides hold the same, and the data plane what the engine thinks. */
 #include <stdio.h>
 
+#include "ike/transport.h"
 #include "ike/ts.h"
 #include "tests/sim/sim.h"
 
@@ -48,7 +49,9 @@ static bool plane_has(struct sim *s, const struct ike_sa *sa, const struct child
 		sim_fail(s, "the data plane lacks SA %08x", id.spi);
 		return false;
 	}
-	if (got.reqid != c->reqid || !same_suite(&got.suite, &c->suite) || !bytes_equal(got.encr_key, encr))
+	if (got.mode != (c->transport ? DP_TRANSPORT : DP_TUNNEL))
+		sim_fail(s, "the data plane has SA %08x in another mode", id.spi);
+	else if (got.reqid != c->reqid || !same_suite(&got.suite, &c->suite) || !bytes_equal(got.encr_key, encr))
 		sim_fail(s, "the data plane has SA %08x with other keys or reqid", id.spi);
 	else if (!endpoint_equal(&got.remote, &sa->remote) || !endpoint_equal(&got.local, &sa->local))
 		sim_fail(s, "the data plane has SA %08x at other addresses", id.spi);
@@ -75,6 +78,18 @@ static bool policy_fits(struct sim *s, const struct child_sa *c)
 	return false;
 }
 
+/* Of a CHILD SA in transport mode the client knows other addresses behind a NAT (RFC 7296 2.23.1). */
+static bool same_ts(const struct child_sa *c, bool theirs, const struct selector *s, size_t n)
+{
+	struct selector mine[IKE_CHILD_SELECTORS];
+	size_t count = theirs ? c->theirs_count : c->ours_count;
+
+	memcpy(mine, theirs ? c->theirs : c->ours, count * sizeof(*mine));
+	transport_rename(mine, count, theirs ? &c->sa->remote.addr : &c->sa->local.addr,
+			 theirs ? &c->told_theirs : &c->told_ours);
+	return ts_same(s, n, mine, count);
+}
+
 static bool child_agrees(struct sim *s, const struct ike_sa *sa, const struct child_sa *c, const struct ini_sa *theirs)
 {
 	const struct ini_child *p = theirs->children;
@@ -89,9 +104,10 @@ static bool child_agrees(struct sim *s, const struct ike_sa *sa, const struct ch
 		sim_fail(s, "the keys of CHILD SA #%u differ", c->id);
 	else if (!same_suite(&p->suite, &c->suite) || p->esn.id != c->esn.id)
 		sim_fail(s, "the algorithms of CHILD SA #%u differ", c->id);
-	else if (!ts_same(p->ours, p->ours_count, c->theirs, c->theirs_count) ||
-		 !ts_same(p->theirs, p->theirs_count, c->ours, c->ours_count))
+	else if (!same_ts(c, true, p->ours, p->ours_count) || !same_ts(c, false, p->theirs, p->theirs_count))
 		sim_fail(s, "the selectors of CHILD SA #%u differ", c->id);
+	else if (p->transport != c->transport)
+		sim_fail(s, "CHILD SA #%u is of another mode at the client", c->id);
 	else if (c->state != CHILD_UP || !c->out_installed || c->token)
 		sim_fail(s, "CHILD SA #%u is not at rest (%s)", c->id, child_state_name(c->state));
 	else

@@ -45,6 +45,8 @@ static bool node_make(struct gate *g, struct gate_node *n)
 	n->env->node.incarnation = (uint32_t)++g->lives;
 	n->pools = pools_create(n->env, g->settings);
 	n->ike = n->pools ? ike_create(n->env, g->settings, n->pools) : NULL;
+	if (n->ike)
+		ike_set_transport(n->ike, true);
 	return n->ike != NULL;
 }
 
