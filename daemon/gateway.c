@@ -221,9 +221,10 @@ fail:
 	return NULL;
 }
 
-void gateway_run(struct gateway *g)
+bool gateway_run(struct gateway *g)
 {
 	loop_run(g->loop);
+	return !g->failed;
 }
 
 void gateway_stop(struct gateway *g)

@@ -44,15 +44,15 @@ struct gateway {
 	size_t socket_count;
 	struct udp_burst *burst; /* owned */
 
-	struct pools *pools;   /* owned */
-	struct ike *ike;       /* owned */
-	struct leases *leases; /* owned */
-	struct lists *lists;   /* owned */
-	struct reload *reload; /* owned */
+	struct pools *pools;	 /* owned */
+	struct ike *ike;	 /* owned */
+	struct leases *leases;	 /* owned */
+	struct lists *lists;	 /* owned */
+	struct reload *reload;	 /* owned */
 	struct traffic *traffic; /* owned */
 	struct journal *journal; /* owned */
-	struct dataplane *dp;  /* owned */
-	const char *plane_why; /* why this plane */
+	struct dataplane *dp;	 /* owned */
+	const char *plane_why;	 /* why this plane */
 	char plane_text[256];
 	struct loop_fd *plane_watch;
 	bool plane_is_user, plane_is_fake, plane_is_kernel;
@@ -67,6 +67,7 @@ struct gateway {
 	struct gateway_counters counters;
 	mtime started;
 	bool stopping;
+	bool failed; /* gateway_run() has ended by an error */
 };
 
 /* Everything but privileges, in the order in which failures are cheapest; `e` is the one line for the user. */
@@ -83,8 +84,8 @@ struct gateway_options {
 
 /* Takes the reference to `settings`, also on failure. */
 struct gateway *gateway_create(struct settings *settings, const struct gateway_options *opt, struct err *e);
-/* Turns until the end of an orderly shutdown. */
-void gateway_run(struct gateway *g);
+/* Turns until the end of an orderly shutdown. False: it ended by an error, which was logged. */
+bool gateway_run(struct gateway *g);
 /*
  * Begins it, with at most two seconds of patience: a lone node sends DELETEs to all; one of a pair never does, it hands
  * over when it is active, and leaves. A second call ends at once.

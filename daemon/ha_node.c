@@ -7,6 +7,7 @@
 #include "config/fingerprint.h"
 #include "daemon/gateway.h"
 #include "daemon/ha_hooks.h"
+#include "esp/user.h"
 
 #define WITNESS_LEAST_US MILLISECONDS(20)
 #define SECRET_GRACE_US SECONDS(600)
@@ -33,6 +34,24 @@ static void compare_settings(struct ha_node *h, uint64_t theirs)
 		log_warn(&h->g->log, "the configurations of the two nodes differ: %s", text);
 }
 
+/* Our number is not new: nonces made with it could repeat. The parent process starts us again, with a higher one. */
+static void begin_anew(struct ha_node *h, uint32_t known)
+{
+	struct gateway *g = h->g;
+	struct err e = { 0 };
+
+	if (g->failed)
+		return;
+	log_error(&g->log,
+		  "state_dir has lost the number of the last start: the other node knows %u, this one is %u; "
+		  "starting again above that",
+		  known, g->env.node.incarnation);
+	if (incarnation_raise(&g->incarnation, known, &e) != GW_OK)
+		log_error(&g->log, "%s", e.text);
+	g->failed = true;
+	loop_stop(g->loop);
+}
+
 void ha_node_observe(struct ha_node *h)
 {
 	struct heartbeat_view v;
@@ -43,6 +62,9 @@ void ha_node_observe(struct ha_node *h)
 		w.paths[i] = (struct watch_path){ .used = true,
 						  .link_up = ha_node_path_up(h, i),
 						  .heard = v.paths[i].heard };
+	/* Who hears the sync link and no heartbeat is deaf, not left alone: a busy machine, a full queue. */
+	if (h->link_heard.us > w.paths[0].heard.us)
+		w.paths[0].heard = h->link_heard;
 	if (v.known)
 		w.beat = (struct watch_beat){ .role = v.says.role,
 					      .index = h->settings->ha.peer->index,
@@ -55,6 +77,8 @@ void ha_node_observe(struct ha_node *h)
 					      .service_up = v.says.service_up,
 					      .asleep = v.says.asleep,
 					      .traffic = v.says.traffic };
+	if (v.elder)
+		begin_anew(h, v.elder);
 	if (v.known)
 		compare_settings(h, v.says.config);
 	w.peer_loop_age_us = v.loop_age_us;
@@ -134,6 +158,7 @@ static void on_link_bytes(void *arg, struct bytes in)
 {
 	struct ha_node *h = arg;
 
+	h->link_heard = clock_now(h->g->env.clock);
 	ha_link_receive(h->ha, in);
 }
 
@@ -141,6 +166,8 @@ static void on_link_down(void *arg, const char *reason)
 {
 	struct ha_node *h = arg;
 
+	h->link_heard = (mtime){ 0 };
+	h->look = true;
 	ha_link_down(h->ha, reason);
 }
 
@@ -189,6 +216,7 @@ static enum gw_err open_heartbeat(struct ha_node *h, struct err *e)
 	}
 	h->path_count = cfg.path_count;
 	h->detection_us = cfg.interval_us * cfg.misses;
+	h->sleep_us = cfg.interval_us + h->detection_us / 2;
 	(void)heartbeat_allow_realtime();
 	h->beat = heartbeat_create(&h->g->env, h->g->loop, &cfg, secret_bytes(&c->secret), &beat_ops, h, e);
 	return h->beat ? GW_OK : e->code;
@@ -361,6 +389,9 @@ enum gw_err ha_node_start(struct gateway *g, struct err *e)
 
 	TRY(make_engine(h, e));
 	ike_set_passive(g->ike, true);
+	atomic_store(&h->turning_us, clock_now(g->env.clock).us);
+	if (g->plane_is_user)
+		user_plane_set_pulse(g->dp, &h->turning_us, h->sleep_us);
 	h->gate = DP_SHUT;
 	g->dp->ops->set_open(g->dp, DP_SHUT);
 	TRY(open_link(h, e));
@@ -393,6 +424,8 @@ void ha_node_close(struct ha_node *h)
 {
 	if (!h)
 		return;
+	if (h->g->dp && h->g->plane_is_user)
+		user_plane_set_pulse(h->g->dp, NULL, 0);
 	/* Addresses first, then the last word: the other node takes them at once. */
 	vips_destroy(h->vips);
 	if (h->ha) {

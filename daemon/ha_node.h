@@ -38,6 +38,8 @@ struct ha_node {
 	char path_interface[HA_PATHS_MAX][IFWATCH_NAME];
 	size_t path_count;
 	int64_t detection_us;
+	int64_t sleep_us; /* a standstill of the loop that is a sleep */
+	mtime link_heard; /* when the sync link last brought bytes; us 0: never */
 
 	bool applied;	   /* something of the other node's, in this turn */
 	bool look;	   /* heartbeats know something new */
@@ -46,8 +48,9 @@ struct ha_node {
 	bool leaving, left;
 	mtime drain_by;
 	char drain_why[120];
-	bool draining;	   /* new clients are left to the other node, which is handed to when handshakes are through */
-	struct dp_op *ops; /* owned: room for what is prepared */
+	bool draining; /* new clients are left to the other node, which is handed to when handshakes are through */
+	_Atomic int64_t turning_us; /* when the loop last finished a turn: the plane's thread reads it */
+	struct dp_op *ops;	    /* owned: room for what is prepared */
 	size_t op_cap;
 	struct {		/* outbound SAs to be rekeyed, gathered over a turn */
 		uint32_t *spis; /* owned */

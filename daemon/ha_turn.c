@@ -309,7 +309,7 @@ void ha_node_wake(struct ha_node *h)
 {
 	int64_t gap = heartbeat_alive(h->beat);
 
-	if (gap > h->settings->ha.heartbeat_interval_us + h->detection_us / 2)
+	if (gap > h->sleep_us)
 		slept(h, gap);
 }
 
@@ -373,6 +373,8 @@ void ha_node_end(struct ha_node *h)
 	write_link(h);
 	link_faults(h, exchange, true);
 	h->applied = false;
+	/* Not before this turn's events were carried out: a node that slept is shut by them. */
+	atomic_store(&h->turning_us, now_of(h).us);
 	ha_node_say(h);
 	/* Who has handed over stays until the neighbours have moved. */
 	if (h->leaving && !h->left && ha_role_of(h->ha) == HA_STANDBY && !h->claimed)

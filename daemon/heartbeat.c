@@ -133,6 +133,7 @@ static void send_beat(struct heartbeat *h, struct path *p, size_t i, mtime now)
 				   .loop_age_ms = age < 0 ? 0 : (uint32_t)(age / 1000),
 				   .boot = h->boot,
 				   .echo = h->peer_boot,
+				   .known = h->v.incarnation,
 				   .sequence = h->sequence,
 				   .says = h->s };
 	bool both = h->k.until_us > now.us;
@@ -234,6 +235,14 @@ static enum heartbeat_refusal judge(struct heartbeat *h, struct bytes in, size_t
 		return HEARTBEAT_STRANGER;
 	if (!verify(h, in, now))
 		return HEARTBEAT_SECRET;
+	/*
+	 * It has met a process of ours that was not less than this one: the number of the last start is lost. Nobody
+	 * can make us believe so by what was said to processes before, for their numbers were less.
+	 */
+	if (m.known >= h->cfg.incarnation && m.echo != h->boot && m.known > h->v.elder) {
+		h->v.elder = m.known;
+		h->notable = true;
+	}
 	if (m.incarnation < h->v.incarnation)
 		return HEARTBEAT_REPLAY;
 	if (h->peer_boot == 0 || m.incarnation > h->v.incarnation) {

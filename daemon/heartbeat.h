@@ -62,7 +62,9 @@ struct heartbeat_view {
 	uint32_t incarnation; /* the peer's */
 	int64_t loop_age_us;  /* of the peer, when it said so */
 	mtime at;	      /* of the newest heartbeat */
-	bool withdrawn;	      /* the peer's parent process: the daemon is dead, its addresses are gone */
+	uint32_t
+		elder; /* of us: the peer knows this incarnation of ours, and it is no less than that of this process */
+	bool withdrawn; /* the peer's parent process: the daemon is dead, its addresses are gone */
 	uint64_t in, out, refused[HEARTBEAT_REFUSALS];
 };
 

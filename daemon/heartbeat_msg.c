@@ -1,6 +1,6 @@
 #include "daemon/heartbeat_msg.h"
 
-enum { VERSION = 1, FIXED = 84, KINDS = 2 };
+enum { VERSION = 1, FIXED = 88, KINDS = 2 };
 
 enum flags { SYNCED = 1, LEAVING = 2, SERVICE_UP = 4, ASLEEP = 8, TRAFFIC = 16 };
 
@@ -33,6 +33,7 @@ size_t heartbeat_msg_write(struct crypto *c, struct bytes key, const struct hear
 	wr_u32(&w, m->says.term);
 	wr_u32(&w, m->says.priority);
 	wr_u32(&w, m->loop_age_ms);
+	wr_u32(&w, m->known);
 	wr_u64(&w, m->boot);
 	wr_u64(&w, m->echo);
 	wr_u64(&w, m->sequence);
@@ -70,6 +71,7 @@ enum gw_err heartbeat_msg_parse(struct bytes in, struct heartbeat_msg *out)
 	m.says.term = rd_u32(&r);
 	m.says.priority = rd_u32(&r);
 	m.loop_age_ms = rd_u32(&r);
+	m.known = rd_u32(&r);
 	m.boot = rd_u64(&r);
 	m.echo = rd_u64(&r);
 	m.sequence = rd_u64(&r);

@@ -3,7 +3,7 @@
  * pairkeys_beat(). Pure functions; what is fresh and what was seen before is judged by daemon/heartbeat.
  *
  *	"GWHB" | version 1 | kind | node | path | role | flags | cluster length | 0
- *	| incarnation 4 | term 4 | priority 4 | loop age in ms 4
+ *	| incarnation 4 | term 4 | priority 4 | loop age in ms 4 | known 4
  *	| boot 8 | echo 8 | sequence 8 | after 8 | turn 8 | exposed 8 | configuration 8
  *	| cluster | MAC 32
  */
@@ -36,6 +36,7 @@ struct heartbeat_msg {
 	uint8_t path; /* number of the path that it was sent on */
 	uint32_t incarnation;
 	uint32_t loop_age_ms;
+	uint32_t known;	   /* the receiver's greatest incarnation, as far as the sender has heard; 0: none */
 	uint64_t boot;	   /* random, of the sending process; not 0 */
 	uint64_t echo;	   /* the receiver's boot, as the sender knows it; 0: not yet */
 	uint64_t sequence; /* rises with every beat; each kind counts for itself */

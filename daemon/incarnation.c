@@ -127,6 +127,17 @@ enum gw_err incarnation_take(const char *state_dir, const struct clock *clock, s
 	return r;
 }
 
+enum gw_err incarnation_raise(struct incarnation *i, uint32_t number, struct err *e)
+{
+	uint32_t last = 0;
+	bool any;
+	int slot = slots_read(i->fd, &last, &any);
+
+	if (number >= UINT32_C(1) << INCARNATION_BITS)
+		return err_set(e, GW_EINVAL, "%u is no incarnation", number);
+	return slot >= 0 && last >= number ? GW_OK : store(i->fd, slot == 0 ? 1 : 0, number, e);
+}
+
 void incarnation_release(struct incarnation *i)
 {
 	if (i->fd >= 0)

@@ -26,6 +26,8 @@ struct incarnation {
  */
 MUST_USE enum gw_err incarnation_take(const char *state_dir, const struct clock *clock, struct incarnation *out,
 				      struct err *e);
+/* Somebody knows this number of ours: makes it durable, so that the next start is above it. */
+MUST_USE enum gw_err incarnation_raise(struct incarnation *i, uint32_t number, struct err *e);
 void incarnation_release(struct incarnation *i);
 
 #endif

@@ -90,14 +90,15 @@ static int run_gateway(struct settings *s, const struct start *start, struct par
 					     .programs_fd = start->programs_fd };
 	struct err e = { 0 };
 	struct gateway *g = gateway_create(s, &opt, &e);
+	bool ok;
 
 	if (!g) {
 		fprintf(stderr, "gatewayd: %s\n", e.text);
 		return EXIT_FAILURE;
 	}
-	gateway_run(g);
+	ok = gateway_run(g);
 	gateway_destroy(g);
-	return EXIT_SUCCESS;
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* Each time anew: a daemon that is started again reads what the file says now. */

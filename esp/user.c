@@ -173,6 +173,16 @@ static void user_set_open(struct dataplane *dp, enum dp_gate gate)
 	user_unlock(u);
 }
 
+void user_plane_set_pulse(struct dataplane *dp, const _Atomic int64_t *turning, int64_t max_us)
+{
+	struct user_plane *u = user_self(dp);
+
+	user_lock(u);
+	u->turning = turning;
+	u->turning_max_us = max_us;
+	user_unlock(u);
+}
+
 static size_t user_stats(struct dataplane *dp, struct dp_stat *out, size_t max)
 {
 	static const char *const names[ST_COUNT] = {

@@ -54,6 +54,13 @@ struct user_ike {
 	size_t n;
 };
 
+/*
+ * The loop writes the time of the plane's clock (microseconds) to *turning while it turns. When that is older than
+ * `max_us` nothing passes: of what a process that was stopped finds when it goes on, nothing is sent. Borrowed; NULL:
+ * never asked.
+ */
+void user_plane_set_pulse(struct dataplane *dp, const _Atomic int64_t *turning, int64_t max_us);
+
 bool user_plane_take_ike(struct dataplane *dp, struct user_ike *out);
 
 #endif

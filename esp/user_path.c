@@ -108,7 +108,7 @@ void user_outbound(struct user_plane *u, struct packet *p)
 	uint64_t seq;
 	bool granted;
 
-	if (u->passes != DP_OPEN) {
+	if (u->passes != DP_OPEN || user_asleep(u)) {
 		u->stats[ST_OUT_SHUT]++;
 		return;
 	}
@@ -225,7 +225,7 @@ void user_inbound(struct user_plane *u, const struct endpoint *from, bool udp, u
 		u->stats[ST_IN_MALFORMED]++;
 		return;
 	}
-	if (u->passes == DP_SHUT) {
+	if (u->passes == DP_SHUT || user_asleep(u)) {
 		u->stats[ST_IN_SHUT]++;
 		return;
 	}

@@ -95,7 +95,9 @@ struct user_plane {
 	uint64_t stats[ST_COUNT];
 	struct user_source sources[USER_SOURCES];
 	enum dp_gate passes;
-	mtime now, swept;
+	const _Atomic int64_t *turning; /* borrowed; NULL: not asked */
+	int64_t turning_max_us;
+	mtime now, swept; /* now: of this burst */
 	struct ratelimit no_sa_limit, icmp_limit;
 	uint8_t *buf; /* owned: headroom, USER_PACKET_MAX, tailroom */
 	struct user_train train;
@@ -148,6 +150,11 @@ void user_tun_write(struct user_plane *u, struct bytes packet);
 void user_send(struct user_plane *u, const struct sad_sa *sa, uint8_t tos, struct bytes esp);
 /* Before `lock` is given up: what waits is sent. */
 void user_flush(struct user_plane *u);
+
+static inline bool user_asleep(const struct user_plane *u)
+{
+	return u->turning && u->now.us - atomic_load_explicit(u->turning, memory_order_relaxed) > u->turning_max_us;
+}
 
 /* ---- user_path.c ---- */
 void user_outbound(struct user_plane *u, struct packet *p);

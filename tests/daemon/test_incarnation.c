@@ -134,6 +134,23 @@ START_TEST(twenty_four_bits_are_the_end)
 }
 END_TEST
 
+START_TEST(raised_by_who_remembers)
+{
+	char *dir = scratch_make();
+	struct hand_clock clock = hand_clock_at(0);
+	struct incarnation i;
+	struct err e = { 0 };
+
+	ck_assert_int_eq(incarnation_take(dir, &clock.clock, &i, &e), GW_OK);
+	ck_assert_int_eq(incarnation_raise(&i, 41, &e), GW_OK);
+	ck_assert_int_eq(incarnation_raise(&i, 7, &e), GW_OK); /* never down */
+	ck_assert_int_eq(incarnation_raise(&i, 1 << 24, &e), GW_EINVAL);
+	incarnation_release(&i);
+	ck_assert_uint_eq(take(dir, 0), 42);
+	scratch_remove(dir);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("incarnation");
@@ -145,5 +162,6 @@ int main(void)
 	tcase_add_test(tc, garbage_is_reported);
 	tcase_add_test(tc, one_owner_per_folder);
 	tcase_add_test(tc, twenty_four_bits_are_the_end);
+	tcase_add_test(tc, raised_by_who_remembers);
 	return check_main("incarnation", tc);
 }
