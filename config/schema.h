@@ -103,6 +103,8 @@ struct schema_entry {
 /* Calls `each` for every key, depth first in the order of the table; returns how many. `each` NULL: counts only. */
 size_t config_schema_each(void (*each)(void *arg, const struct schema_entry *e), void *arg);
 
+/* "1h30m" -> microseconds; false: it is none. */
+bool duration_parse(const char *text, int64_t *us);
 /* A duration as it is written, "90s", "4h", "1500ms"; for messages and the schema. */
 enum { DURATION_TEXT = 32 };
 const char *duration_text(int64_t us, char buf[DURATION_TEXT]);

@@ -192,7 +192,7 @@ static bool parse_percent(struct load *l, const struct schema_key *k, struct mar
 }
 
 /* "1h30m": numbers with units, added up. */
-static bool read_duration(const char *text, int64_t *out)
+bool duration_parse(const char *text, int64_t *out)
 {
 	static const struct unit {
 		const char *name;
@@ -230,7 +230,7 @@ static bool parse_duration(struct load *l, const struct schema_key *k, struct ma
 
 	(void)base;
 	if (!(zero_ok && (strcmp(text, "0") == 0 || strcmp(text, "off") == 0 || strcmp(text, "never") == 0)) &&
-	    !read_duration(text, &v))
+	    !duration_parse(text, &v))
 		return wrong(l, k, where, "a duration such as 500ms, 30s, 5m, 8h or 1d", text);
 	if ((v < k->min || v > k->max) && !(zero_ok && v == 0)) {
 		report_error(l->report, where, "`%s` is %s..%s%s, not " SHOWN, k->name, duration_text(k->min, lo),

@@ -151,19 +151,15 @@ static void put_line(struct writer *w, const struct log *log, enum log_level lev
 	wr_u8(w, '\n');
 }
 
-void log_line(struct log *log, enum log_level level, const char *prefix, const char *fmt, ...)
+__attribute__((format(printf, 4, 0))) static void write_line(struct log *log, enum log_level level, const char *prefix,
+							     const char *fmt, va_list ap)
 {
 	char message[MESSAGE_MAX], line[LINE_MAX_LEN], start[512];
 	struct writer w = wr_of(line, sizeof(line));
 	int saved = errno;
 	size_t cut = sizeof(message);
-	va_list ap;
 
-	if (!log_wants(log, level))
-		return;
-	va_start(ap, fmt);
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
 	(void)snprintf(start, sizeof(start), "%s", prefix ? prefix : "");
 	put_line(&w, log, level, start, message);
 	/* Escapes may swell a text six times over: shorten it until the line is whole again, never break a line. */
@@ -182,6 +178,28 @@ void log_line(struct log *log, enum log_level level, const char *prefix, const c
 		(void)ignored;
 	}
 	errno = saved;
+}
+
+void log_line(struct log *log, enum log_level level, const char *prefix, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_wants(log, level))
+		return;
+	va_start(ap, fmt);
+	write_line(log, level, prefix, fmt, ap);
+	va_end(ap);
+}
+
+void log_line_always(struct log *log, enum log_level level, const char *prefix, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log)
+		return;
+	va_start(ap, fmt);
+	write_line(log, level, prefix, fmt, ap);
+	va_end(ap);
 }
 
 bool ratelimit_allow(struct ratelimit *r, mtime now, uint64_t *suppressed)

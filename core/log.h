@@ -43,6 +43,10 @@ const char *log_level_name(enum log_level level);
 void log_line(struct log *log, enum log_level level, const char *prefix, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Likewise whatever the log's level is: for one whose lines are wanted more than others. */
+void log_line_always(struct log *log, enum log_level level, const char *prefix, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 #define log_error(log, ...) log_line(log, LOG_LVL_ERROR, NULL, __VA_ARGS__)
 #define log_warn(log, ...) log_line(log, LOG_LVL_WARN, NULL, __VA_ARGS__)
 #define log_notice(log, ...) log_line(log, LOG_LVL_NOTICE, NULL, __VA_ARGS__)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "config/schema.h"
 #include "daemon/commands_ha.h"
 #include "daemon/gateway.h"
 #include "daemon/ha_show.h"
@@ -311,19 +312,51 @@ static enum gw_err probe(void *ctx, struct control_call *call)
 	return act_on(ctx, call, act_probe);
 }
 
+/* `for`; MTIME_NEVER without it. */
+static enum gw_err until(const struct gateway *g, struct control_call *call, mtime *out)
+{
+	int64_t us;
+
+	*out = MTIME_NEVER;
+	if (!call->request->time[0])
+		return GW_OK;
+	if (!duration_parse(call->request->time, &us) || us <= 0 || us > SECONDS(7 * 86400))
+		return err_set(&call->err, GW_EINVAL, "`for` wants a duration up to 7d, such as 10m, not `%s`",
+			       call->request->time);
+	*out = mtime_add(clock_now(g->env.clock), us);
+	return GW_OK;
+}
+
+static enum gw_err set_log_level(struct gateway *g, struct control_call *call)
+{
+	const struct control_request *r = call->request;
+	int level = log_level_parse(r->level);
+	mtime end;
+
+	if (level < 0)
+		return err_set(&call->err, GW_EINVAL, "no such level `%s`: error, warn, notice, info, debug", r->level);
+	TRY(until(g, call, &end));
+	if (r->conn[0]) {
+		if (!settings_conn(g->settings, r->conn))
+			return err_set(&call->err, GW_ENOTFOUND, "no connection `%s`", r->conn);
+		ike_log_conn(g->ike, r->conn, (enum log_level)level, end);
+		log_notice(&g->log, "log level of connection %s is %s now%s%s", r->conn,
+			   log_level_name((enum log_level)level), r->time[0] ? " for " : "", r->time);
+		return GW_OK;
+	}
+	g->log.level = (enum log_level)level;
+	loop_timer_at(g->log_timer, end);
+	log_notice(&g->log, "log level is %s now%s%s", log_level_name(g->log.level), r->time[0] ? " for " : "",
+		   r->time);
+	return GW_OK;
+}
+
 static enum gw_err log_level(void *ctx, struct control_call *call)
 {
 	struct gateway *g = ctx;
-	int level;
 
-	if (call->request->level[0]) {
-		level = log_level_parse(call->request->level);
-		if (level < 0)
-			return err_set(&call->err, GW_EINVAL, "no such level `%s`: error, warn, notice, info, debug",
-				       call->request->level);
-		g->log.level = (enum log_level)level;
-		log_notice(&g->log, "log level is %s now", log_level_name(g->log.level));
-	}
+	if (call->request->level[0])
+		TRY(set_log_level(g, call));
 	control_item(call, json_pack("{s:s}", "level", log_level_name(g->log.level)));
 	return GW_OK;
 }

@@ -14,10 +14,11 @@ static const struct key {
 	enum key_type type;
 	size_t at, size;
 } keys[] = {
-	{ "cmd", TEXT(cmd) },	{ "id", NUMBER(id) },	  { "child_id", NUMBER(child_id) }, { "conn", TEXT(conn) },
-	{ "pool", TEXT(pool) }, { "level", TEXT(level) }, { "peer", TEXT(peer) },	    { "reason", TEXT(reason) },
-	{ "all", FLAG(all) },	{ "child", FLAG(child) }, { "dry_run", FLAG(dry_run) },	    { "repair", FLAG(repair) },
-	{ "yes", FLAG(yes) },
+	{ "cmd", TEXT(cmd) },	    { "id", NUMBER(id) },	  { "child_id", NUMBER(child_id) },
+	{ "conn", TEXT(conn) },	    { "pool", TEXT(pool) },	  { "level", TEXT(level) },
+	{ "peer", TEXT(peer) },	    { "reason", TEXT(reason) },	  { "all", FLAG(all) },
+	{ "child", FLAG(child) },   { "dry_run", FLAG(dry_run) }, { "for", TEXT(time) },
+	{ "repair", FLAG(repair) }, { "yes", FLAG(yes) },
 };
 
 static const struct key *key_find(const char *name)

@@ -21,6 +21,7 @@ struct control_request {
 	char conn[CONTROL_NAME_MAX], pool[CONTROL_NAME_MAX], level[CONTROL_NAME_MAX]; /* "": not given */
 	char peer[CONTROL_PEER_MAX];
 	char reason[CONTROL_REASON_MAX];
+	char time[CONTROL_NAME_MAX]; /* `for`: a duration */
 	bool all, child, dry_run, repair, yes;
 };
 

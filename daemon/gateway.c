@@ -33,6 +33,14 @@ static void on_ike_due(void *arg)
 	(void)arg;
 }
 
+static void on_log_level_over(void *arg)
+{
+	struct gateway *g = arg;
+
+	gateway_apply_log(g);
+	log_notice(&g->log, "log level is %s again", log_level_name(g->log.level));
+}
+
 static void on_watchdog(void *arg)
 {
 	struct gateway *g = arg;
@@ -109,8 +117,9 @@ static enum gw_err open_loop(struct gateway *g, const struct gateway_options *op
 		TRY(loop_signals(g->loop, signals, on_signal, g, e));
 	g->ike_timer = loop_timer_create(g->loop, on_ike_due, g);
 	g->watchdog = loop_timer_create(g->loop, on_watchdog, g);
+	g->log_timer = loop_timer_create(g->loop, on_log_level_over, g);
 	g->patience = loop_timer_create(g->loop, on_patience_over, g);
-	if (!g->ike_timer || !g->watchdog || !g->patience)
+	if (!g->ike_timer || !g->watchdog || !g->log_timer || !g->patience)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	loop_on_turn(g->loop, on_turn, g);
 	return GW_OK;
@@ -266,6 +275,7 @@ void gateway_destroy(struct gateway *g)
 	pools_destroy(g->pools);
 	loop_timer_destroy(g->ike_timer);
 	loop_timer_destroy(g->watchdog);
+	loop_timer_destroy(g->log_timer);
 	loop_timer_destroy(g->patience);
 	loop_destroy(g->loop);
 	incarnation_release(&g->incarnation);

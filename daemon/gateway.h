@@ -64,6 +64,7 @@ struct gateway {
 	struct ha_node *ha;	 /* owned; NULL: a lone node */
 	struct control *control; /* owned */
 	struct loop_timer *ike_timer, *watchdog, *patience;
+	struct loop_timer *log_timer; /* the end of another log level */
 	struct gateway_counters counters;
 	mtime started;
 	bool stopping;

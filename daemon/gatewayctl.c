@@ -30,6 +30,7 @@ enum ctl_option {
 	OPT_DRY_RUN = 1 << 9,
 	OPT_REPAIR = 1 << 10,
 	OPT_YES = 1 << 11,
+	OPT_FOR = 1 << 12,
 	OPT_SELECT = OPT_ID | OPT_CHILD_ID | OPT_CONN | OPT_PEER,
 };
 
@@ -66,8 +67,8 @@ static const struct ctl_command {
 	{ "probe", OPT_SELECT | OPT_ALL, FORM_MERGE, NULL, show_count,
 	  "ask peers for a sign of life now {--id N|--conn NAME|--peer WHO|--all}" },
 	{ "monitor", OPT_CONN, FORM_STREAM, NULL, NULL, "events as they come, a line of JSON each [--conn NAME]" },
-	{ "log-level", OPT_LEVEL, FORM_MERGE, NULL, ctl_show_level,
-	  "say or set it: log-level [error|warn|notice|info|debug]" },
+	{ "log-level", OPT_LEVEL | OPT_CONN | OPT_FOR, FORM_MERGE, NULL, ctl_show_level,
+	  "say or set it: log-level [error|warn|notice|info|debug] [--conn NAME] [--for 10m]" },
 	{ "reload", OPT_DRY_RUN, FORM_MERGE, NULL, ctl_show_reload,
 	  "read the configuration again [--dry-run]: say what it would change" },
 	{ "ha-status", 0, FORM_MERGE, NULL, ctl_show_ha_status, "of the pair: would it survive a failure now?" },
@@ -251,6 +252,7 @@ static const struct option options[] = {
 	{ "child", no_argument, NULL, 'k' },
 	{ "reason", required_argument, NULL, 'r' },
 	{ "dry-run", no_argument, NULL, 'd' },
+	{ "for", required_argument, NULL, 'f' },
 	{ "repair", no_argument, NULL, 'R' },
 	{ "yes", no_argument, NULL, 'y' },
 	{ NULL, 0, NULL, 0 },
@@ -262,12 +264,10 @@ static const struct {
 	const char *key;
 	char type; /* n number, s string, b flag */
 } filters[] = {
-	{ 'i', OPT_ID, "id", 'n' },	      { 'c', OPT_CHILD_ID, "child_id", 'n' },
-	{ 'C', OPT_CONN, "conn", 's' },	      { 'p', OPT_PEER, "peer", 's' },
-	{ 'P', OPT_POOL, "pool", 's' },	      { 'a', OPT_ALL, "all", 'b' },
-	{ 'k', OPT_CHILD, "child", 'b' },     { 'r', OPT_REASON, "reason", 's' },
-	{ 'd', OPT_DRY_RUN, "dry_run", 'b' }, { 'R', OPT_REPAIR, "repair", 'b' },
-	{ 'y', OPT_YES, "yes", 'b' },
+	{ 'i', OPT_ID, "id", 'n' },	  { 'c', OPT_CHILD_ID, "child_id", 'n' }, { 'C', OPT_CONN, "conn", 's' },
+	{ 'p', OPT_PEER, "peer", 's' },	  { 'P', OPT_POOL, "pool", 's' },	  { 'a', OPT_ALL, "all", 'b' },
+	{ 'k', OPT_CHILD, "child", 'b' }, { 'r', OPT_REASON, "reason", 's' },	  { 'd', OPT_DRY_RUN, "dry_run", 'b' },
+	{ 'f', OPT_FOR, "for", 's' },	  { 'R', OPT_REPAIR, "repair", 'b' },	  { 'y', OPT_YES, "yes", 'b' },
 };
 
 /* 0: taken. */

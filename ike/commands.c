@@ -1,4 +1,6 @@
 /* What operators ask for: terminate, rekey, probe, shut down. */
+#include <stdio.h>
+
 #include "ike/engine.h"
 #include "ike/id.h"
 
@@ -101,6 +103,15 @@ size_t ike_rekey(struct ike *ike, const struct ike_select *which, bool children)
 size_t ike_probe(struct ike *ike, const struct ike_select *which)
 {
 	return each_selected(ike, which, false, wish_probe, NULL);
+}
+
+void ike_log_conn(struct ike *ike, const char *conn, enum log_level level, mtime until)
+{
+	memset(&ike->loud, 0, sizeof(ike->loud));
+	if (conn)
+		(void)snprintf(ike->loud.conn, sizeof(ike->loud.conn), "%s", conn);
+	ike->loud.level = level;
+	ike->loud.until = until;
 }
 
 void ike_account(const struct child_sa *child, const struct ike_traffic *t)

@@ -86,6 +86,11 @@ struct ike {
 	struct half_open *by_init;
 	struct source *sources;
 	struct pressure pressure;
+	struct {
+		char conn[64]; /* "": none */
+		enum log_level level;
+		mtime until;
+	} loud; /* the connection whose log lines are wanted more than others */
 	struct child_sa *by_child; /* by inbound SPI */
 	struct reqid *reqids;
 	struct peer *peers;

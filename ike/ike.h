@@ -166,6 +166,9 @@ size_t ike_probe(struct ike *ike, const struct ike_select *which);
 /* No new SAs any more; DELETEs to all peers when `send_deletes`. Done when ike_count() is 0 or patience ends. */
 void ike_shutdown(struct ike *ike, bool send_deletes);
 
+/* Lines about SAs of one connection are logged up to `level` until then, whatever the log's level is. NULL: no more. */
+void ike_log_conn(struct ike *ike, const char *conn, enum log_level level, mtime until);
+
 /* What a CHILD SA carried that is over (IKE_EV_CHILD_DOWN): added to its session. */
 struct ike_traffic {
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;

@@ -36,17 +36,27 @@ const char *ike_sa_prefix(const struct ike_sa *sa, char buf[SA_PREFIX])
 	return buf;
 }
 
+static bool sa_log_wants(const struct ike_sa *sa, enum log_level level)
+{
+	const struct ike *ike = sa->ike;
+
+	if (log_wants(ike->env->log, level))
+		return true;
+	return ike->env->log && ike->loud.conn[0] && level <= ike->loud.level && sa->conn &&
+	       strcmp(sa->conn->name, ike->loud.conn) == 0 && !mtime_reached(ike->loud.until, ike_now(ike));
+}
+
 void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
 {
 	char text[512], prefix[SA_PREFIX];
 	va_list ap;
 
-	if (!log_wants(sa->ike->env->log, level))
+	if (!sa_log_wants(sa, level))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_line(sa->ike->env->log, level, ike_sa_prefix(sa, prefix), "%s", text);
+	log_line_always(sa->ike->env->log, level, ike_sa_prefix(sa, prefix), "%s", text);
 }
 
 /* ---- the list in order of numbers ---- */

@@ -24,7 +24,7 @@ expect_sas '.sas | length == 1' 'the client is still there'
 # A second connection: told before, done after.
 {
 	cat "$yaml.good"
-	printf '  guests:\n    remote: {ids: ["guest@example.org"]}\n    psk: {file: %s}\n    pools: [clients]\n    children: {lan: {local: [10.1.0.0/24]}}\n' "$RIG/gateway/psk"
+	printf '  guests:\n    local: {id: gw.example.org}\n    remote: {ids: ["guest@example.org"]}\n    psk: {file: %s}\n    pools: [clients]\n    children: {lan: {local: [10.1.0.0/24]}}\n' "$RIG/gateway/psk"
 } >"$yaml"
 reload --dry-run | jq -e '.dry_run and (.changes == [{item: "connections.guests", change: "added", keys: null, effect: "new-sas", sas: 0}])' >/dev/null ||
 	fail "dry run: $(reload --dry-run)"

@@ -154,6 +154,18 @@ START_TEST(commands_of_the_table)
 	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"loud\"}", "\"bad-request\"");
 	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"warn\"}", "\"level\":\"warn\"");
 	ck_assert_int_eq(n.g->log.level, LOG_LVL_WARN);
+	/* For a while: then it is the configuration's again. */
+	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"warn\",\"for\":\"soon\"}", "\"bad-request\"");
+	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"warn\",\"for\":\"50ms\"}", "\"level\":\"warn\"");
+	for (int i = 0; i < 500 && n.g->log.level != LOG_LVL_ERROR; i++) {
+		(void)poll(NULL, 0, 1);
+		loop_turn(n.g->loop, false);
+	}
+	ck_assert_int_eq(n.g->log.level, LOG_LVL_ERROR);
+	/* Of one connection: the others' lines stay as they are. */
+	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"debug\",\"conn\":\"other\"}", "\"not-found\"");
+	ck_answer_has(&n, "{\"cmd\":\"log-level\",\"level\":\"debug\",\"conn\":\"road\",\"for\":\"1m\"}",
+		      "\"level\":\"error\"");
 	node_close(&n);
 }
 END_TEST

@@ -124,6 +124,46 @@ START_TEST(a_move_is_reported)
 }
 END_TEST
 
+static unsigned lines;
+
+static void count_line(void *arg, enum log_level level, const char *line, size_t n)
+{
+	(void)arg;
+	(void)line;
+	(void)n;
+	lines += level == LOG_LVL_DEBUG;
+}
+
+START_TEST(one_connection_is_louder)
+{
+	struct sim s;
+
+	sim_init(&s, 1, NULL, false);
+	s.log = (struct log){ .level = LOG_LVL_ERROR, .format = LOG_JOURNAL, .sink = count_line };
+	s.gate.active.env->log = &s.log;
+	sim_connect(&s, sim_client_add(&s, false));
+	ck_assert(sim_settle(&s, SECONDS(10)));
+	ck_assert_uint_eq(lines, 0);
+	ike_log_conn(s.gate.active.ike, "other", LOG_LVL_DEBUG, MTIME_NEVER);
+	ck_assert(ini_rekey_child(s.clients[0].ini, 0));
+	sim_flush(&s);
+	ck_assert(sim_settle(&s, SECONDS(10)));
+	ck_assert_uint_eq(lines, 0);
+	ike_log_conn(s.gate.active.ike, "main", LOG_LVL_DEBUG, mtime_add(s.clock.now, SECONDS(60)));
+	ck_assert(ini_rekey_child(s.clients[0].ini, 0));
+	sim_flush(&s);
+	ck_assert(sim_settle(&s, SECONDS(10)));
+	ck_assert_uint_gt(lines, 0);
+	lines = 0;
+	s.clock.now = mtime_add(s.clock.now, SECONDS(61));
+	ck_assert(ini_rekey_child(s.clients[0].ini, 0));
+	sim_flush(&s);
+	ck_assert(sim_settle(&s, SECONDS(10)));
+	ck_assert_uint_eq(lines, 0);
+	sim_clear(&s);
+}
+END_TEST
+
 int main(void)
 {
 	const struct suite_test tests[] = {
@@ -131,6 +171,7 @@ int main(void)
 		{ a_takeover_just_before_the_end_counts, 0 },
 		{ a_refusal_is_reported, 0 },
 		{ a_move_is_reported, 0 },
+		{ one_connection_is_louder, 0 },
 	};
 
 	return suite_run("session", tests, ARRAY_LEN(tests));
