@@ -258,6 +258,7 @@ struct ha {
 	struct ha_resync sync;
 	struct ha_ceilings ceil;
 	bool link, hello_sent;
+	mtime received; /* the last bytes of the link */
 	struct ha_peer peer;
 	struct ha_buffer tx, rx;
 	struct ha_pending_event *ev_head, **ev_tail, *ev_taken;

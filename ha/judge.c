@@ -199,6 +199,17 @@ static mtime judge_preemption(struct ha *ha, const struct watch_result *w, mtime
 	return r->preempt_at;
 }
 
+/*
+ * What the loop of the active node has sent within one detection time: then it is there and does not hang, and who does
+ * not hear its heartbeats is deaf, or too busy.
+ */
+static mtime link_speaks_until(const struct ha *ha)
+{
+	if (!ha->link || !ha->peer.hello || ha->peer.role != HA_ACTIVE)
+		return (mtime){ 0 };
+	return mtime_add(ha->received, watch_detection_us(&ha->cfg.watch));
+}
+
 static mtime judge_standby(struct ha *ha, const struct watch_result *w, mtime now)
 {
 	struct ha_roles *r = &ha->roles;
@@ -208,6 +219,8 @@ static mtime judge_standby(struct ha *ha, const struct watch_result *w, mtime no
 
 	if (!r->view.service_up)
 		return w->again;
+	if ((w->verdict == PEER_DEAD || w->verdict == PEER_STALLED) && link_speaks_until(ha).us > now.us)
+		return mtime_min(w->again, link_speaks_until(ha));
 	if (mtime_add(r->changed, ha->cfg.calm_us).us > begin.us)
 		begin = mtime_add(r->changed, ha->cfg.calm_us);
 	switch (w->verdict) {

@@ -72,6 +72,7 @@ void ha_link_up(struct ha *ha)
 		ha_link_down(ha, "replaced");
 	ha->link = true;
 	ha->peer = (struct ha_peer){ 0 };
+	ha->received = (mtime){ 0 };
 	say_hello(ha);
 }
 
@@ -367,6 +368,7 @@ void ha_link_receive(struct ha *ha, struct bytes in)
 
 	if (!ha->link || in.n == 0)
 		return;
+	ha->received = ha_now(ha);
 	room = ha_buffer_room(&ha->rx, in.n);
 	if (!room) {
 		ha_link_break(ha, "out of memory");

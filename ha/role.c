@@ -212,6 +212,7 @@ void ha_demote_now(struct ha *ha, const char *why, bool clean)
 	r->role = HA_STANDBY;
 	r->step = STEP_NONE;
 	r->asleep = false;
+	r->listening = ha_now(ha); /* for the one that we step down for: nobody is silent before it was listened to */
 	ha->in.applied = ha->in.installed = ha->turn;
 	/* What the engine did since its last turn is in no record: then all that we hold is in doubt. */
 	ha->sync.whole = clean;

@@ -142,9 +142,11 @@ void ha_windows_report(struct ha *ha)
 		size_t n = ha->ops->dump(ha->arg, &ha->ceil.dump_cookie, states, DUMP_EACH);
 		size_t changed = take(ha, states, n, list);
 
-		if (changed > 0) {
+		/* Also an empty one: it says that our loop runs, and that the link does. */
+		if (changed > 0 || i == 0) {
 			ha_frame_begin(&f, &ha->tx, HA_WINDOWS);
-			ha_field(&f, HA_TAG_WINDOW_LIST, bytes_of(list, ENTRY * changed));
+			if (changed > 0)
+				ha_field(&f, HA_TAG_WINDOW_LIST, bytes_of(list, ENTRY * changed));
 			if (ha_frame_end(&f) != GW_OK)
 				ha_link_break(ha, "out of memory");
 		}

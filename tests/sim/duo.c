@@ -528,7 +528,7 @@ static void beat(struct duo *d)
 			continue;
 		v->service_up = !n->service_down;
 		v->paths[0].link_up = !n->service_down;
-		if (peer->alive && !peer->stopped) {
+		if (peer->alive && !peer->stopped && !d->deaf) {
 			struct watch_beat b = ha_beat(peer->ha);
 
 			if (!n->service_down && !peer->service_down && !d->nodes[0].beats_cut)

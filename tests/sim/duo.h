@@ -67,6 +67,7 @@ struct duo {
 	struct duo_used *used; /* owned */
 	bool forgetful;	       /* what an active node wants on disk never gets there */
 	bool strict;	       /* replay: strict */
+	bool deaf;	       /* no heartbeats on any path */
 	bool split;	       /* two owners are expected */
 };
 
