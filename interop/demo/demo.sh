@@ -25,7 +25,7 @@ DATAPLANE=${DATAPLANE:-userspace}
 GATEWAY_PLANE=$DATAPLANE
 # A machine that is busy with other things is not what is shown.
 RIG_NICE=-20
-LIMIT=40 ROW_MS=500 RATE=3M PING=0.01
+LIMIT=40 ROW_MS=500 RATE=3M PING=0.02
 if [[ $DATAPLANE == kernel ]]; then
 	# The guest is slower, has one processor, and clocks that tick each 10 ms.
 	CHARON_ESP=kernel LIMIT=120 ROW_MS=1000 RATE=1M PING=0.02
@@ -198,13 +198,14 @@ event() {
 }
 hang() {
 	HUNG=$1
-	node_hang "$1"
+	shift
+	kill -STOP "$@"
 }
 
 table_head
 rows 1000
-event kill "SIGKILL to the daemon of $(active), the active one" node_kill "$(active)"
-event hang "SIGSTOP to $(active), daemon and parent" hang "$(active)"
+event kill "SIGKILL to the daemon of $(active), the active one" kill -KILL "$(node_daemon "$(active)")"
+event hang "SIGSTOP to $(active), daemon and parent" hang "$(active)" "$(node_parent "$(active)")" "$(node_daemon "$(active)")"
 event switchover "gatewayctl ha switchover" node_ctl "$(active)" ha switchover
 rows 500
 
