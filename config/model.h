@@ -316,6 +316,7 @@ struct settings {
 	char *control_socket;
 	char *control_group; /* may read; NULL: root only */
 
+	bool export_keys;   /* gatewayctl export-keys is allowed */
 	char *session_file; /* NULL: session records go to the log */
 
 	enum log_level log_level;

@@ -173,6 +173,13 @@ static const struct schema_key control_keys[] = {
 	  .max = 32,
 	  .fallback_text = "none",
 	  .help = "Group that may read state over the socket besides root." },
+	{ .name = "export_keys",
+	  .type = SCHEMA_BOOL,
+	  .reload = RELOAD_NOW,
+	  AT(settings, export_keys),
+	  .fallback = "false",
+	  .help = "Allow gatewayctl export-keys: keys of single SAs, for a limited time, to files that Wireshark "
+		  "reads." },
 };
 static const struct schema control_schema = { KEYS(control_keys) };
 

@@ -394,6 +394,7 @@ static const struct control_command table[] = {
 	{ "probe", true, probe },
 	{ "monitor", false, journal_monitor },
 	{ "log-level", true, log_level },
+	{ "export-keys", true, keyexport_command },
 	{ "reload", true, reload },
 	{ "ha-status", false, ha_command_status },
 	{ "ha-switchover", true, ha_command_switchover },

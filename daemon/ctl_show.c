@@ -467,6 +467,15 @@ bool ctl_show_level(const json_t *items, const struct ctl_style *style, FILE *ou
 	return fprintf(out, "%s\n", word(json_array_get(items, 0), "level")) >= 0;
 }
 
+bool ctl_show_export(const json_t *items, const struct ctl_style *style, FILE *out)
+{
+	const json_t *v = json_array_get(items, 0);
+
+	(void)style;
+	return fprintf(out, "keys are in %s/%s and %s/%s; copy both to ~/.config/wireshark/\n", word(v, "folder"),
+		       word(v, "ike"), word(v, "folder"), word(v, "esp")) >= 0;
+}
+
 /* The words of config/diff.h for people. */
 static const char *effect_text(const char *effect)
 {

@@ -14,7 +14,7 @@ struct ctl_style {
 typedef bool ctl_show(const json_t *items, const struct ctl_style *style, FILE *out);
 
 ctl_show ctl_show_sas, ctl_show_sa, ctl_show_conns, ctl_show_pools, ctl_show_leases, ctl_show_stats, ctl_show_version;
-ctl_show ctl_show_level, ctl_show_reload;
+ctl_show ctl_show_export, ctl_show_level, ctl_show_reload;
 ctl_show ctl_show_ha_status, ctl_show_ha_role, ctl_show_ha_verified;
 
 #endif

@@ -142,7 +142,8 @@ static enum gw_err open_engine(struct gateway *g, struct err *e)
 	g->reload = reload_create(g);
 	g->traffic = traffic_create(g);
 	g->journal = journal_create(g);
-	if (!g->leases || !g->ike || !g->lists || !g->reload || !g->journal || !g->traffic)
+	g->keyexport = keyexport_create(g);
+	if (!g->leases || !g->ike || !g->lists || !g->reload || !g->journal || !g->keyexport || !g->traffic)
 		return err_set(e, GW_ENOMEM, "out of memory");
 	n = leases_load(g->leases, g->settings);
 	if (n > 0)
@@ -265,6 +266,7 @@ void gateway_destroy(struct gateway *g)
 		log_error(&g->log, "%s", e.text);
 	traffic_destroy(g->traffic);
 	reload_destroy(g->reload);
+	keyexport_destroy(g->keyexport);
 	control_destroy(g->control);
 	ha_node_close(g->ha);
 	lists_destroy(g->lists);

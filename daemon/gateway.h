@@ -12,6 +12,7 @@
 #include "daemon/control.h"
 #include "daemon/incarnation.h"
 #include "daemon/journal.h"
+#include "daemon/keyexport.h"
 #include "daemon/leases.h"
 #include "daemon/reload.h"
 #include "daemon/sdnotify.h"
@@ -51,6 +52,7 @@ struct gateway {
 	struct reload *reload;	 /* owned */
 	struct traffic *traffic; /* owned */
 	struct journal *journal; /* owned */
+	struct keyexport *keyexport; /* owned */
 	struct dataplane *dp;	 /* owned */
 	const char *plane_why;	 /* why this plane */
 	char plane_text[256];

@@ -69,6 +69,8 @@ static const struct ctl_command {
 	{ "monitor", OPT_CONN, FORM_STREAM, NULL, NULL, "events as they come, a line of JSON each [--conn NAME]" },
 	{ "log-level", OPT_LEVEL | OPT_CONN | OPT_FOR, FORM_MERGE, NULL, ctl_show_level,
 	  "say or set it: log-level [error|warn|notice|info|debug] [--conn NAME] [--for 10m]" },
+	{ "export-keys", OPT_ID | OPT_FOR, FORM_MERGE, NULL, ctl_show_export,
+	  "keys of an IKE SA and its CHILD SAs for Wireshark {--id N --for 10m}" },
 	{ "reload", OPT_DRY_RUN, FORM_MERGE, NULL, ctl_show_reload,
 	  "read the configuration again [--dry-run]: say what it would change" },
 	{ "ha-status", 0, FORM_MERGE, NULL, ctl_show_ha_status, "of the pair: would it survive a failure now?" },

@@ -67,6 +67,7 @@ void glue_take_engine_events(struct gateway *g)
 			continue;
 		}
 		journal_heed(g->journal, &ev);
+		keyexport_heed(g->keyexport, &ev);
 		if (g->ha)
 			ha_node_heed(g->ha, &ev);
 	}
