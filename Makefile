@@ -35,11 +35,12 @@ demo: missing ## failover, live: a strongSwan client through a pair of gateways 
 	@cmake --preset release -Wno-dev --log-level=WARNING && cmake --build --preset release --target gatewayd gatewayctl flow_meter wire_check
 	@KEEP=$(KEEP) DATAPLANE=$(DATAPLANE) $(if $(filter kernel,$(DATAPLANE)),tests/uml/run.sh -t 300 --) interop/demo/demo.sh
 
-interop: debug ubsan ## all stories against strongSwan: here, and in User Mode Linux on both planes
-	@tools/peers.sh libreswan
+interop: debug ubsan ## all stories against real peers: here, in User Mode Linux on both planes, some in qemu with ASan
+	@tools/deps.sh interop && tools/peers.sh libreswan
 	@status=0; interop/run.sh || status=1; interop/run.sh --rig uml --plane userspace || status=1; \
 	interop/run.sh --ha || status=1; interop/run.sh --ha -j 1 --rig uml --plane kernel || status=1; \
-	interop/run.sh -d --rig uml --plane kernel || status=1; exit $$status
+	interop/run.sh --rig uml --plane kernel || status=1; tests/qemu/suite.sh || status=1; \
+	interop/run.sh -d --rig qemu --plane kernel || status=1; exit $$status
 
 uml: ## a shell on a kernel with ESP (User Mode Linux), to play with the rig
 	@tests/uml/run.sh --shell

@@ -305,4 +305,5 @@ void check_settings(struct load *l, const struct yaml_node *root)
 	check_certificates(l, root);
 	check_access(l, root);
 	check_conns(l, root);
+	check_kernel(l, root);
 }

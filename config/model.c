@@ -28,8 +28,57 @@ static void child_clear(struct child_cfg *c)
 	free(c->proposals);
 }
 
+const char *conn_kernel_key(const struct conn_cfg *c)
+{
+	if (c->interface)
+		return "interface";
+	if (c->mark.mask != 0)
+		return "mark";
+	if (c->output_mark.mask != 0)
+		return "output_mark";
+	return c->offload != CONN_OFFLOAD_NONE ? "offload" : NULL;
+}
+
+static bool has_pool(const struct pool_cfg *const *list, size_t n, const struct pool_cfg *p)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == p)
+			return true;
+	return false;
+}
+
+bool conn_uses_pool(const struct settings *s, const struct conn_cfg *c, const struct pool_cfg *p)
+{
+	if (has_pool(c->pools, c->pool_count, p))
+		return true;
+	for (size_t i = 0; i < c->group_count; i++)
+		if (c->groups[i] && has_pool(c->groups[i]->pools, c->groups[i]->pool_count, p))
+			return true;
+	for (size_t i = 0; c->group_count == 0 && i < s->group_count; i++)
+		if (has_pool(s->groups[i].pools, s->groups[i].pool_count, p))
+			return true;
+	return false;
+}
+
+bool conn_kernel_equal(const struct conn_cfg *a, const struct conn_cfg *b)
+{
+	return a->if_id == b->if_id && a->mark.value == b->mark.value && a->mark.mask == b->mark.mask &&
+	       a->output_mark.value == b->output_mark.value && a->output_mark.mask == b->output_mark.mask &&
+	       a->offload == b->offload;
+}
+
+uint32_t interface_id(const char *name)
+{
+	uint32_t h = UINT32_C(2166136261); /* FNV-1a */
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * UINT32_C(16777619);
+	return UINT32_C(0x67000000) | ((h >> 24 ^ h) & 0xffffff);
+}
+
 static void conn_clear(struct conn_cfg *c)
 {
+	free(c->interface);
 	for (size_t i = 0; i < c->remote_id_count; i++)
 		ident_clear(&c->remote_ids[i]);
 	for (size_t i = 0; i < c->eap_id_count; i++)

@@ -104,6 +104,13 @@ struct child_cfg {
 };
 
 /* What is below today's bar and has been allowed for a connection. */
+/* What a kernel's mark is compared with or set to, under a mask. */
+struct mark_cfg {
+	uint32_t value, mask; /* mask 0: none */
+};
+
+enum conn_offload { CONN_OFFLOAD_NONE, CONN_OFFLOAD_CRYPTO, CONN_OFFLOAD_PACKET };
+
 enum conn_compat {
 	COMPAT_WEAK_DH = 1, /* MODP-1024 and MODP-1536 in proposals */
 	/* Profiles, see config/compat.c. */
@@ -214,7 +221,21 @@ struct conn_cfg {
 	struct unique_cfg unique;
 	enum rekey_by rekey_by;
 	uint32_t compat; /* enum conn_compat, or-ed; the proposals obey it already */
+
+	/* The kernel's data plane alone knows these. */
+	char *interface;	     /* XFRM interface; NULL: none */
+	uint32_t if_id;		     /* made of its name; 0: none */
+	struct mark_cfg mark;	     /* of inner packets, both ways */
+	struct mark_cfg output_mark; /* given to outer packets */
+	enum conn_offload offload;
 };
+
+/* The name of the first of its keys that only the kernel's data plane knows; NULL: none is used. */
+const char *conn_kernel_key(const struct conn_cfg *c);
+/* All of them are the same. */
+bool conn_kernel_equal(const struct conn_cfg *a, const struct conn_cfg *b);
+/* The if_id of an XFRM interface: 0x67 and 24 bits of a hash of the name, so it is the same at each start and node. */
+uint32_t interface_id(const char *name);
 
 enum shutdown_mode { SHUTDOWN_DELETE, SHUTDOWN_SILENT };
 enum dataplane_choice { DATAPLANE_AUTO, DATAPLANE_KERNEL, DATAPLANE_USERSPACE, DATAPLANE_FAKE };
@@ -350,6 +371,8 @@ void settings_unref(struct settings *s); /* wipes and frees at the last one; NUL
 const struct conn_cfg *settings_conn(const struct settings *s, const char *name);
 const struct pool_cfg *settings_pool(const struct settings *s, const char *name);
 const struct group_cfg *settings_group(const struct settings *s, const char *name);
+/* Clients of the connection may get addresses of this pool: it is the connection's, or a group's that may come by it. */
+bool conn_uses_pool(const struct settings *s, const struct conn_cfg *c, const struct pool_cfg *p);
 /* Of load.c, when all is read: makes the order that settings_conn() searches. GW_ENOMEM. */
 MUST_USE enum gw_err settings_index(struct settings *s);
 

@@ -69,6 +69,8 @@ void check_users(struct load *l, const struct yaml_node *root);
 void check_access(struct load *l, const struct yaml_node *root);
 /* compat.c: what the connection's compat profiles change of it. Before its lifetimes are checked. */
 void compat_apply(struct load *l, const struct yaml_node *map, struct conn_cfg *c);
+/* check_kernel.c: what only the kernel's data plane knows. */
+void check_kernel(struct load *l, const struct yaml_node *root);
 /* check_ha.c: who is who in `ha:`, and its rules. */
 void check_ha(struct load *l, const struct yaml_node *root);
 

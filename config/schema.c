@@ -44,6 +44,13 @@ static const struct schema_word mss_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct schema_word offload_words[] = {
+	{ "none", CONN_OFFLOAD_NONE },
+	{ "crypto", CONN_OFFLOAD_CRYPTO },
+	{ "packet", CONN_OFFLOAD_PACKET },
+	{ NULL, 0 },
+};
+
 static const struct schema_word compat_words[] = {
 	{ "weak-dh", COMPAT_WEAK_DH },
 	{ "windows-legacy", COMPAT_WINDOWS_LEGACY },
@@ -647,6 +654,34 @@ static const struct schema_key conn_keys[] = {
 	  .fallback_text = "none",
 	  .help = "Profiles of clients (windows-legacy, apple, android), and what is below today's bar and allowed "
 		  "here all the same; weak-dh: modp1024 and modp1536 in proposals." },
+	{ .name = "interface",
+	  .type = SCHEMA_NAME,
+	  .reload = RELOAD_SAS_GO,
+	  AT(conn_cfg, interface),
+	  .min = 1,
+	  .max = 15,
+	  .fallback_text = "none",
+	  .help = "XFRM interface that clients' packets come from and go into; gatewayd makes it." },
+	{ .name = "mark",
+	  .type = SCHEMA_MARK,
+	  .reload = RELOAD_SAS_GO,
+	  AT(conn_cfg, mark),
+	  .fallback_text = "none",
+	  .help = "Mark that packets from clients get inside, and that packets to clients must have." },
+	{ .name = "output_mark",
+	  .type = SCHEMA_MARK,
+	  .reload = RELOAD_SAS_GO,
+	  AT(conn_cfg, output_mark),
+	  .fallback_text = "none",
+	  .help = "Mark that encrypted packets get, for their routing." },
+	{ .name = "offload",
+	  .type = SCHEMA_WORD,
+	  .reload = RELOAD_SAS_GO,
+	  AT(conn_cfg, offload),
+	  .words = offload_words,
+	  .fallback = "none",
+	  .help = "What the network device does: nothing, encryption, or all of ESP; without a device that can, there "
+		  "is no tunnel." },
 	{ .name = "pools",
 	  .type = SCHEMA_POOL,
 	  LIST_AT(conn_cfg, pools, pool_count, SCHEMA_EMPTY_OK),

@@ -38,14 +38,15 @@ enum schema_type {
 	SCHEMA_IKE_PROPOSAL,
 	SCHEMA_ESP_PROPOSAL,
 	SCHEMA_SECRET,
+	SCHEMA_MARK,   /* struct mark_cfg: a number, or number/mask */
 	SCHEMA_UNIQUE, /* struct unique_cfg: a word, or {limit: n} */
 };
 
 enum schema_flags {
 	SCHEMA_REQUIRED = 1,
-	SCHEMA_LIST = 2,     /* a list; a single value stands for a list of one */
-	SCHEMA_EMPTY_OK = 4, /* [] may be written */
-	SCHEMA_ZERO_OK = 8,  /* a duration or size: 0, off or never besides min..max */
+	SCHEMA_LIST = 2,       /* a list; a single value stands for a list of one */
+	SCHEMA_EMPTY_OK = 4,   /* [] may be written */
+	SCHEMA_ZERO_OK = 8,    /* a duration or size: 0, off or never besides min..max */
 	SCHEMA_ANY_NAMES = 16, /* SCHEMA_NAMED: names of people, not of things: any printable text */
 };
 

@@ -175,6 +175,42 @@ static bool parse_size(struct load *l, const struct schema_key *k, struct mark w
 	return true;
 }
 
+/* "0x10", "16", "0x10/0xf0": decimal or hex, without a mask all bits count. */
+static bool read_mark(const char *text, uint32_t *out, const char **end)
+{
+	bool hex = text[0] == '0' && text[1] == 'x';
+	const char *digits = text + (hex ? 2 : 0);
+	size_t n = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+	char number[16];
+	unsigned long long v;
+
+	if (n == 0 || n > (hex ? 8u : 10u) || (!hex && digits[0] == '0' && n > 1))
+		return false;
+	(void)snprintf(number, sizeof(number), "%.*s", (int)n, digits);
+	v = strtoull(number, NULL, hex ? 16 : 10);
+	*out = (uint32_t)v;
+	*end = digits + n;
+	return v <= UINT32_MAX;
+}
+
+static bool parse_mark(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
+		       void *base)
+{
+	struct mark_cfg m = { .mask = UINT32_MAX };
+	const char *end;
+
+	(void)base;
+	if (!read_mark(text, &m.value, &end) || (*end == '/' && !read_mark(end + 1, &m.mask, &end)) || *end)
+		return wrong(l, k, where, "a mark such as 7, 0x10 or 0x10/0xf0", text);
+	if (m.mask == 0 || (m.value & ~m.mask) != 0) {
+		report_error(l->report, where, "`%s`: " SHOWN " has bits outside its mask, or none in it", k->name,
+			     text);
+		return false;
+	}
+	memcpy(at, &m, sizeof(m));
+	return true;
+}
+
 static bool parse_percent(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
 			  void *base)
 {
@@ -279,6 +315,7 @@ _Static_assert(sizeof(enum pfs_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum child_mode) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum rekey_by) == sizeof(int), "enum is not an int");
 _Static_assert(sizeof(enum ha_replay) == sizeof(int), "enum is not an int");
+_Static_assert(sizeof(enum conn_offload) == sizeof(int), "enum is not an int");
 
 static bool parse_word(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
 		       void *base)
@@ -629,6 +666,7 @@ const struct value_type *value_type_of(enum schema_type t)
 		[SCHEMA_IKE_PROPOSAL] = { "proposal", sizeof(struct proposal_cfg), parse_proposal, NULL },
 		[SCHEMA_ESP_PROPOSAL] = { "proposal", sizeof(struct proposal_cfg), parse_proposal, NULL },
 		[SCHEMA_SECRET] = { "secret", sizeof(struct secret), NULL, secret_read },
+		[SCHEMA_MARK] = { "mark", sizeof(struct mark_cfg), parse_mark, NULL },
 		[SCHEMA_UNIQUE] = { "word", sizeof(struct unique_cfg), parse_unique, read_unique },
 	};
 

@@ -180,6 +180,7 @@ static enum gw_err open_all(struct gateway *g, const struct gateway_options *opt
 	ike_set_transport(g->ike, g->dp->ops->caps(g->dp)->transport);
 	if (g->ha)
 		TRY(ha_node_start(g, e));
+	TRY(plane_prepare(g, g->settings, e));
 	plane_route(g, g->settings);
 	if (g->settings->dataplane != DATAPLANE_FAKE)
 		(void)checks_warn(g->settings, &real_root, &g->log);

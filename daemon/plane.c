@@ -143,6 +143,11 @@ enum gw_err plane_open(struct gateway *g, struct err *e)
 	return g->network ? GW_OK : err_set(e, GW_ENOMEM, "out of memory");
 }
 
+enum gw_err plane_prepare(struct gateway *g, const struct settings *s, struct err *e)
+{
+	return g->network ? network_prepare(g->network, s, e) : GW_OK;
+}
+
 void plane_route(struct gateway *g, const struct settings *s)
 {
 	if (g->network)

@@ -40,6 +40,7 @@ struct reload {
 	uint32_t after;		/* review: the last SA that was looked at */
 	uint64_t sas, children; /* that end */
 	struct err err;		/* of the last one that has ended */
+	struct err why;		/* of what could not be put in force */
 };
 
 /* ---- reading, in the thread ---- */
@@ -82,14 +83,17 @@ static void log_report(struct gateway *g, const struct config_report *report)
 static enum gw_err adopt(struct reload *r)
 {
 	struct gateway *g = r->gateway;
-	enum gw_err code = pools_configure(g->pools, r->is);
+	enum gw_err code;
 
+	TRY(plane_prepare(g, r->is, &r->why));
+	code = pools_configure(g->pools, r->is);
 	if (code == GW_OK)
 		code = ike_configure(g->ike, r->is);
 	if (code != GW_OK) {
 		/* Pools borrow the settings they were given: back to those that stay. */
 		if (pools_configure(g->pools, g->settings) != GW_OK)
 			log_error(&g->log, "pools: out of memory");
+		plane_route(g, g->settings);
 		return code;
 	}
 	plane_route(g, r->is);
@@ -192,7 +196,8 @@ static void file_was_read(void *arg, unsigned what)
 	else if (r->code == GW_OK && !r->dry_run)
 		r->code = adopt(r);
 	if (r->code != GW_OK && r->code != GW_ECONFIG)
-		err_set(&r->err, r->code, "reload failed, the old configuration stays: %s", gw_err_text(r->code));
+		err_set(&r->err, r->code, "reload failed, the old configuration stays: %s",
+			r->why.text[0] ? r->why.text : gw_err_text(r->code));
 	if (r->code != GW_OK) {
 		finish(r);
 		return;

@@ -1,27 +1,40 @@
 #include "daemon/routes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct list {
-	struct prefix *p; /* owned */
+	struct route *r; /* owned */
 	size_t n, cap;
+	const struct conn_cfg *conn; /* that what is added is for; NULL: none */
 };
+
+static void lead(const struct list *l, struct route *r)
+{
+	if (!l->conn || !l->conn->interface || r->if_id != 0)
+		return;
+	(void)snprintf(r->interface, sizeof(r->interface), "%s", l->conn->interface);
+	r->if_id = l->conn->if_id;
+}
 
 static enum gw_err list_add(struct list *l, const struct prefix *p)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (l->p[i].len == p->len && addr_equal(&l->p[i].addr, &p->addr))
+		if (l->r[i].to.len == p->len && addr_equal(&l->r[i].to.addr, &p->addr)) {
+			lead(l, &l->r[i]);
 			return GW_OK;
+		}
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 8;
-		struct prefix *bigger = realloc(l->p, cap * sizeof(*bigger));
+		struct route *bigger = realloc(l->r, cap * sizeof(*bigger));
 
 		if (!bigger)
 			return GW_ENOMEM;
-		l->p = bigger;
+		l->r = bigger;
 		l->cap = cap;
 	}
-	l->p[l->n++] = *p;
+	l->r[l->n] = (struct route){ .to = *p };
+	lead(l, &l->r[l->n++]);
 	return GW_OK;
 }
 
@@ -78,7 +91,20 @@ static enum gw_err add_pool(struct list *l, const struct pool_cfg *p)
 	return add_range(l, p->addresses);
 }
 
-enum gw_err routes_collect(const struct settings *s, struct prefix **out, size_t *n)
+/* Pools of a connection with an interface, and what is behind its clients. */
+static enum gw_err add_conn(struct list *l, const struct settings *s, const struct conn_cfg *c)
+{
+	l->conn = c;
+	for (size_t i = 0; c->interface && i < s->pool_count; i++)
+		if (conn_uses_pool(s, c, &s->pools[i]))
+			TRY(add_pool(l, &s->pools[i]));
+	for (size_t k = 0; k < c->child_count; k++)
+		for (size_t m = 0; m < c->children[k].remote_count; m++)
+			TRY(add_range(l, c->children[k].remote[m].range));
+	return GW_OK;
+}
+
+enum gw_err routes_collect(const struct settings *s, struct route **out, size_t *n)
 {
 	struct list l = { 0 };
 	enum gw_err r = GW_OK;
@@ -86,17 +112,12 @@ enum gw_err routes_collect(const struct settings *s, struct prefix **out, size_t
 	for (size_t i = 0; i < s->pool_count && r == GW_OK; i++)
 		r = add_pool(&l, &s->pools[i]);
 	for (size_t i = 0; i < s->conn_count && r == GW_OK; i++)
-		for (size_t k = 0; k < s->conns[i].child_count && r == GW_OK; k++) {
-			const struct child_cfg *c = &s->conns[i].children[k];
-
-			for (size_t m = 0; m < c->remote_count && r == GW_OK; m++)
-				r = add_range(&l, c->remote[m].range);
-		}
+		r = add_conn(&l, s, &s->conns[i]);
 	if (r != GW_OK) {
-		free(l.p);
+		free(l.r);
 		return r;
 	}
-	*out = l.p;
+	*out = l.r;
 	*n = l.n;
 	return GW_OK;
 }

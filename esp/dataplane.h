@@ -46,7 +46,7 @@ struct dp_extra {
 	uint32_t mark, mark_mask;	   /* packets of this mark only */
 	uint32_t output_mark, output_mask; /* given to outer packets, for their routing */
 	enum dp_offload offload;	   /* refused by the device: the SA fails with GW_EUNSUPPORTED */
-	uint32_t offload_ifindex;
+	uint32_t offload_ifindex;	   /* 0: of the device with the local address */
 };
 
 struct dp_counters {

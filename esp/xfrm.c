@@ -395,25 +395,26 @@ enum gw_err xfrm_plane_add_socket(struct dataplane *dp, int fd, uint8_t family, 
 	return GW_OK;
 }
 
-static bool among(const struct prefix *list, size_t n, const struct prefix *p)
+static bool among(const struct xfrm_guard *list, size_t n, const struct xfrm_guard *g)
 {
 	for (size_t i = 0; i < n; i++)
-		if (list[i].len == p->len && addr_equal(&list[i].addr, &p->addr))
+		if (list[i].if_id == g->if_id && list[i].clients.len == g->clients.len &&
+		    addr_equal(&list[i].clients.addr, &g->clients.addr))
 			return true;
 	return false;
 }
 
-enum gw_err xfrm_plane_set_guards(struct dataplane *dp, const struct prefix *guards, size_t n, struct err *e)
+enum gw_err xfrm_plane_set_guards(struct dataplane *dp, const struct xfrm_guard *guards, size_t n, struct err *e)
 {
 	struct xfrm_plane *x = xfrm_self(dp);
-	struct prefix *before = x->guards, *now = calloc(n > 0 ? n : 1, sizeof(*now));
+	struct xfrm_guard *before = x->guards, *now = calloc(n > 0 ? n : 1, sizeof(*now));
 	size_t count = 0, before_count = x->guard_count;
 	uint64_t errors;
 
 	if (!now)
 		return err_set(e, GW_ENOMEM, "kernel data plane: %s", gw_err_text(GW_ENOMEM));
 	for (size_t i = 0; i < n; i++)
-		if (guards[i].len > 0)
+		if (guards[i].clients.len > 0)
 			now[count++] = guards[i];
 	x->guards = now;
 	x->guard_count = count;
@@ -435,10 +436,13 @@ enum gw_err xfrm_plane_set_guards(struct dataplane *dp, const struct prefix *gua
 	x->guards = before;
 	x->guard_count = before_count;
 	xfrm_put_guards(x, true);
-	xfrm_send(x);
-	free(before);
 	x->guards = now;
 	x->guard_count = count;
+	/* Where only the interface is another one, they had policies in common. */
+	if (before_count > 0)
+		xfrm_put_guards(x, false);
+	xfrm_send(x);
+	free(before);
 	return GW_OK;
 }
 

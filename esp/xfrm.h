@@ -47,11 +47,19 @@ int xfrm_plane_wake_fd(const struct dataplane *dp);
  */
 MUST_USE enum gw_err xfrm_plane_add_socket(struct dataplane *dp, int fd, uint8_t family, bool natt, struct err *e);
 
+struct xfrm_guard {
+	struct prefix clients;
+	uint32_t if_id; /* of the XFRM interface that leads there; 0: none */
+};
+
 /*
  * Prefixes in which only clients live: what goes there or comes from there without an SA is dropped, always; all of it
- * while shut. Replaces the ones before. Prefixes of length 0 are left out: they would swallow everything.
+ * while shut. Replaces the ones before. Prefixes of length 0 are left out: they would swallow everything. What is to go
+ * into an XFRM interface is guarded there, since a policy for all devices would block the way to it: a route of less
+ * weight into some other device keeps it in when that interface is gone.
  */
-MUST_USE enum gw_err xfrm_plane_set_guards(struct dataplane *dp, const struct prefix *guards, size_t n, struct err *e);
+MUST_USE enum gw_err xfrm_plane_set_guards(struct dataplane *dp, const struct xfrm_guard *guards, size_t n,
+					   struct err *e);
 
 /* Traffic of our own that no site policy may swallow, both directions. Ports 0: any. */
 struct xfrm_bypass {

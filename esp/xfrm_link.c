@@ -1,6 +1,7 @@
 #include "esp/xfrm_link.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -51,6 +52,23 @@ enum gw_err xfrm_socket_encap(int fd, bool on, struct err *e)
 }
 
 /* ---- links ---- */
+
+uint32_t xfrm_link_with(const struct addr *a)
+{
+	struct ifaddrs *all = NULL;
+	uint32_t index = 0;
+
+	if (getifaddrs(&all) != 0)
+		return 0;
+	for (const struct ifaddrs *i = all; i && index == 0; i = i->ifa_next) {
+		struct endpoint at;
+
+		if (i->ifa_addr && endpoint_from_sockaddr(&at, i->ifa_addr) && addr_equal(&at.addr, a))
+			index = if_nametoindex(i->ifa_name);
+	}
+	freeifaddrs(all);
+	return index;
+}
 
 enum { LOOK_MAX = 64 };
 

@@ -12,6 +12,9 @@ MUST_USE enum gw_err xfrm_socket_bypass(int fd, uint8_t family, struct err *e);
 /* The kernel takes ESP (RFC 3948) out of what arrives, or leaves it in. */
 MUST_USE enum gw_err xfrm_socket_encap(int fd, bool on, struct err *e);
 
+/* The device that has this address now; 0: none. */
+uint32_t xfrm_link_with(const struct addr *a);
+
 struct xfrm_link_config {
 	const char *name; /* up to 15 octets */
 	uint32_t if_id;	  /* not 0 */

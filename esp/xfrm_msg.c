@@ -461,6 +461,9 @@ static void get_attributes(struct bytes rest, struct xfrm_view *out)
 		case XFRMA_IF_ID:
 			(void)wire_read(v, &out->if_id, sizeof(out->if_id));
 			break;
+		case XFRMA_OFFLOAD_DEV:
+			out->offloaded = true;
+			break;
 		case XFRMA_SET_MARK:
 			(void)wire_read(v, &out->output_mark, sizeof(out->output_mark));
 			break;

@@ -101,6 +101,7 @@ struct xfrm_view {
 	uint32_t extra_flags; /* XFRM_SA_XFLAG_* */
 	uint8_t flags;	      /* XFRM_STATE_* */
 	uint32_t if_id, output_mark, output_mask;
+	bool offloaded;
 	const char *algorithm; /* borrowed from the message; NULL: none */
 	struct bytes key;      /* likewise; empty unless the kernel shows it to us */
 };

@@ -101,10 +101,8 @@ enum gw_err xfrm_do_add(struct xfrm_plane *x, const struct dp_op *op, struct xfr
 	code = xfrm_suite_check(&op->sa.suite);
 	if (code != GW_OK)
 		*why = "the kernel has no such algorithm";
-	if (code == GW_OK && op->sa.extra.offload != DP_OFFLOAD_NONE && op->sa.extra.offload_ifindex == 0) {
-		*why = "offload without a device";
-		code = GW_EINVAL;
-	}
+	if (code == GW_OK && op->sa.extra.offload != DP_OFFLOAD_NONE)
+		code = xfrm_offload(x, u->sa, why);
 	if (code == GW_OK)
 		code = sad_link(x->sad, u->sa);
 	if (code == GW_EEXIST && contested(x, sad_find(x->sad, &id)->kernel.flight)) {

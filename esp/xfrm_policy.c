@@ -324,23 +324,37 @@ void xfrm_spd_clear(struct xfrm_plane *x)
 
 static const uint8_t all_dirs[] = { XFRM_POLICY_OUT, XFRM_POLICY_IN, XFRM_POLICY_FWD };
 
+static void put_guard(struct xfrm_plane *x, const struct xfrm_guard *g, uint8_t dir, uint32_t if_id, bool remove)
+{
+	struct xfrm_policy p = {
+		.row = { .ours = { .addr = { .family = g->clients.addr.family } }, .theirs = g->clients },
+		.dir = dir,
+		.priority = xfrm_passes(x, dir == XFRM_POLICY_OUT ? DP_OUT : DP_IN) ? XFRM_PRIO_GUARD : XFRM_PRIO_SHUT,
+		.sign = xfrm_sign(x->env->node.index, XFRM_KIND_GUARD),
+		.if_id = if_id,
+		.block = true,
+	};
+
+	if (remove)
+		XFRM_EMIT(x, SENT_DELETE, NULL, xfrm_put_del_policy(&x->tx, &p));
+	else
+		XFRM_EMIT(x, SENT_OTHER, NULL, xfrm_put_policy(&x->tx, &p));
+}
+
+/*
+ * On its way into an XFRM interface a packet is looked at twice: by policies without an if_id when it is forwarded to
+ * the device, by those with its if_id in the device. So the outbound one is there only. What comes from the interface
+ * has its if_id, and clear text from elsewhere has none: both are looked at.
+ */
 void xfrm_put_guards(struct xfrm_plane *x, bool remove)
 {
 	for (size_t i = 0; i < x->guard_count; i++)
 		for (size_t k = 0; k < ARRAY_LEN(all_dirs); k++) {
-			struct xfrm_policy p = {
-				.row = { .ours = { .addr = { .family = x->guards[i].addr.family } },
-					 .theirs = x->guards[i] },
-				.dir = all_dirs[k],
-				.priority = xfrm_passes(x, k == 0 ? DP_OUT : DP_IN) ? XFRM_PRIO_GUARD : XFRM_PRIO_SHUT,
-				.sign = xfrm_sign(x->env->node.index, XFRM_KIND_GUARD),
-				.block = true,
-			};
+			const struct xfrm_guard *g = &x->guards[i];
 
-			if (remove)
-				XFRM_EMIT(x, SENT_DELETE, NULL, xfrm_put_del_policy(&x->tx, &p));
-			else
-				XFRM_EMIT(x, SENT_OTHER, NULL, xfrm_put_policy(&x->tx, &p));
+			put_guard(x, g, all_dirs[k], g->if_id, remove);
+			if (g->if_id != 0 && all_dirs[k] != XFRM_POLICY_OUT)
+				put_guard(x, g, all_dirs[k], 0, remove);
 		}
 }
 

@@ -163,3 +163,81 @@ enum gw_err xfrm_probe(const struct env *env, struct dp_caps *caps, struct err *
 	caps->offload = true;
 	return r;
 }
+
+/* ---- offload ---- */
+
+#define OFFLOAD_MEMORY_US SECONDS(10)
+
+struct seen {
+	int number; /* of the making of the state */
+	bool offloaded;
+};
+
+static void offload_error(void *arg, uint32_t index, int number, const char *text)
+{
+	struct seen *s = arg;
+
+	(void)text;
+	if (index == 0)
+		s->number = number;
+}
+
+static void offload_data(void *arg, uint32_t index, const struct nlmsghdr *nlh)
+{
+	struct seen *s = arg;
+	struct xfrm_view v;
+
+	(void)index;
+	if (xfrm_get_state(nlh, &v))
+		s->offloaded = v.offloaded;
+}
+
+/*
+ * A kernel without a driver for it takes a state with `crypto` all the same and encrypts by itself, without a word. So
+ * a state of the SA's kind, which nothing can match, is looked at after it was made.
+ */
+static bool try_offload(struct nl_socket *nl, const struct xfrm_plane *x, const struct sad_sa *sa)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[4096];
+	struct seen seen = { 0 };
+	const struct nl_handler h = { .error = offload_error, .data = offload_data, .arg = &seen };
+	struct xfrm_state s = xfrm_sa_state(x, sa);
+	struct xfrm_numbers n = { .window = XFRM_WINDOW_MIN };
+	struct xfrm_state_id id;
+	struct nl_batch b;
+
+	s.spi = PROBE_SPI;
+	s.sign = xfrm_sign(x->env->node.index, XFRM_KIND_PROBE);
+	id = xfrm_state_id_of(&s);
+	nl_reset(&b, buf, sizeof(buf), nl->seq + 1);
+	return xfrm_put_new_sa(&b, &s, &n) && xfrm_put_get_sa(&b, &id) && xfrm_put_del_sa(&b, &id) &&
+	       nl_exchange(nl, &b, &h) == GW_OK && seen.number == 0 && seen.offloaded;
+}
+
+enum gw_err xfrm_offload(struct xfrm_plane *x, struct sad_sa *sa, const char **why)
+{
+	struct dp_extra *extra = &sa->extra;
+	struct nl_socket nl;
+	struct err e = { 0 };
+
+	if (extra->offload_ifindex == 0)
+		extra->offload_ifindex = xfrm_link_with(&sa->local.addr);
+	if (extra->offload_ifindex == 0) {
+		*why = "offload: no device has the local address";
+		return GW_EUNSUPPORTED;
+	}
+	if (x->offload.ifindex != extra->offload_ifindex || x->offload.kind != extra->offload ||
+	    mtime_since(x->offload.when, x->now) > OFFLOAD_MEMORY_US) {
+		TRY(nl_open(NETLINK_XFRM, &nl, &e));
+		x->offload.ifindex = extra->offload_ifindex;
+		x->offload.kind = extra->offload;
+		x->offload.works = try_offload(&nl, x, sa);
+		x->offload.when = x->now;
+		nl_close(&nl);
+	}
+	if (x->offload.works)
+		return GW_OK;
+	*why = extra->offload == DP_OFFLOAD_CRYPTO ? "offload: the network device cannot encrypt ESP"
+						   : "offload: the network device cannot do ESP";
+	return GW_EUNSUPPORTED;
+}

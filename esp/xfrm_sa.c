@@ -20,7 +20,7 @@ uint64_t xfrm_sa_limit(const struct sad_sa *sa)
 	return !sa->esn && sa->fence > UINT32_MAX ? UINT32_MAX : sa->fence;
 }
 
-static struct xfrm_state state_of(const struct xfrm_plane *x, const struct sad_sa *sa)
+struct xfrm_state xfrm_sa_state(const struct xfrm_plane *x, const struct sad_sa *sa)
 {
 	bool in = sa->key.dir == DP_IN;
 
@@ -47,7 +47,7 @@ static struct xfrm_state state_of(const struct xfrm_plane *x, const struct sad_s
 
 void xfrm_sa_add(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n)
 {
-	struct xfrm_state s = state_of(x, sa);
+	struct xfrm_state s = xfrm_sa_state(x, sa);
 
 	sa->kernel.hard = s.hard;
 	sa->kernel.packets = n->packets;
@@ -57,7 +57,7 @@ void xfrm_sa_add(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numb
 
 void xfrm_sa_update(struct xfrm_plane *x, struct sad_sa *sa)
 {
-	struct xfrm_state s = state_of(x, sa);
+	struct xfrm_state s = xfrm_sa_state(x, sa);
 
 	XFRM_EMIT(x, SENT_UPDATE, sa, xfrm_put_update_sa(&x->tx, &s));
 }

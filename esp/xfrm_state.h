@@ -112,7 +112,7 @@ struct xfrm_plane {
 	int64_t wall; /* s */
 	bool resync;  /* something was lost */
 
-	struct prefix *guards; /* owned */
+	struct xfrm_guard *guards; /* owned */
 	size_t guard_count;
 	struct xfrm_bypass *bypass; /* owned */
 	size_t bypass_count;
@@ -125,6 +125,13 @@ struct xfrm_plane {
 	struct xfrm_thresholds thresholds; /* as they were before us */
 	bool thresholds_known;
 	struct ratelimit complain;
+	/* What was last found out of a device: it is not asked again for each SA. */
+	struct {
+		uint32_t ifindex;
+		enum dp_offload kind;
+		bool works;
+		mtime when;
+	} offload;
 	uint64_t stats[XS_COUNT];
 };
 
@@ -179,6 +186,7 @@ void xfrm_finish(struct xfrm_plane *x, struct xfrm_flight *f);
 
 struct xfrm_state_id xfrm_sa_id(const struct sad_sa *sa);
 uint64_t xfrm_sa_limit(const struct sad_sa *sa); /* the packet limit that goes with its fence */
+struct xfrm_state xfrm_sa_state(const struct xfrm_plane *x, const struct sad_sa *sa); /* as the kernel is to have it */
 /* With the numbers that it begins with. */
 void xfrm_sa_add(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n);
 void xfrm_sa_update(struct xfrm_plane *x, struct sad_sa *sa);
@@ -234,6 +242,11 @@ void xfrm_put_bypasses(struct xfrm_plane *x, bool remove);
 
 /* Multicast messages that have come; a resync when some were lost. */
 void xfrm_take_events(struct xfrm_plane *x);
+
+/* ---- xfrm_probe.c ---- */
+
+/* Finds the device of an SA with offload, and whether it can. GW_EUNSUPPORTED: `why`. */
+MUST_USE enum gw_err xfrm_offload(struct xfrm_plane *x, struct sad_sa *sa, const char **why);
 
 /* ---- xfrm_link.c ---- */
 

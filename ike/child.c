@@ -3,6 +3,9 @@
 
 #include "ike/engine.h"
 #include "ike/reqid.h"
+
+_Static_assert(CONN_OFFLOAD_CRYPTO == (int)DP_OFFLOAD_CRYPTO && CONN_OFFLOAD_PACKET == (int)DP_OFFLOAD_PACKET,
+	       "offload: config/model.h and esp/dataplane.h");
 #include "ike/ts.h"
 
 struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, uint32_t spi_in)
@@ -126,6 +129,25 @@ enum gw_err child_keys(struct child_sa *c, bool we_began, struct bytes shared, s
 	return child_keymat(c->sa->ike->env->crypto, &c->sa->keys, &c->suite, shared, ni, nr, i2r, r2i);
 }
 
+/*
+ * What the connection says that only a kernel knows. Packets from the client get its mark when they come out of the
+ * tunnel, since nobody else could give it to them; those to it have to have it already.
+ */
+static struct dp_extra extra_of(const struct conn_cfg *conn, enum dp_dir dir)
+{
+	const struct mark_cfg *set = dir == DP_IN ? &conn->mark : &conn->output_mark;
+	struct dp_extra x = { .if_id = conn->if_id,
+			      .output_mark = set->value,
+			      .output_mask = set->mask,
+			      .offload = (enum dp_offload)conn->offload };
+
+	if (dir == DP_OUT) {
+		x.mark = conn->mark.value;
+		x.mark_mask = conn->mark.mask;
+	}
+	return x;
+}
+
 static void op_sa(const struct child_sa *c, enum dp_dir dir, struct dp_op *op)
 {
 	const struct ike_sa *sa = c->sa;
@@ -150,6 +172,7 @@ static void op_sa(const struct child_sa *c, enum dp_dir dir, struct dp_op *op)
 			.copy_dscp = c->cfg->copy_dscp,
 			.copy_df = c->cfg->copy_df,
 			.fence = DP_NO_FENCE,
+			.extra = extra_of(sa->conn, dir),
 		},
 	};
 }
@@ -177,6 +200,11 @@ void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n)
 			.ours_count = c->ours_count,
 			.theirs = c->theirs,
 			.theirs_count = c->theirs_count,
+			.extra = {
+				.if_id = c->sa->conn->if_id,
+				.mark = c->sa->conn->mark.value,
+				.mark_mask = c->sa->conn->mark.mask,
+			},
 		},
 	};
 }

@@ -14,6 +14,7 @@ static bool lease_fits(const struct sa_lease *l, const struct settings *s)
 bool sa_unwelcome(const struct ike_sa *sa, const struct settings *s, struct ike_finding *out)
 {
 	const struct user_cfg *user;
+	const struct conn_cfg *now;
 	char addr[ADDR_TEXT];
 
 	*out = (struct ike_finding){ .sa = sa, .name = sa->conn->name };
@@ -21,6 +22,13 @@ bool sa_unwelcome(const struct ike_sa *sa, const struct settings *s, struct ike_
 		out->what = IKE_GONE_CONN;
 		(void)snprintf(out->reason, sizeof(out->reason), "connection %s is not configured any more",
 			       sa->conn->name);
+		return true;
+	}
+	now = settings_conn(s, sa->conn->name);
+	if (!conn_kernel_equal(now, sa->conn)) {
+		out->what = IKE_GONE_CONN;
+		(void)snprintf(out->reason, sizeof(out->reason),
+			       "connection %s has another interface, mark or offload now", sa->conn->name);
 		return true;
 	}
 	user = sa_user(sa, sa->settings);

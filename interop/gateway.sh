@@ -8,6 +8,7 @@ gateway_process() { printf 'gatewayd-gateway'; }
 # gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
 gateway_start() {
 	local psk=$STORY_PSK top='' local='{id: gw.example.org}' remote_map='' eap='' proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' mss_clamp=auto \
+		interface='' mark='' output_mark='' offload='' \
 		fragment_size='' remote='' networks='10.1.0.0/24, "fd01::/64"' log_level=debug pair
 
 	for pair in "$@"; do
@@ -40,6 +41,10 @@ gateway_start() {
 		    ${proposals:+proposals: [$proposals]}
 		    ${rekey:+rekey: $rekey}
 		    ${dpd:+dpd: $dpd}
+		    ${interface:+interface: $interface}
+		    ${mark:+mark: $mark}
+		    ${output_mark:+output_mark: $output_mark}
+		    ${offload:+offload: $offload}
 		    children:
 		      lan:
 		        local: [$networks]

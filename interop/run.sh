@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Tells the stories in interop/cases/ with a real peer, some at a time, and writes build/interop/results.json.
 #
-#   interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]
+#   interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml|qemu] [--plane userspace|kernel] [CASE...]
 #
 # --ha: the stories of failover in interop/ha/ instead, told with a pair of gateways (interop/pair.sh).
 # All cases when none is named; -q: of these only the ones marked `# quick`. -d: also writes docs/interop.md, from all runs whose results are in build/interop.
 # --rig host (default): on this machine, with strongSwan's kernel-libipsec. --rig uml: in one User Mode Linux, whose
 # kernel has ESP, with kernel-netlink (tests/uml; RIG=host: here, for a host whose own kernel has it), and with the
-# stories that need it. --plane: gatewayd's.
+# stories that need it. --rig qemu: in qemu (tests/qemu), which has nft and XFRM interfaces besides, with ASan; of all cases
+# the ones marked `# qemu`. --plane: gatewayd's.
 #
 # Surroundings: GATEWAY_BUILD, GATEWAY, CLIENT as interop/lib.sh explains them. What a failed story left behind stands in
 # build/interop/RIG-PLANE/log/CASE/ (ha-RIG-PLANE). The last line is `N passed, N failed`; the status is 0 when none failed.
@@ -49,7 +50,7 @@ tell() {
 		if $status == 0 then {} else {why: $why} end' >"$OUT/part/$name"
 }
 
-usage() { RIG_STATUS=2 die 'usage: interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml] [--plane userspace|kernel] [CASE...]'; }
+usage() { RIG_STATUS=2 die 'usage: interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml|qemu] [--plane userspace|kernel] [CASE...]'; }
 
 if [[ ${1:-} == --tell ]]; then
 	rig=$STORY_RIG OUT=$STORY_OUT STORIES=$STORY_FROM
@@ -78,20 +79,32 @@ while (($# > 0)); do
 	esac
 	shift
 done
-[[ $rig =~ ^(host|uml)$ && $plane =~ ^(userspace|kernel)$ ]] || usage
+[[ $rig =~ ^(host|uml|qemu)$ && $plane =~ ^(userspace|kernel)$ ]] || usage
 [[ $rig == host ]] || CHARON_ESP=kernel
+named=${1:-}
 (($# > 0)) || set -- "$STORIES"/*.sh
+# What there is, as the stories' `# needs` say it: a client with the kernel's ESP, gatewayd with it, nft for IP, XFRM
+# interfaces.
+case $rig in
+host) has=nft ;;
+uml) has=esp ;;
+qemu) has='esp nft interfaces' ;;
+esac
+[[ $CHARON_ESP != kernel ]] || has+=' esp'
+[[ $plane != kernel ]] || has+=' kernel'
+rig_has_all() {
+	local need
+	for need in $(sed -n 's/^# needs //p' "$STORIES/$1.sh"); do
+		[[ " $has " == *" $need "* ]] || return 1
+	done
+}
 cases=()
 for name in "$@"; do
 	name=$(basename "$name" .sh)
 	[[ -x $STORIES/$name.sh ]] || RIG_STATUS=2 die "no case $name in $STORIES"
-	if [[ $CHARON_ESP != kernel ]] && grep -q '^# needs esp$' "$STORIES/$name.sh"; then
-		continue
-	fi
-	# User Mode Linux has no nft for IP.
-	if [[ $rig == uml ]] && grep -q '^# needs nft$' "$STORIES/$name.sh"; then
-		continue
-	fi
+	rig_has_all "$name" || continue
+	# Slow: what no other rig can tell, and a few of the others.
+	[[ $rig != qemu || -n $named ]] || grep -q '^# qemu$' "$STORIES/$name.sh" || continue
 	[[ -z $quick ]] || grep -q '^# quick$' "$STORIES/$name.sh" || continue
 	cases+=("$name")
 done
@@ -115,6 +128,12 @@ rm -rf "$OUT"
 mkdir -p "$OUT/log" "$OUT/part"
 case $rig in
 host) tell_all ;;
+qemu)
+	# ASan has room there; everything takes its time.
+	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/debug} CASE_SECONDS=$((CASE_SECONDS * 5)) RIG_PATIENCE=12
+	tests/qemu/run.sh -t $((120 + ${#cases[@]} * 120)) -- \
+		"$RIG_TOP/interop/run.sh" --inside -j 1 --rig qemu --plane "$plane" "${cases[@]}" || true
+	;;
 uml)
 	# A guest has one processor, so there are two, each with every other story. One that dies, or is too slow in all,
 	# has told fewer stories, which counts below.
@@ -141,7 +160,7 @@ failed=$((${#cases[@]} - passed))
 # write_table FOLDER PREFIX-OF-RESULTS
 write_table() {
 	local name story run runs=() row file
-	for run in host-userspace uml-userspace uml-kernel; do
+	for run in host-userspace uml-userspace uml-kernel qemu-kernel; do
 		[[ -d build/interop/$2$run/part ]] && runs+=("$run")
 	done
 	((${#runs[@]} > 0)) || return 0
@@ -150,6 +169,7 @@ write_table() {
 		case $run in
 		host-*) printf ' kernel-libipsec, %s |' "${run#*-}" ;;
 		uml-*) printf ' kernel-netlink, %s |' "${run#*-}" ;;
+		qemu-*) printf ' kernel-netlink, %s, in qemu with ASan |' "${run#*-}" ;;
 		esac
 	done
 	printf '\n|---|'

@@ -3,6 +3,7 @@
 #
 #   tools/deps.sh            install what is missing (root), or say in one line what is
 #   tools/deps.sh --check    only say
+#   tools/deps.sh interop    also what `make interop` alone needs: qemu (200 MB)
 
 set -euo pipefail
 
@@ -19,6 +20,12 @@ PACKAGES=(
 	# a kernel with ESP, whatever this one has
 	user-mode-linux kmod
 )
+# A machine for Debian's own kernel, which tests/qemu/kernel.sh downloads.
+INTEROP=(qemu-system-x86 busybox-static cpio)
+if [[ ${1:-} == interop ]]; then
+	PACKAGES+=("${INTEROP[@]}")
+	shift
+fi
 
 if ! command -v dpkg-query >/dev/null; then
 	printf 'note: not a Debian system, nothing is checked; needed is the like of: %s\n' "${PACKAGES[*]}" >&2

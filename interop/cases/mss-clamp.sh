@@ -2,6 +2,7 @@
 . "$(dirname "$0")/../lib.sh"
 story 'On a narrow road neither ICMP nor fragments come through: with the MSS clamp a download works, without it hangs.'
 # needs nft
+# qemu
 
 # The path between client and gateway takes 1300 octets. Nobody hears so: the router sends nothing, the gateway's own
 # word to the LAN is lost, and so are fragments, as with too many firewalls.

@@ -107,6 +107,7 @@ START_TEST(the_example_says_the_defaults)
 	ck_assert_int_eq(s->shutdown, plain->shutdown);
 	ck_assert_int_eq(s->dataplane, plain->dataplane);
 	ck_assert_uint_eq(s->mss_clamp, plain->mss_clamp);
+	ck_assert_int_eq(c->offload, d->offload);
 	ck_assert_uint_eq(s->port, plain->port);
 	ck_assert_uint_eq(s->port_natt, plain->port_natt);
 	ck_assert_str_eq(s->tun_name, plain->tun_name);

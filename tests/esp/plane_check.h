@@ -176,7 +176,7 @@ static inline bool kernel_required(void)
 static inline void plane_open_kernel(struct plane *p, uint8_t node)
 {
 	const struct xfrm_plane_config cfg = { .dump_age_us = 1, .keep_thresholds = true };
-	struct prefix guards[1];
+	struct xfrm_guard guards[1];
 	struct err e = { 0 };
 
 	*p = (struct plane){ .kernel = true, .inside = -1, .udp = -1, .pool = -1, .home = -1 };
@@ -188,7 +188,7 @@ static inline void plane_open_kernel(struct plane *p, uint8_t node)
 	ck_assert_msg(p->dp != NULL, "%s", e.text);
 	p->udp = loopback_socket(&p->at);
 	ck_assert_msg(xfrm_plane_add_socket(p->dp, p->udp, 4, true, &e) == GW_OK, "%s", e.text);
-	ck_assert(prefix_parse("10.0.0.0/8", &guards[0]));
+	ck_assert(prefix_parse("10.0.0.0/8", &guards[0].clients));
 	ck_assert_msg(xfrm_plane_set_guards(p->dp, guards, 1, &e) == GW_OK, "%s", e.text);
 }
 

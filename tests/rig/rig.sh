@@ -45,9 +45,10 @@ now_ms() {
 	printf '%s' "$((10#${up/./} * 10))"
 }
 
-# wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds; false, with a line, when it does not in time.
+# wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds; false, with a line, when it does not in time. Where all is
+# slow (tests/qemu), RIG_PATIENCE says how many times longer it may take.
 wait_for() {
-	local seconds=$1 what=$2 end
+	local seconds=$(($1 * ${RIG_PATIENCE:-1})) what=$2 end
 	shift 2
 	end=$(($(now_ms) + seconds * 1000))
 	until "$@" >/dev/null 2>&1; do

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "config/load.h"
+#include "ike/engine.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/suite.h"
 
@@ -21,7 +22,7 @@ static void each(void *arg, const struct ike_finding *f)
 	(void)snprintf(found->name, sizeof(found->name), "%s", f->name);
 }
 
-static struct settings *load(const char *four, const char *conn, const char *child)
+static struct settings *load_more(const char *four, const char *conn, const char *child, const char *more)
 {
 	struct config_report r;
 	struct settings *s;
@@ -31,12 +32,17 @@ static struct settings *load(const char *four, const char *conn, const char *chi
 		       "pools:\n  four: {addresses: %s}\n  six: {addresses: 'fd00:99::/120'}\n"
 		       "connections:\n  %s:\n    local: {id: gw.example.org}\n"
 		       "    psk: 'a key that both of them know'\n    pools: [four, six]\n"
-		       "    children: {%s: {local: 10.1.0.0/16}}\n",
-		       four, conn, child);
+		       "    children: {%s: {local: 10.1.0.0/16}}\n%s",
+		       four, conn, child, more);
 	s = config_load_text("new.yaml", bytes_str(yaml), NULL, &r);
 	ck_assert_msg(s != NULL, "%s", config_problem_text(&r, 0, line, sizeof(line)));
 	config_report_clear(&r);
 	return s;
+}
+
+static struct settings *load(const char *four, const char *conn, const char *child)
+{
+	return load_more(four, conn, child, "");
 }
 
 /* All SAs in slices of two. */
@@ -117,6 +123,60 @@ START_TEST(the_sas_of_a_removed_connection_go)
 	sim_flush(&s);
 	ck_assert(sim_settle(&s, SECONDS(10)));
 	ck_assert_str_eq(sim_sa(&s, &s.clients[0])->conn->name, "other");
+	settings_unref(other);
+	sim_clear(&s);
+}
+END_TEST
+
+/* What the data plane is told of the one CHILD SA of a client. */
+static void check_extras(struct sim *s, struct sim_client *client)
+{
+	const struct child_sa *c = sim_sa(s, client)->children;
+	uint32_t if_id = interface_id("vpn0");
+	struct dp_op ops[3];
+	size_t n = 0;
+
+	child_op_in(c, ops, &n);
+	child_op_out(c, ops, &n);
+	child_op_policy(c, ops, &n);
+	ck_assert_uint_eq(n, 3);
+	/* From the client: the mark is given; to it: the mark is wanted, and the outer packet gets the other one. */
+	ck_assert(ops[0].sa.extra.if_id == if_id && ops[0].sa.extra.mark_mask == 0);
+	ck_assert(ops[0].sa.extra.output_mark == 0x10 && ops[0].sa.extra.output_mask == 0xf0);
+	ck_assert(ops[1].sa.extra.if_id == if_id && ops[1].sa.extra.mark == 0x10 && ops[1].sa.extra.mark_mask == 0xf0);
+	ck_assert(ops[1].sa.extra.output_mark == 7 && ops[1].sa.extra.output_mask == UINT32_MAX);
+	ck_assert(ops[2].policy.extra.if_id == if_id && ops[2].policy.extra.mark == 0x10 &&
+		  ops[2].policy.extra.mark_mask == 0xf0);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(ops[i].sa.extra.offload, DP_OFFLOAD_CRYPTO);
+}
+
+/* Another node finds them in its own settings, by the name of the connection. */
+START_TEST(interfaces_and_marks)
+{
+	struct settings *other = load_more("10.99.0.0/16", "main", "lan",
+					   "    interface: vpn0\n    mark: 0x10/0xf0\n    output_mark: 7\n"
+					   "    offload: crypto\n");
+	struct found found;
+	struct sim s;
+
+	connect(&s, 2);
+	adopt(&s, other);
+	found = review(&s, other, true);
+	ck_assert_uint_eq(found.conn, 2);
+	ck_assert_str_eq(found.reason, "connection main has another interface, mark or offload now");
+	sim_flush(&s);
+	s.clients[0].gone = s.clients[1].gone = true;
+	ck_assert(sim_settle(&s, SECONDS(10)));
+	ck_assert_uint_eq(ike_count(s.gate.active.ike), 0);
+	ck_assert_int_eq(ini_start(s.clients[0].ini), GW_OK);
+	s.clients[0].gone = false;
+	sim_flush(&s);
+	ck_assert(sim_settle(&s, SECONDS(10)));
+	check_extras(&s, &s.clients[0]);
+	ck_assert(gate_reincarnate(&s.gate));
+	check_extras(&s, &s.clients[0]);
+	ck_assert_uint_eq(review(&s, other, true).conn, 0);
 	settings_unref(other);
 	sim_clear(&s);
 }
@@ -205,6 +265,7 @@ int main(void)
 	const struct suite_test tests[] = {
 		{ a_connection_that_stays_keeps_its_sas, 0 },
 		{ the_sas_of_a_removed_connection_go, 0 },
+		{ interfaces_and_marks, 0 },
 		{ a_pool_that_shrinks_loses_who_is_outside, 0 },
 		{ a_child_that_went_goes_alone, 0 },
 		{ a_reload_between_two_messages, 0 },

@@ -12,13 +12,15 @@ if (($# == 0)); then
 	for test in "$build"/tests/esp-test_*; do set -- "$@" "${test##*/}"; done
 fi
 passed=0 failed=0
+# Of one test program; tests/qemu is slow.
+seconds=${SUITE_SECONDS:-100}
 for name in "$@"; do
 	status=0
 	begin=${EPOCHREALTIME/./}
 	# Real time on a machine that may be busy: a second try counts, as on the host.
 	for _ in 1 2; do
 		status=0
-		text=$(CK_FORK=no CK_DEFAULT_TIMEOUT=100 timeout -k 2 120 "$build/tests/$name" 2>&1 </dev/null) || status=$?
+		text=$(CK_FORK=no CK_DEFAULT_TIMEOUT=$seconds timeout -k 2 $((seconds + 20)) "$build/tests/$name" 2>&1 </dev/null) || status=$?
 		((status != 0)) || break
 	done
 	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
