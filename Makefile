@@ -2,7 +2,7 @@
 # `make help` lists the targets; `make demo` and `make test` are all that is needed on a fresh Debian 12.
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp bench-xfrm fuzz clean install format missing
+.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp bench-xfrm bench-ha fuzz clean install format missing
 
 # How long `make fuzz` runs, in all. Not exported: to bash this name is its own clock.
 SECONDS ?= 60
@@ -45,7 +45,7 @@ interop: debug ubsan ## all stories against real peers: here, in User Mode Linux
 uml: ## a shell on a kernel with ESP (User Mode Linux), to play with the rig
 	@tests/uml/run.sh --shell
 
-bench: bench-ike bench-esp bench-xfrm ## all measurements, strongSwan beside us
+bench: bench-ike bench-esp bench-xfrm bench-ha ## all measurements, strongSwan beside us
 
 bench-ike: build ## cost and memory of handshakes
 	@tests/load/bench_ike.sh
@@ -55,6 +55,10 @@ bench-esp: build ## throughput of the userspace plane
 
 bench-xfrm: build ## tunnels a second of the kernel plane, in User Mode Linux (RIG=host: here)
 	@tests/load/bench_xfrm.sh
+
+bench-ha: build ## what a failover costs: here with the userspace plane, in User Mode Linux with the kernel's
+	@tests/load/bench_ha.sh
+	@GATEWAY_PLANE=kernel SECTIONS="defaults lossy" tests/uml/run.sh -m 2G -t 7200 -- tests/load/bench_ha.sh
 
 fuzz: missing ## fuzz all targets for SECONDS=60 in all
 	@cmake --preset fuzz -Wno-dev --log-level=WARNING && cmake --build --preset fuzz && tools/fuzz.sh $(SECONDS)

@@ -151,3 +151,43 @@ crowd() {
 		--plan "up:$1" --psk "$STORY_PSK" --id @load.example.org --nat >"$RIG/log/crowd" 2>&1 || fail "the crowd did not get in: $(tail -n 3 "$RIG/log/crowd")"
 	expect_synced 30
 }
+
+# boundaries EXCHANGE COMMAND...: node a is killed at each boundary of that exchange's message on its way out, one after
+# the other, while COMMAND goes on: before the record is written to the standby, then when it is, when it is acknowledged,
+# and when the message has left. Each time node b finishes what it began, then a is active again. BOUNDARY names the place
+# for COMMAND. Needs a build with fault points (presets debug and ubsan).
+BOUNDARIES=(before-replicate replicated acknowledged sent)
+boundaries_start() {
+	local place list=''
+
+	"$GATEWAY_BUILD/gatewayd" --list-faults | grep -q "^sent/$1\$" || fail "this build has no fault point sent/$1"
+	for place in "${BOUNDARIES[@]}"; do list+=${list:+,}$place/$1:1:kill; done
+	node_start a GATEWAY_FAULT="$list" || fail 'node a did not start'
+	node_start b || fail 'node b did not start'
+	expect_synced
+}
+boundaries() {
+	local exchange=$1
+	shift
+	for BOUNDARY in "${BOUNDARIES[@]}"; do
+		expect_synced
+		node_is a active || node_ctl b ha switchover >/dev/null || fail 'b did not hand over to a'
+		expect_role a active
+		expect_synced
+		"$@" || fail "killed at $BOUNDARY/$exchange: $*"
+		expect_eventually 10 "node a killed at $BOUNDARY/$exchange" boundary_reached "$BOUNDARY/$exchange"
+		expect_synced
+		(($(client_count ike) == 1)) || fail "killed at $BOUNDARY/$exchange: the client has $(client_count ike) IKE SAs"
+		expect_flow v4 v6
+	done
+	# No error at the client either.
+	expect_no_log client 'failed|unable|INVALID|NO_PROPOSAL|peer not responding|giving up'
+}
+boundary_reached() { grep -q "fault: $1: kill" "$RIG/log/gatewayd-a"; }
+# For COMMAND: the client's CHILD SA, or IKE SA, is another one within some seconds. Where our own request was lost with
+# the node before anybody knew of it, it need not be.
+boundary_renewed() {
+	local what=$1 before=$2
+	changed() { [[ $(client_spi "$what") != "$before" && -n $(client_spi "$what") ]]; }
+	wait_for "${3:-12}" "another SPI ($what) at the client" changed
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# quick
+# seconds 120
+. "$(dirname "$0")/../pair.sh"
+story 'The active node is killed at each boundary of its answer to INFORMATIONAL, by which the client deletes a CHILD SA; it makes a new one.'
+
+boundaries_start INFORMATIONAL
+client_start
+client_configure
+expect_up
+delete() {
+	client_down_child || return 1
+	client_has child 0 || return 1
+	client_up
+}
+boundaries INFORMATIONAL delete
