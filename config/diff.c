@@ -331,12 +331,46 @@ static void walk_level(struct walk *w, const struct schema *s, const struct plac
 	}
 }
 
+/* ---- certificates: renewed under the same name, in the same file ---- */
+
+static bool chains_equal(const struct certificate_cfg *a, const struct certificate_cfg *b)
+{
+	if (a->chain_len != b->chain_len)
+		return false;
+	for (size_t i = 0; i < a->chain_len; i++)
+		if (!bytes_equal(a->chain[i].der, b->chain[i].der))
+			return false;
+	return true;
+}
+
+static void walk_certificates(struct walk *w, const struct settings *was, const struct settings *is)
+{
+	const struct place section = { NULL, "certificates" };
+
+	for (size_t i = 0; i < is->certificate_count && w->result == GW_OK; i++) {
+		const struct certificate_cfg *c = &is->certificates[i];
+		const struct place p = { &section, c->name };
+		const struct place content = { &p, "content" };
+
+		for (size_t k = 0; k < was->certificate_count; k++) {
+			if (strcmp(was->certificates[k].name, c->name) != 0 || chains_equal(&was->certificates[k], c) ||
+			    diff_find(w->out, "certificates", c->name))
+				continue;
+			w->thing = &p;
+			w->item = NULL;
+			note(w, &content, DIFF_CHANGED, RELOAD_NEW_SAS);
+			w->thing = NULL;
+		}
+	}
+}
+
 enum gw_err settings_diff(const struct settings *was, const struct settings *is, struct diff *out)
 {
 	struct walk w = { .out = out };
 
 	*out = (struct diff){ 0 };
 	walk_level(&w, &schema_root, NULL, RELOAD_NOTHING, was, is);
+	walk_certificates(&w, was, is);
 	if (w.result != GW_OK)
 		diff_clear(out);
 	return w.result;

@@ -73,6 +73,35 @@ START_TEST(equal_files_do_not_differ)
 }
 END_TEST
 
+/* The file has another certificate now, under the same name. */
+START_TEST(a_renewed_certificate)
+{
+	FILE *f = fopen(TEST_DATA "/../gateway.yaml.example", "r");
+	char *text = calloc(1, 256 * 1024), *got;
+	struct config_sources src = scene_sources(NULL);
+	struct config_report r;
+	struct settings *a, *b;
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	(void)!fread(text, 1, 256 * 1024 - 1, f);
+	(void)fclose(f);
+	a = config_load_text("f", bytes_str(text), &src, &r);
+	config_report_clear(&r);
+	b = config_load_text("f", bytes_str(text), &src, &r);
+	config_report_clear(&r);
+	ck_assert_uint_ge(b->certificate_count, 1);
+	n = b->certificates[0].chain[0].der.n--;
+	got = difference(a, b);
+	b->certificates[0].chain[0].der.n = n;
+	ck_assert(scene_same(got, "certificates.gw changed [content]: new-sas\n"));
+	free(got);
+	settings_unref(a);
+	settings_unref(b);
+	free(text);
+}
+END_TEST
+
 START_TEST(order_and_spelling_are_nothing)
 {
 	expect_difference(POOL CONN("correct horse", ""), CONN("correct horse", ", rekey: 60m") POOL, "");
@@ -172,6 +201,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, equal_files_do_not_differ);
+	tcase_add_test(tc, a_renewed_certificate);
 	tcase_add_test(tc, order_and_spelling_are_nothing);
 	tcase_add_test(tc, connections_come_change_and_go);
 	tcase_add_test(tc, lists_are_compared_item_by_item);
