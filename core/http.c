@@ -114,12 +114,20 @@ static void on_finish(void *arg)
 	get_free(g);
 }
 
+/* What a resolver does not answer is told by `done`; libevent would write it to stderr as well. */
+static void say_nothing(int is_warning, const char *text)
+{
+	(void)is_warning;
+	(void)text;
+}
+
 static enum gw_err connect_to(struct http_get *g, const char *host, int port)
 {
 	struct event_base *base = loop_base(g->loop);
 	struct addr a;
 
 	if (!addr_parse(host, &a)) {
+		evdns_set_log_fn(say_nothing);
 		g->dns = evdns_base_new(base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 		if (!g->dns)
 			return GW_EIO;

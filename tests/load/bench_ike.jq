@@ -48,5 +48,9 @@ def rounded: if . == null then null else . * 100 | round / 100 end;
 		+ noop(130) | at_most(35; "\($speed); it is two exchanges")),
 	(row("IKE rekey x25519, with the DELETE of the old one"; "us CPU of the responder"; cost("fake"; "ike"; null); cost("charon"; "ike"; null))
 		+ noop(214) | at_most(75; $floor)),
+	(row("handshake at 100 tunnels, ECDSA P-256 certificates + x25519, fake plane"; "us CPU of the responder"; cost("certs"; "up"; 100); cost("charon-certs"; "up"; 100))
+		+ noop(857) | at_most(215; "\($speed); two signatures to verify, one to make and two key operations are the floor")),
+	(row("memory per tunnel with certificates, fake plane"; "kB PSS"; per_tunnel("certs"); per_tunnel("charon-certs"))
+		+ noop(21) | at_most(4; "see the single runs")),
 	row("CHILD rekey without PFS, userspace plane"; "us CPU of the responder"; cost("userspace"; "child"; null); cost("charon"; "child"; null))
 ]}

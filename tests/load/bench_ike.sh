@@ -33,15 +33,29 @@ cores() { taskset -pc $$ | sed 's/.*: //'; }
 # The responder on the last core that we may use, the generator on the first.
 pin() { taskset -acp "$(cores | sed 's/.*[,-]//')" "$1" >/dev/null; }
 
-# load RESPONDER PLAN: one line of ike.runs for each item of the plan.
+# An authority and our certificate, in $RIG/pki: what openssl makes of P-256.
+pki() {
+	local dir=$RIG/pki
+	mkdir -p "$dir"
+	openssl ecparam -name prime256v1 -genkey -noout -out "$dir/ca.key"
+	openssl req -x509 -new -key "$dir/ca.key" -subj /O=Example/CN=ca -days 30 -out "$dir/ca.pem" \
+		-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
+	(umask 077 && openssl ecparam -name prime256v1 -genkey -noout -out "$dir/gw.key")
+	openssl req -new -key "$dir/gw.key" -subj /O=Example/CN=gw -out "$dir/gw.csr"
+	printf 'subjectAltName=DNS:gw.example.org\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n' >"$dir/ext"
+	openssl x509 -req -in "$dir/gw.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -set_serial 1 -days 30 -extfile "$dir/ext" -out "$dir/gw.pem"
+} 2>/dev/null
+
+# load RESPONDER PLAN [OPTION...]: one line of ike.runs for each item of the plan.
 load() {
-	local status=0
+	local status=0 of=$1 what=$2
+	shift 2
 
 	on client taskset -c "$(cores | sed 's/[,-].*//')" "$LOAD" --to "$GATEWAY_V4" --from 100.64.0.1 --sources 64 --nat \
-		--psk "$PSK" --ike "$IKE" --esp "$ESP" --pid "$(rig_pid "$process")" --patience 120 --plan "$2" >"$RIG/load.json" || status=$?
-	jq -c --arg of "$1" '.results[] + {of: $of}' "$RIG/load.json" >>"$OUT/ike.runs"
-	jq -r --arg of "$1" '.results[] | "  \($of) \(.job) \(.up_before): \(.cpu_us_each * 10 | round / 10) us each, \(.per_second | round)/s, generator \(.generator_us_each | round) us\(if .why then ", " + .why else "" end)"' "$RIG/load.json"
-	((status == 0)) || die "gw-load: $1 did not do all of $2"
+		--psk "$PSK" --ike "$IKE" --esp "$ESP" --pid "$(rig_pid "$process")" --patience 120 --plan "$what" "$@" >"$RIG/load.json" || status=$?
+	jq -c --arg of "$of" '.results[] + {of: $of}' "$RIG/load.json" >>"$OUT/ike.runs"
+	jq -r --arg of "$of" '.results[] | "  \($of) \(.job) \(.up_before): \(.cpu_us_each * 10 | round / 10) us each, \(.per_second | round)/s, generator \(.generator_us_each | round) us\(if .why then ", " + .why else "" end)"' "$RIG/load.json"
+	((status == 0)) || die "gw-load: $of did not do all of $what"
 }
 
 idle() {
@@ -87,6 +101,89 @@ run_ours() {
 	# Without a word to 11,000 clients.
 	gatewayd_kill gateway
 	rm -rf "$RIG/gateway"
+}
+
+# The same with certificates, over the fake plane.
+run_ours_certs() {
+	gatewayd_start gateway <<-EOT
+		control: {socket: $RIG/gateway/control.sock}
+		state_dir: $RIG/gateway/state
+		dataplane: fake
+		log: {level: error}
+		pools:
+		  clients: {addresses: 10.64.0.0/15}
+		certificates:
+		  gw: {cert: $RIG/pki/gw.pem, key: $RIG/pki/gw.key}
+		authorities:
+		  ca: {file: $RIG/pki/ca.pem}
+		connections:
+		  load:
+		    local: {id: gw.example.org, auth: cert, certificates: [gw]}
+		    remote: {auth: cert, authorities: [ca]}
+		    pools: [clients]
+		    dpd: 0
+		    children:
+		      lan: {local: [10.1.0.0/24]}
+	EOT
+	process=gatewayd-gateway
+	pin "$(rig_pid "$process")"
+	idle certs
+	load certs "$(plan)$(more "$TUNNELS")" --certs "$RIG/pki"
+	gatewayd_kill gateway
+	rm -rf "$RIG/gateway"
+}
+
+run_charon_certs() {
+	CHARON_KEYS=1 charon_start gateway '
+		ikesa_table_size = 16384
+		ikesa_table_segments = 16
+		filelog {
+			log {
+				default = -1
+				ike = -1
+				enc = -1
+				cfg = -1
+			}
+		}'
+	process=charon-gateway
+	cp "$RIG/pki/ca.pem" "$RIG/gateway/swanctl/x509ca/"
+	cp "$RIG/pki/gw.pem" "$RIG/gateway/swanctl/x509/"
+	cp "$RIG/pki/gw.key" "$RIG/gateway/swanctl/private/"
+	charon_load gateway <<-EOT
+		connections {
+			load {
+				version = 2
+				proposals = $IKE
+				pools = clients
+				rekey_time = 0
+				unique = never
+				local {
+					auth = pubkey
+					certs = gw.pem
+					id = gw.example.org
+				}
+				remote {
+					auth = pubkey
+				}
+				children {
+					lan {
+						local_ts = 10.1.0.0/24
+						esp_proposals = $ESP
+						rekey_time = 0
+					}
+				}
+			}
+		}
+		pools {
+			clients {
+				addrs = 10.64.0.0/15
+			}
+		}
+	EOT
+	pin "$(rig_pid "$process")"
+	idle charon-certs
+	load charon-certs "$(plan)" --certs "$RIG/pki"
+	charon_kill gateway
 }
 
 run_charon() {
@@ -156,15 +253,21 @@ rig_topology direct
 ip -n "$RIG_ID-client" route add local 100.64.0.0/16 dev lo
 ip -n "$RIG_ID-gateway" route add 100.64.0.0/16 via 198.51.100.10
 
+pki
 for ((round = 1; round <= ROUNDS; round++)); do
 	for plane in fake userspace; do
 		say "round $round of $ROUNDS, gatewayd, $plane plane"
 		calibrate
 		run_ours "$plane"
 	done
+	say "round $round of $ROUNDS, gatewayd, certificates"
+	calibrate
+	run_ours_certs
 done
 say "strongSwan $(charon_version), kernel-libipsec"
 run_charon
+say "strongSwan $(charon_version), kernel-libipsec, certificates"
+run_charon_certs
 
 jq -s --arg peer "strongSwan $(charon_version) kernel-libipsec" --argjson tunnels "$TUNNELS" -f "$TOP/tests/load/bench_ike.jq" \
 	"$OUT/ike.runs" >"$OUT/ike.json"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config/load.h"
+#include "load_certs.h"
 #include "load_crowd.h"
 #include "load_proc.h"
 
@@ -23,7 +24,7 @@ struct options {
 	size_t sources, clients, in_flight, ballast;
 	uint16_t port, natt_port, from_port, from_natt_port;
 	pid_t pid;
-	const char *plan, *psk, *ike, *esp, *id;
+	const char *plan, *psk, *ike, *esp, *id, *certs;
 	bool nat, v4, v6, pfs, fragmentation, own_dh;
 	int64_t patience_us;
 };
@@ -39,6 +40,7 @@ static const char usage[] =
 	"  --pid N                   process whose CPU time and memory are read\n"
 	"  --plan JOB:N,...          jobs: up, probe, child, ike, down; wait:MILLISECONDS (up:100)\n"
 	"  --psk TEXT                shared key (load)\n"
+	"  --certs DIR               certificates instead, each client one of its own by DIR/ca.pem and DIR/ca.key\n"
 	"  --id SUFFIX               identities are loadNNNNNN and this (@example.org)\n"
 	"  --ike PROPOSAL, --esp PROPOSAL\n"
 	"  --nat                     force UDP encapsulation\n"
@@ -62,6 +64,7 @@ enum {
 	OPT_PLAN,
 	OPT_PSK,
 	OPT_ID,
+	OPT_CERTS,
 	OPT_IKE,
 	OPT_ESP,
 	OPT_NAT,
@@ -88,6 +91,7 @@ static const struct option long_options[] = {
 	{ "plan", 1, NULL, OPT_PLAN },
 	{ "psk", 1, NULL, OPT_PSK },
 	{ "id", 1, NULL, OPT_ID },
+	{ "certs", 1, NULL, OPT_CERTS },
 	{ "ike", 1, NULL, OPT_IKE },
 	{ "esp", 1, NULL, OPT_ESP },
 	{ "nat", 0, NULL, OPT_NAT },
@@ -127,6 +131,9 @@ static const char *take_option(struct options *o, int opt, const char *arg)
 		return NULL;
 	case OPT_ID:
 		o->id = arg;
+		return NULL;
+	case OPT_CERTS:
+		o->certs = arg;
 		return NULL;
 	case OPT_IKE:
 		o->ike = arg;
@@ -311,6 +318,7 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 	struct endpoint responder = { o->to.addr, o->port };
 	json_t *results = json_array(), *all;
 	struct crowd crowd = { 0 };
+	struct load_certs *certs = NULL;
 	struct load_net net = { .epoll = -1 };
 	bool ok = true;
 	uint64_t asked = 0;
@@ -326,12 +334,15 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 		cfg.shared_dh = shared_key(crypto, &ike);
 	if (!rng || !crypto || !results || proposal_parse(o->ike, PROPOSAL_IKE, &ike, &e) != GW_OK ||
 	    proposal_parse(o->esp, PROPOSAL_ESP, &esp, &e) != GW_OK ||
+	    (o->certs && load_certs_create(o->certs, &cfg, &certs, &e) != GW_OK) ||
 	    net_open(&net, &o->from, o->sources, o->from_port, o->from_natt_port, &e) != GW_OK ||
 	    crowd_init(&crowd, &env, &cfg, &net, o->clients, &responder, o->id) != GW_OK) {
 		fprintf(stderr, "gw-load: %s\n", e.text[0] ? e.text : "out of memory");
 		ok = false;
 		items = 0;
 	}
+	if (certs && ok)
+		load_certs_issue(certs, &crowd);
 	for (size_t i = 0; i < items && ok; i++)
 		ok = run_item(&crowd, &plan[i], o, results);
 	for (size_t i = 0; crowd.clients && i < crowd.count; i++) {
@@ -349,6 +360,7 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 	json_decref(all);
 	json_decref(results);
 	crowd_clear(&crowd);
+	load_certs_destroy(certs);
 	net_close(&net);
 	dh_destroy(cfg.shared_dh);
 	crypto_destroy(crypto);

@@ -153,6 +153,21 @@ struct pki *pki_authority(const struct pki *issuer, const char *subject, const c
 						     .constraints = "critical,CA:TRUE" });
 }
 
+struct pki *pki_load(const char *pem, const char *key_pem)
+{
+	struct pki *p = calloc(1, sizeof(*p));
+	BIO *cert = BIO_new_mem_buf(pem, -1), *key = BIO_new_mem_buf(key_pem, -1);
+
+	NEED(p && cert && key);
+	p->cert = PEM_read_bio_X509(cert, NULL, NULL, NULL);
+	p->key = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
+	NEED(p->cert && p->key);
+	BIO_free(cert);
+	BIO_free(key);
+	keep_encodings(p);
+	return p;
+}
+
 void pki_free(struct pki *p)
 {
 	if (!p)

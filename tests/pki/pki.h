@@ -26,6 +26,8 @@ struct pki_spec {
 struct pki *pki_issue(const struct pki *issuer, const struct pki_spec *spec);
 /* An authority that may do what authorities do. */
 struct pki *pki_authority(const struct pki *issuer, const char *subject, const char *key);
+/* One that was made before, to issue others. */
+struct pki *pki_load(const char *pem, const char *key_pem);
 void pki_free(struct pki *p); /* NULL is fine */
 
 struct bytes pki_der(const struct pki *p);
