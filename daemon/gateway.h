@@ -9,6 +9,7 @@
 #include "core/env.h"
 #include "core/loop.h"
 #include "core/net/udp.h"
+#include "daemon/arrears.h"
 #include "daemon/control.h"
 #include "daemon/incarnation.h"
 #include "daemon/journal.h"
@@ -57,6 +58,7 @@ struct gateway {
 	const char *plane_why;	 /* why this plane */
 	char plane_text[256];
 	struct loop_fd *plane_watch;
+	struct arrears arrears;
 	bool plane_is_user, plane_is_fake, plane_is_kernel;
 	bool anchored; /* kernel plane: the device is ours by anchor_fd */
 	int anchor_fd;

@@ -29,12 +29,14 @@ static void take_plane_events(struct gateway *g)
 }
 
 /* The plane has not accepted it: then no completion follows, and we are the ones to say so. */
-static void refused(struct gateway *g, uint64_t token, enum gw_err r)
+static void refused(struct gateway *g, const struct ike_event *ev, uint64_t token, enum gw_err r)
 {
 	struct dp_event done = { .kind = DP_DONE, .token = token, .result = r };
 
 	if (token == 0) {
 		log_error(&g->log, "the data plane takes no requests: %s", gw_err_text(r));
+		if (arrears_keep(&g->arrears, ev->ops, ev->op_count) != GW_OK)
+			log_error(&g->log, "removals of SAs are lost: out of memory");
 		return;
 	}
 	if (!g->ha || !ha_plane_event(g->ha->ha, &done))
@@ -53,13 +55,14 @@ static void submit(struct gateway *g, const struct ike_event *ev)
 		ops = ha_node_prepare(g->ha, ev, &token);
 	r = ops ? dp_submit(g->dp, token, ops, ev->op_count) : GW_ENOMEM;
 	if (r != GW_OK)
-		refused(g, token, r);
+		refused(g, ev, token, r);
 }
 
 void glue_take_engine_events(struct gateway *g)
 {
 	struct ike_event ev;
 
+	arrears_settle(&g->arrears, g->dp);
 	/* Ups, downs and rekeys were logged by the engine. */
 	while (ike_take_event(g->ike, &ev)) {
 		if (ev.kind == IKE_EV_DATAPLANE) {

@@ -160,6 +160,7 @@ void plane_close(struct gateway *g)
 	g->network = NULL;
 	loop_fd_destroy(g->plane_watch);
 	g->plane_watch = NULL;
+	arrears_clear(&g->arrears); /* a plane that goes takes everything along */
 	if (g->dp)
 		g->dp->ops->destroy(g->dp);
 	g->dp = NULL;

@@ -225,6 +225,8 @@ static enum gw_err do_op(const struct batch_tables *t, const struct dp_op *op, s
 		return GW_OK;
 	case DP_SA_REMOVE:
 		u->sa = sad_find(t->sad, &op->id);
+		if (u->sa && op->owner != 0 && u->sa->reqid != op->owner)
+			u->sa = NULL; /* somebody else's, who came first */
 		if (u->sa)
 			sad_unlink(t->sad, u->sa);
 		return GW_OK; /* not there: nothing to do, and no reason to fail */

@@ -107,6 +107,7 @@ struct dp_op {
 			struct dp_sa_id id; /* the other DP_SA_* */
 			struct endpoint new_local, new_remote;
 			bool new_udp_encap;
+			uint32_t owner;	   /* DP_SA_REMOVE: only if it has this reqid; 0: whoever's it is */
 			uint64_t position; /* or fence */
 		};
 		struct dp_policy policy; /* DP_POLICY_SET */

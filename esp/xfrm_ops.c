@@ -154,6 +154,8 @@ enum gw_err xfrm_do_remove(struct xfrm_plane *x, const struct dp_op *op, struct 
 	bool newest;
 
 	u->sa = xfrm_find_sa(x, &op->id);
+	if (u->sa && op->owner != 0 && u->sa->reqid != op->owner)
+		u->sa = NULL; /* somebody else's, who came first */
 	if (!u->sa)
 		return GW_OK; /* not there: nothing to do, and no reason to fail */
 	newest = op->id.dir == DP_OUT && find_pol(x, u->sa->reqid) && sad_newest_out(x->sad, u->sa->reqid) == u->sa;

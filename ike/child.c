@@ -312,7 +312,10 @@ void child_close(struct child_sa *c, const char *reason)
 		ops[n++].reqid = c->reqid;
 	}
 	if (c->out_installed) {
+		/* While it is being installed nobody knows whose that SPI of the peer's is: then it is the first one's.
+		 */
 		ops[n].kind = DP_SA_REMOVE;
+		ops[n].owner = c->reqid;
 		ops[n++].id = (struct dp_sa_id){ DP_OUT, c->spi_out, sa->remote.addr };
 	}
 	if (c->in_installed) {

@@ -80,7 +80,8 @@ MUST_USE enum gw_err ike_encode(const struct ike *ike, uint64_t key, struct writ
 /*
  * Makes or replaces an SA from that. Everything is checked first; a refused record changes nothing. Only what fails in
  * the making (out of memory, an inner address that another identity holds here) leaves nothing of that SA.
- * `install`: emit IKE_EV_DATAPLANE for its CHILD SAs (a standby); else they are taken as installed.
+ * `install`: emit IKE_EV_DATAPLANE for its CHILD SAs (a standby), of an SA that stands already for what is new, gone or
+ * moved; else they are taken as installed.
  */
 MUST_USE enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struct err *e);
 /*

@@ -65,6 +65,7 @@ static void op_remove(const struct was *w, enum dp_dir dir, struct dp_op *op)
 {
 	*op = (struct dp_op){ .kind = DP_SA_REMOVE };
 	op->id = (struct dp_sa_id){ dir, dir == DP_IN ? w->spi_in : w->spi_out, w->remote.addr };
+	op->owner = w->reqid;
 }
 
 static void op_move(const struct was *w, const struct ike_sa *sa, enum dp_dir dir, struct dp_op *op)

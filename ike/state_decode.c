@@ -499,10 +499,19 @@ enum gw_err state_adopt_bare(struct ike *ike, uint64_t key, struct bytes record,
 	return code;
 }
 
+static enum gw_err replace_installed(struct ike *ike, uint64_t key, struct bytes record, struct err *e)
+{
+	struct ike_change change = { .key = key, .record = record };
+
+	ike_apply(ike, &change, 1);
+	return change.result == GW_OK ? GW_OK : err_set(e, change.result, "%s", change.text);
+}
+
 enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struct err *e)
 {
 	struct sa_record *s = malloc(sizeof(*s));
 	struct ike_sa *sa;
+	uint64_t key;
 	enum gw_err code;
 
 	if (!s)
@@ -514,7 +523,13 @@ enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struc
 		free(s);
 		return code;
 	}
-	ike_forget(ike, s->flags & 1 ? s->spi_i : s->spi_r, false);
+	key = s->flags & 1 ? s->spi_i : s->spi_r;
+	if (install && ike_find(ike, key)) {
+		/* The plane has it: it gets the difference, keys and numbers that stay live on. */
+		free(s);
+		return replace_installed(ike, key, record, e);
+	}
+	ike_forget(ike, key, false);
 	code = make(ike, s, e, &sa);
 	if (code == GW_OK) {
 		bool finish = s->x && s->x_waiting && sa->our_x->waiting;

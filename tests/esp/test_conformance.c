@@ -296,6 +296,26 @@ START_TEST(removing_nothing_is_fine)
 }
 END_TEST
 
+/* An SA whose install fails, since the peer's SPI is taken, and that is closed before it knew. */
+START_TEST(the_spi_of_another)
+{
+	struct dp_sa first = make_sa(DP_OUT, 0xb000), second = first;
+	struct dp_op add, gone;
+
+	ck_assert_int_eq(plane_do(&plane, op_add(&first)), GW_OK);
+	second.reqid = REQID + 1;
+	add = op_add(&second);
+	gone = op_on(DP_SA_REMOVE, &second, 0);
+	gone.owner = second.reqid;
+	ck_assert_int_eq(plane_do(&plane, add), GW_EEXIST);
+	ck_assert_int_eq(plane_do(&plane, gone), GW_OK);
+	ck_assert(exists(&first));
+	gone.owner = first.reqid;
+	ck_assert_int_eq(plane_do(&plane, gone), GW_OK);
+	ck_assert(!exists(&first));
+}
+END_TEST
+
 START_TEST(refuses_what_it_cannot)
 {
 	const struct dp_caps *caps = plane.dp->ops->caps(plane.dp);
@@ -694,6 +714,7 @@ static void add_cases(TCase *t)
 	tcase_add_test(t, completes_later_and_in_order);
 	tcase_add_test(t, all_or_nothing);
 	tcase_add_test(t, removing_nothing_is_fine);
+	tcase_add_test(t, the_spi_of_another);
 	tcase_add_test(t, refuses_what_it_cannot);
 	tcase_add_test(t, rekey);
 	tcase_add_test(t, counts);

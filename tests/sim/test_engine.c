@@ -522,6 +522,29 @@ START_TEST(half_open_records_without_keys)
 END_TEST
 
 /* Times from the end of all days, or its beginning, break no arithmetic. */
+/* The data plane has it already: nothing is added twice, and numbers live on. */
+START_TEST(installed_over_itself)
+{
+	struct sim_client *c = connected(63, NULL);
+	const struct dataplane *plane = s.gate.active.plane;
+	uint64_t key = ike_sa_local_spi(first_sa()), applied;
+	size_t sas = fake_plane_sa_count(plane);
+	struct err e = { 0 };
+
+	take_record(key);
+	applied = fake_plane_recorded(plane);
+	sim_want(&s, ike_decode(engine(), bytes_of(record, record_n), true, &e) == GW_OK);
+	sim_flush(&s);
+	sim_run(&s, SECONDS(5));
+	ck_assert_uint_eq(fake_plane_recorded(plane), applied);
+	ck_assert_uint_eq(fake_plane_sa_count(plane), sas);
+	ck_assert(ini_rekey_child(c->ini, 0));
+	sim_flush(&s);
+	sim_want(&s, sim_settle(&s, SECONDS(10)));
+	done();
+}
+END_TEST
+
 START_TEST(records_with_wild_times)
 {
 	static const uint64_t wild[] = { INT64_MAX - 1, (uint64_t)INT64_MIN, (uint64_t)INT64_MIN + 1, INT64_MAX };
@@ -551,6 +574,7 @@ int main(void)
 		{ terminated_within_a_rekey, 0 },
 		{ answers_of_another_exchange, 3 },
 		{ who_may_move, 2 },
+		{ installed_over_itself, 0 },
 		{ useless_answer_to_a_rekey, 0 },
 		{ refused_with_the_spi_of_another, 0 },
 		{ rekeys_without_end, 0 },
