@@ -282,21 +282,34 @@ bool ike_take_fetch(struct ike *ike, struct ike_fetch *out)
 	return false;
 }
 
-/* Those that waited are asked about again: the answer may still be to wait, for another list. */
+static void wake_one(struct ike *ike, struct ike_sa *sa)
+{
+	struct ike_msg *first = &ike->msg;
+
+	if (!sa || !sa->half || !sa->half->waits || !sa->peer_x || auth_recall(sa, first) != GW_OK)
+		return;
+	x_auth_resume(sa, revoke_judge(sa, &first->idi));
+	if (sa->state != IKE_DEAD)
+		sa_reschedule(sa);
+}
+
+/*
+ * Those that waited are asked about again: the answer may still be to wait, for another list. By SPI, since one that
+ * gets in may end others.
+ */
 static void wake(struct ike *ike)
 {
+	size_t count = HASH_CNT(by_init, ike->by_init), n = 0;
+	uint64_t *spis = calloc(count + 1, sizeof(*spis));
 	struct half_open *h, *next;
 
 	HASH_ITER (by_init, ike->by_init, h, next) {
-		struct ike_sa *sa = h->sa;
-		struct ike_msg *first = &ike->msg;
-
-		if (!h->waits || !sa->peer_x || auth_recall(sa, first) != GW_OK)
-			continue;
-		x_auth_resume(sa, revoke_judge(sa, &first->idi));
-		if (sa->state != IKE_DEAD)
-			sa_reschedule(sa);
+		if (spis && h->waits)
+			spis[n++] = ike_sa_local_spi(h->sa);
 	}
+	for (size_t i = 0; i < n; i++)
+		wake_one(ike, ike_find(ike, spis[i]));
+	free(spis);
 }
 
 /* Some time before the list ends, and not too often. */

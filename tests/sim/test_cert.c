@@ -359,6 +359,37 @@ START_TEST(revoked_later)
 }
 END_TEST
 
+/*
+ * One client again and again while the list is out: all of its attempts wait, and when the list comes each that gets in
+ * ends those before it.
+ */
+START_TEST(several_attempts_wait)
+{
+	struct person p;
+	uint64_t token;
+
+	world(15, NULL, LIST "strict", false);
+	s.gate.plane_delay_us = SECONDS(1);
+	plain(&p, root);
+	token = question();
+	for (int i = 0; i < 5; i++) {
+		sim_connect(&s, p.c);
+		sim_run(&s, MILLISECONDS(300));
+		if (i < 4)
+			ini_forget(p.c->ini);
+	}
+	sim_want(&s, ike_half_open_count(s.gate.active.ike) == 5);
+	answer(token, root, NULL, 0, WALL);
+	sim_run(&s, SECONDS(20));
+	sim_want(&s,
+		 ini_up(p.c->ini) && ike_half_open_count(s.gate.active.ike) == 0 && ike_count(s.gate.active.ike) == 1);
+	(void)sim_agree(&s);
+	(void)sim_leaves_nothing(&s);
+	leave(&p);
+	done();
+}
+END_TEST
+
 /* A server that gives junk, somebody else's list, or nothing: strict lets nobody in, and others are not held up. */
 START_TEST(no_list)
 {
@@ -478,6 +509,7 @@ int main(void)
 		{ wrong_method, 0 },
 		{ nothing_it_can_check, 0 },
 		{ psk_beside, 0 },
+		{ several_attempts_wait, 0 },
 		{ revoked_later, 0 },
 		{ no_list, 5 },
 		{ no_answer, 0 },
