@@ -320,9 +320,9 @@ void check_conn_auth(struct load *l, const struct yaml_node *map, const struct c
 	const struct yaml_node *local = yaml_tree_get(map, "local"), *remote = yaml_tree_get(map, "remote");
 	bool psk = c->local_auth == CONN_AUTH_PSK || (c->remote_auth & CONN_AUTH_PSK);
 
-	if (psk && c->psk.n == 0 && !yaml_tree_get(map, "psk"))
+	if (psk && c->psk.n == 0 && c->psk_count == 0 && !yaml_tree_get(map, "psk"))
 		report_error(l->report, reader_mark(map, "psk"), "`psk` is missing in `%.64s`", c->name ? c->name : "");
-	if (!psk && c->psk.n > 0)
+	if (!psk && (c->psk.n > 0 || c->psk_count > 0))
 		report_warning(l->report, reader_mark(map, "psk"),
 			       "`psk` is not used: nobody authenticates by it here");
 	if (c->local_auth == CONN_AUTH_CERT && c->certificate_count == 0)

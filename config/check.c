@@ -173,7 +173,8 @@ static bool for_same_peers(const struct conn_cfg *a, const struct conn_cfg *b)
 	for (size_t i = 0; i < a->remote_id_count; i++)
 		if (!ids_equal(&a->remote_ids[i], &b->remote_ids[i]))
 			return false;
-	return secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)) && proposals_equal(a, b);
+	return a->psk_count == 0 && b->psk_count == 0 && secret_equal(secret_bytes(&a->psk), secret_bytes(&b->psk)) &&
+	       proposals_equal(a, b);
 }
 
 /* Equal for connections that may be for the same peers: spares the comparison of most pairs. */

@@ -76,6 +76,15 @@ uint32_t interface_id(const char *name)
 	return UINT32_C(0x67000000) | ((h >> 24 ^ h) & 0xffffff);
 }
 
+static void psk_clear(struct psk_cfg *p)
+{
+	for (size_t i = 0; i < p->id_count; i++)
+		ident_clear(&p->ids[i]);
+	free(p->ids);
+	secret_clear(&p->psk);
+	free(p->name);
+}
+
 static void conn_clear(struct conn_cfg *c)
 {
 	free(c->interface);
@@ -87,6 +96,9 @@ static void conn_clear(struct conn_cfg *c)
 		child_clear(&c->children[i]);
 	ident_clear(&c->local_id);
 	secret_clear(&c->psk);
+	for (size_t i = 0; i < c->psk_count; i++)
+		psk_clear(&c->psks[i]);
+	free(c->psks);
 	free(c->name);
 	free(c->local_addrs);
 	free(c->remote_addrs);

@@ -161,6 +161,14 @@ struct certificate_cfg {
 	struct tls_server *tls; /* NULL: no connection wants EAP-TLS with it */
 };
 
+/* A key of their own for some clients of a connection. */
+struct psk_cfg {
+	char *name;
+	struct id_cfg *ids;
+	size_t id_count;
+	struct secret psk;
+};
+
 enum revocation { REVOCATION_STRICT, REVOCATION_SOFT, REVOCATION_OFF };
 
 struct authority_cfg {
@@ -203,6 +211,8 @@ struct conn_cfg {
 	enum id_match id_match;
 	struct eap_cfg eap;
 	struct secret psk;    /* empty unless either side uses it */
+	struct psk_cfg *psks; /* keys of single clients; see conn_psk() in ike/engine.h */
+	size_t psk_count;
 	struct proposal_cfg *proposals; /* IKE */
 	size_t proposal_count;
 	const struct pool_cfg **pools; /* in order; at most one address of each family is given */

@@ -613,6 +613,20 @@ static const struct schema_key eap_keys[] = {
 };
 static const struct schema eap_schema = { KEYS(eap_keys) };
 
+static const struct schema_key psk_keys[] = {
+	{ .name = "ids",
+	  .type = SCHEMA_REMOTE_ID,
+	  LIST_AT(psk_cfg, ids, id_count, SCHEMA_REQUIRED),
+	  .max = 64,
+	  .help = "Whose key it is; `*` stands for any run of characters." },
+	{ .name = "psk",
+	  .type = SCHEMA_SECRET,
+	  .flags = SCHEMA_REQUIRED,
+	  AT(psk_cfg, psk),
+	  .help = "The key: text, {file: path} or {env: NAME}." },
+};
+static const struct schema psk_schema = { .size = sizeof(struct psk_cfg), KEYS(psk_keys) };
+
 static const struct schema_key conn_keys[] = {
 	{ .name = "local_addresses",
 	  .type = SCHEMA_RANGE,
@@ -636,6 +650,13 @@ static const struct schema_key conn_keys[] = {
 	  AT(conn_cfg, psk),
 	  .fallback_text = "none",
 	  .help = "Pre-shared key, where `auth: psk` is allowed: text, {file: path} or {env: NAME}." },
+	{ .name = "psks",
+	  .type = SCHEMA_NAMED,
+	  AT(conn_cfg, psks),
+	  .count_offset = offsetof(struct conn_cfg, psk_count),
+	  .max = 10000,
+	  .sub = &psk_schema,
+	  .help = "Keys of single clients, by name; whoever has one cannot use `psk`." },
 	{ .name = "proposals",
 	  .type = SCHEMA_IKE_PROPOSAL,
 	  LIST_AT(conn_cfg, proposals, proposal_count, 0),

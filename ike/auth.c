@@ -284,7 +284,8 @@ static bool psk_fits(const struct conn_cfg *c, void *arg)
 {
 	const struct psk_question *q = arg;
 
-	return mac_fits(q->sa, secret_bytes(&c->psk), q->m->idi.body, q->m->auth.data);
+	return mac_fits(q->sa, secret_bytes(conn_psk(c, q->m->idi.kind, q->m->idi.data)), q->m->idi.body,
+			q->m->auth.data);
 }
 
 static enum auth_verdict first_psk(struct ike_sa *sa, const struct ike_msg *m)
@@ -315,6 +316,9 @@ static enum auth_verdict judge_first(struct ike_sa *sa, const struct ike_msg *m)
 static enum auth_verdict with_proof(struct ike_sa *sa, const struct ike_msg *m, enum auth_verdict verdict)
 {
 	struct err e = { 0 };
+
+	if (verdict != AUTH_REFUSED)
+		sa->half->our_psk = conn_psk(sa->conn, m->idi.kind, m->idi.data);
 
 	if (verdict == AUTH_REFUSED || sa->conn->local_auth != CONN_AUTH_CERT || auth_sig_pick(sa, m, &e))
 		return verdict;
@@ -360,7 +364,7 @@ enum gw_err auth_write_ours(struct ike_sa *sa, struct msg_writer *m)
 	TRY(auth_write_id(sa, m));
 	if (sa->half->our_cert)
 		return auth_sig_write(sa, m);
-	return write_mac(sa, m, secret_bytes(&sa->conn->psk), secret_bytes(&sa->half->our_id));
+	return write_mac(sa, m, secret_bytes(sa->half->our_psk), secret_bytes(&sa->half->our_id));
 }
 
 enum gw_err auth_write_msk(struct ike_sa *sa, struct msg_writer *m)

@@ -131,6 +131,23 @@ int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct
 	return rank;
 }
 
+const struct secret *conn_psk(const struct conn_cfg *conn, uint8_t kind, struct bytes data)
+{
+	const struct secret *best = &conn->psk;
+	int most = 0;
+
+	for (size_t i = 0; i < conn->psk_count; i++) {
+		const struct psk_cfg *p = &conn->psks[i];
+		int rank = id_match_rank(p->ids, p->id_count, kind, data);
+
+		if (rank > most) {
+			most = rank;
+			best = &p->psk;
+		}
+	}
+	return best;
+}
+
 static const char *configured_id(const struct id_cfg *id)
 {
 	return id->kind == ID_NONE || !id->text ? "*" : id->text;

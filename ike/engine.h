@@ -309,6 +309,8 @@ MUST_USE enum gw_err conn_propose(const struct settings *s, const struct endpoin
 /* Rank of a connection for an identity pair and the suite that IKE_SA_INIT chose; 0: not this one. */
 int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct id_payload *idi,
 	      const struct id_payload *idr);
+/* The key of an identity: its own when it has one (the closest of `psks`), else that of the connection; may be empty. */
+const struct secret *conn_psk(const struct conn_cfg *conn, uint8_t kind, struct bytes data);
 /* Why no connection is for that identity pair: offered and configured, in words. */
 const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, const struct id_payload *idr, char *buf,
 			 size_t n);

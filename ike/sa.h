@@ -86,6 +86,7 @@ struct half_open {
 	struct secret auth_chain; /* what is needed of the first IKE_AUTH; see auth_keep() */
 	uint8_t auth_first;	  /* type of the first payload in it */
 	struct secret our_id;	  /* body of the IDr that we sent */
+	const struct secret *our_psk;		/* that proves us where no certificate does, of sa->settings */
 	const struct certificate_cfg *our_cert; /* that proves us, of sa->settings; NULL: a key does, or not chosen yet */
 	uint8_t hashes;	   /* that the peer can sign and check, 1 << enum sign_hash (RFC 7427) */
 	bool waits;	    /* for a list of revoked certificates */

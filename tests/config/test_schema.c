@@ -63,7 +63,7 @@ START_TEST(the_example_has_every_key)
 	ck_assert_uint_eq(config_schema_each(in_example, &s), s.seen);
 	ck_assert_uint_gt(s.seen, 55);
 	ck_assert_uint_gt(s.sections, 8);
-	ck_assert_uint_eq(s.required, 8);
+	ck_assert_uint_eq(s.required, 10);
 	ck_assert_uint_eq(config_schema_each(NULL, NULL), s.seen);
 	ck_assert(!find(root, "listen.nonsense"));
 	ck_assert(!find(root, "connections.<name>.nonsense"));

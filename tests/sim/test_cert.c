@@ -293,6 +293,33 @@ START_TEST(psk_beside)
 }
 END_TEST
 
+/* A client with a key of its own beside others: its own is right for it, and the one that all have is not. */
+START_TEST(own_key)
+{
+	static const struct sim_settings settings = {
+		.conn = "    psks:\n"
+			"      one: {ids: ['user1@example.org', 'user2@*'], psk: 'the key of one of them'}\n",
+	};
+	struct sim_client *a, *b, *c;
+
+	sim_init(&s, 16, &settings, false);
+	a = sim_client_add(&s, false);
+	b = sim_client_add(&s, false);
+	c = sim_client_add(&s, false);
+	a->cfg.psk = bytes_str("the key of one of them");
+	sim_connect(&s, a);
+	sim_connect(&s, b);
+	sim_connect(&s, c);
+	sim_want(&s, sim_settle(&s, SECONDS(5)));
+	sim_want(&s, ini_up(a->ini) && ini_up(c->ini));
+	sim_want(&s, !ini_up(b->ini) && b->ini->error == N_AUTHENTICATION_FAILED);
+	b->gone = true;
+	(void)sim_leaves_nothing(&s);
+	sim_check(&s);
+	sim_clear(&s);
+}
+END_TEST
+
 /* ---- lists of revoked certificates ---- */
 
 /* The engine's question; 0: it has none. */
@@ -509,6 +536,7 @@ int main(void)
 		{ wrong_method, 0 },
 		{ nothing_it_can_check, 0 },
 		{ psk_beside, 0 },
+		{ own_key, 0 },
 		{ several_attempts_wait, 0 },
 		{ revoked_later, 0 },
 		{ no_list, 5 },
