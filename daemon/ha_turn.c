@@ -181,7 +181,7 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 	case HA_EV_CHANGED:
 		ha_hooks_role(h, ev->text);
 		journal_event(g->journal, "role",
-			      json_pack("{s:s, s:o}", "role", ha_show_role(ha_role_of(h->ha)), "reason",
+			      json_pack("{s:s, s:o}", "role", ha_show_role((uint8_t)ha_role_of(h->ha)), "reason",
 					show_text(ev->text)));
 		break;
 	}
