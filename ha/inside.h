@@ -139,6 +139,7 @@ struct ha_window {
 	uint32_t spi;
 	uint64_t top;
 	uint32_t looked; /* as in a ceiling */
+	uint32_t stream; /* in which `top` and `known` were true */
 	uint64_t since;	 /* turn in which it was installed */
 	uint64_t burst;	 /* standby: packets between two reports, lately at most */
 	bool known;	 /* owner: the standby has had it in this stream */
@@ -159,6 +160,7 @@ struct ha_ceilings {
 	uint64_t dump_cookie;
 	struct ha_hot hot, was_hot;	  /* in this pass of reports; in the one before */
 	uint64_t exact_first, exact_left; /* tokens that are waited for */
+	uint32_t stream;		  /* counts those who reported, and those who were told */
 	mtime report_at, reported;
 	uint64_t pass_packets;
 	uint64_t report_packets; /* inbound ones, from the report before to the last; owner */

@@ -76,9 +76,11 @@ void ha_observe(struct ha *ha, const struct watch_view *view)
 	ha->roles.again = ha_now(ha);
 }
 
+/* What it said before our promotion may have been its last word. */
 static bool fresh(const struct ha *ha, const struct watch_result *w)
 {
 	return (w->verdict == PEER_ALIVE || w->verdict == PEER_STALLED) &&
+	       heard_since(&ha->roles.view, ha->roles.changed) &&
 	       (!ha->roles.asleep || heard_since(&ha->roles.view, ha->roles.slept_at));
 }
 

@@ -66,20 +66,26 @@ void ha_windows_note(struct ha *ha, uint32_t spi, bool added)
 		w->since = ha_is_owner(ha) ? ha->turn + 1 : ha->in.applied + 1;
 }
 
-/* The standby that comes knows nothing. */
+/* The standby that comes knows nothing. A takeover comes by here: nothing is done per SA. */
 void ha_windows_restart(struct ha *ha)
 {
-	struct ha_window *w, *tmp;
-
-	HASH_ITER (hh, ha->ceil.windows, w, tmp) {
-		w->top = 0;
-		w->known = false;
-	}
+	ha->ceil.stream++;
 	ha->ceil.pass_packets = ha->ceil.report_packets = 0;
 	ha->ceil.report_us = 0;
 	ha->ceil.reported = ha_now(ha);
 	ha->ceil.dump_cookie = 0;
 	ha->ceil.report_at = ha_now(ha);
+}
+
+/* Of this stream. NULL is fine. */
+static struct ha_window *mine(struct ha *ha, struct ha_window *w)
+{
+	if (w && w->stream != ha->ceil.stream) {
+		w->stream = ha->ceil.stream;
+		w->top = 0;
+		w->known = false;
+	}
+	return w;
 }
 
 /* ---- the owner ---- */
@@ -101,7 +107,7 @@ static size_t take(struct ha *ha, const struct dp_sa_state *states, size_t n, ui
 			}
 			continue;
 		}
-		w = get(ha, s->id.spi);
+		w = mine(ha, get(ha, s->id.spi));
 		if (!w)
 			continue;
 		if (s->position <= w->top)
@@ -229,7 +235,7 @@ enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields)
 		while (v.left > 0) {
 			uint32_t spi = rd_u32(&v);
 			uint64_t top = rd_u64(&v);
-			struct ha_window *w = ha_window_find(ha, spi);
+			struct ha_window *w = mine(ha, ha_window_find(ha, spi));
 
 			if (v.bad)
 				return GW_EMALFORMED;

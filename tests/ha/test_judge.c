@@ -195,6 +195,23 @@ START_TEST(transitions_are_kept)
 }
 END_TEST
 
+/* Somebody knows sooner than the heartbeats that the active one is dead: what it said last does not count. */
+START_TEST(by_order_before_the_silence)
+{
+	struct err e;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ .external = true });
+	p.n[0].ha->roles.traffic = true;
+	pass(MILLISECONDS(100));
+	pair_cut(&p);
+	ck_assert_int_eq(ha_promote(p.n[1].ha, "by order", &e), GW_OK);
+	for (int i = 0; i < 10; i++)
+		silence(MILLISECONDS(20));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
 /* The addresses go when the other one has them, and a while after. */
 START_TEST(who_handed_over_lingers)
 {
@@ -234,6 +251,7 @@ int main(void)
 		{ without_fencing_no_takeover, 0 },
 		{ paused_nobody_moves, 0 },
 		{ transitions_are_kept, 0 },
+		{ by_order_before_the_silence, 0 },
 		{ who_handed_over_lingers, 0 },
 	};
 

@@ -365,6 +365,10 @@ static void do_event(struct duo *d, struct duo_node *n, const struct ha_event *e
 					(void)ike_rekey(n->g.ike, &(struct ike_select){ .child_id = c->id }, true);
 		break;
 	}
+	case HA_EV_VERIFIED:
+		d->verified += ev->verify && ev->verify->complete;
+		d->differences += ev->verify ? ev->verify->count : 0;
+		break;
 	case HA_EV_REFUSED:
 		d->refused++;
 		break;

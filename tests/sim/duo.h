@@ -64,11 +64,12 @@ struct duo {
 	uint64_t jumps; /* numbers that were left out on an SA */
 	uint64_t lives, refused, rekeys_asked, sent_packets, closed_links;
 	struct witness witness;
-	struct duo_used *used; /* owned */
-	bool forgetful;	       /* what an active node wants on disk never gets there */
-	bool strict;	       /* replay: strict */
-	bool deaf;	       /* no heartbeats on any path */
-	bool split;	       /* two owners are expected */
+	struct duo_used *used;	      /* owned */
+	bool forgetful;		      /* what an active node wants on disk never gets there */
+	size_t verified, differences; /* comparisons that came to an end; what they found */
+	bool strict;		      /* replay: strict */
+	bool deaf;		      /* no heartbeats on any path */
+	bool split;		      /* two owners are expected */
 };
 
 /* Takes over the world's clients and network; s->gate stays idle. Nodes start, and one becomes active. */
