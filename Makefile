@@ -2,7 +2,7 @@
 # `make help` lists the targets; `make demo` and `make test` are all that is needed on a fresh Debian 12.
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp bench-xfrm bench-ha fuzz clean install format missing
+.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp bench-xfrm bench-ha fuzz soak clean install format missing
 
 # How long `make fuzz` runs, in all. Not exported: to bash this name is its own clock.
 SECONDS ?= 60
@@ -62,6 +62,12 @@ bench-ha: build ## what a failover costs: here with the userspace plane, in User
 
 fuzz: missing ## fuzz all targets for SECONDS=60 in all
 	@cmake --preset fuzz -Wno-dev --log-level=WARNING && cmake --build --preset fuzz && tools/fuzz.sh $(SECONDS)
+
+# How long `make soak` runs.
+MINUTES ?= 10
+
+soak: debug ## random seeds of all simulations for MINUTES=10; a seed that fails is told
+	@tools/soak.sh $(MINUTES)
 
 install: build ## install the release build under PREFIX=/usr/local
 	@cmake --install build/release --prefix $(PREFIX)

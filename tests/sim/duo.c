@@ -532,7 +532,7 @@ static void beat(struct duo *d)
 			continue;
 		v->service_up = !n->service_down;
 		v->paths[0].link_up = !n->service_down;
-		if (peer->alive && !peer->stopped && !d->deaf) {
+		if (peer->alive && !peer->stopped && !d->deaf && !peer->mute) {
 			struct watch_beat b = ha_beat(peer->ha);
 
 			if (!n->service_down && !peer->service_down && !d->nodes[0].beats_cut)
@@ -785,6 +785,7 @@ static void use(struct duo *d, unsigned node, uint32_t spi, uint64_t keys, uint6
 		}
 	}
 	d->jumps += lo != top + 1;
+	d->highest = hi > d->highest ? hi : d->highest;
 	if (mine) {
 		mine->hi = hi;
 		return;
@@ -809,6 +810,8 @@ void duo_traffic(struct duo *d, uint64_t packets)
 				struct dp_sa before;
 				uint64_t sent;
 
+				if (d->quiet.family != 0 && addr_equal(&sa->remote.addr, &d->quiet))
+					continue;
 				if (!fake_plane_newest_out(n->g.plane, c->reqid, &id) ||
 				    !fake_plane_sa(n->g.plane, &id, &before))
 					continue;

@@ -38,6 +38,7 @@ struct duo_node {
 	bool hung;	     /* only its loop: heartbeats go on */
 	bool address;	     /* answers for the virtual one */
 	bool service_down, beats_cut;
+	bool mute; /* its heartbeats do not arrive */
 	struct ha_durable durable;
 	struct watch_view view;
 	struct duo_segment *in, **in_tail; /* of the sync link, on their way here */
@@ -61,7 +62,9 @@ struct duo {
 	unsigned countdown; /* 0: nobody dies */
 	unsigned passed[POINT_KINDS];
 	unsigned deaths;
-	uint64_t jumps; /* numbers that were left out on an SA */
+	struct addr quiet; /* of a client to whom nothing is sent; family 0: none */
+	uint64_t highest;  /* number that was used */
+	uint64_t jumps;	   /* numbers that were left out on an SA */
 	uint64_t lives, refused, rekeys_asked, sent_packets, closed_links;
 	struct witness witness;
 	struct duo_used *used;	      /* owned */

@@ -67,8 +67,9 @@ static struct settings *settings_make(const struct sim_settings *want)
 		 "        local: [10.1.0.0/16, 'fd01::/64']\n"
 		 "%s%s%s",
 		 want->ike ? want->ike : "", want->pool ? want->pool : "", want->users ? want->users : "",
-		 want->local ? want->local : "{id: gw.example.org}", psk, want->no_pools ? "[]" : "[four, six]", want->conn ? want->conn : "",
-		 want->child ? want->child : "", want->more ? want->more : "", want->root ? want->root : "");
+		 want->local ? want->local : "{id: gw.example.org}", psk, want->no_pools ? "[]" : "[four, six]",
+		 want->conn ? want->conn : "", want->child ? want->child : "", want->more ? want->more : "",
+		 want->root ? want->root : "");
 	settings = config_load_text("sim.yaml", bytes_str(yaml), NULL, &report);
 	for (size_t i = 0; !settings && i < report.count; i++)
 		fprintf(stderr, "%s\n", config_problem_text(&report, i, line, sizeof(line)));
@@ -356,6 +357,8 @@ void sim_seeds(const char *name, uint64_t first, unsigned count, void (*play)(st
 
 	if (more)
 		count *= (unsigned)strtoul(more, NULL, 0);
+	if (getenv("SIM_FROM"))
+		first += strtoull(getenv("SIM_FROM"), NULL, 0);
 	if (forced) {
 		first = strtoull(forced, NULL, 0);
 		count = 1;

@@ -3,8 +3,8 @@
  * Nothing in it waits: sim_run() plays an hour of two idle parties in a millisecond.
  *
  * The seed of a run is printed when it fails. From the environment: SIM_SEED=n plays that one only, SIM_MORE=n plays n
- * times as many, SIM_ALL=1 goes on after a failure, SIM_LOG=1 shows the gateway's log, the wire and, on failure, all
- * SAs.
+ * times as many, SIM_FROM=n adds n to all seeds (tools/soak.sh), SIM_ALL=1 goes on after a failure, SIM_LOG=1 shows the
+ * gateway's log, the wire and, on failure, all SAs.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
