@@ -10,7 +10,7 @@ client_configure
 expect_up
 delete() {
 	client_down_child || return 1
-	client_has child 0 || return 1
+	wait_for 5 "no CHILD SA at the client" client_has child 0 || return 1
 	client_up
 }
 boundaries INFORMATIONAL delete

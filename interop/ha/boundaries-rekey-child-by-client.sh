@@ -12,6 +12,6 @@ renew() {
 	local before
 	before=$(client_spi in)
 	client_rekey child || true
-	boundary_renewed in "$before" && client_has child 1
+	boundary_renewed in "$before" && wait_for 5 "one child SA at the client" client_has child 1
 }
 boundaries CREATE_CHILD_SA renew

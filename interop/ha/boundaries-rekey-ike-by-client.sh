@@ -11,6 +11,6 @@ renew() {
 	local before
 	before=$(client_spi ike)
 	client_rekey ike || true
-	boundary_renewed ike "$before" && client_has ike 1
+	boundary_renewed ike "$before" && wait_for 5 "one ike SA at the client" client_has ike 1
 }
 boundaries CREATE_CHILD_SA renew
