@@ -145,7 +145,7 @@ static void count_finding(void *arg, const struct ike_finding *f)
 {
 	static const char *const sections[] = {
 		[IKE_GONE_CONN] = "connections", [IKE_GONE_CHILD] = "connections", [IKE_GONE_POOL] = "pools",
-		[IKE_GONE_USER] = "users",	 [IKE_GONE_GROUP] = "groups",
+		[IKE_GONE_USER] = "users",	 [IKE_GONE_GROUP] = "groups",	   [IKE_GONE_AUTHORITY] = "authorities",
 	};
 	struct reload *r = arg;
 	struct diff_item *item = diff_find(&r->diff, sections[f->what], f->name);

@@ -139,7 +139,7 @@ MUST_USE enum gw_err ike_configure(struct ike *ike, struct settings *settings);
  * in them any more may not go on. A slice of a long job: looks at up to `max` SAs from the first above *after, calls `each` (may be
  * NULL) for what it finds, and with `end` ends that, with a DELETE. False: that were all.
  */
-enum ike_gone { IKE_GONE_CONN = 1, IKE_GONE_CHILD, IKE_GONE_POOL, IKE_GONE_USER, IKE_GONE_GROUP };
+enum ike_gone { IKE_GONE_CONN = 1, IKE_GONE_CHILD, IKE_GONE_POOL, IKE_GONE_USER, IKE_GONE_GROUP, IKE_GONE_AUTHORITY };
 struct ike_finding {
 	enum ike_gone what;
 	const struct ike_sa *sa;

@@ -1,6 +1,7 @@
 /* After a reload: what of the standing SAs the new settings do not provide for. */
 #include <stdio.h>
 
+#include "ike/cert_path.h"
 #include "ike/engine.h"
 #include "ike/group.h"
 
@@ -9,6 +10,15 @@ static bool lease_fits(const struct sa_lease *l, const struct settings *s)
 	const struct pool_cfg *pool = settings_pool(s, l->pool);
 
 	return pool && range_contains(&pool->addresses, &l->addr);
+}
+
+static bool has_authority(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->authority_count; i++) {
+		if (strcmp(s->authorities[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool sa_unwelcome(const struct ike_sa *sa, const struct settings *s, struct ike_finding *out)
@@ -43,6 +53,13 @@ bool sa_unwelcome(const struct ike_sa *sa, const struct settings *s, struct ike_
 		out->name = sa->group->name;
 		(void)snprintf(out->reason, sizeof(out->reason), "group %s is not configured any more",
 			       sa->group->name);
+		return true;
+	}
+	if (sa->cert_path.n > 0 && !has_authority(s, cert_path_authority(secret_bytes(&sa->cert_path)))) {
+		out->what = IKE_GONE_AUTHORITY;
+		out->name = cert_path_authority(secret_bytes(&sa->cert_path));
+		(void)snprintf(out->reason, sizeof(out->reason), "authority %.64s is not configured any more",
+			       out->name);
 		return true;
 	}
 	for (size_t i = 0; i < SA_LEASES; i++) {

@@ -310,6 +310,7 @@ enum gw_err dn_parse(const char *text, uint8_t *out, size_t cap, size_t *n, stru
 {
 	uint8_t all[DN_MAX], set[DN_MAX], one[DN_MAX + 8];
 	struct writer w = wr_of(all, sizeof(all)), whole = wr_of(out, cap);
+	size_t parts = 0;
 
 	for (;;) {
 		struct writer rdn = wr_of(set, sizeof(set)), head = wr_of(one, sizeof(one));
@@ -317,8 +318,11 @@ enum gw_err dn_parse(const char *text, uint8_t *out, size_t cap, size_t *n, stru
 		TRY(parse_part(&text, &rdn, e));
 		while (*text == '+') {
 			text++;
+			parts++;
 			TRY(parse_part(&text, &rdn, e));
 		}
+		if (++parts > DN_PARTS) /* what split() could not read again */
+			return err_set(e, GW_ELIMIT, "a distinguished name of more than %d parts", DN_PARTS);
 		put_element(&head, DER_SET, wr_done(&rdn));
 		w.bad |= rdn.bad || head.bad;
 		put_before(&w, wr_done(&head));

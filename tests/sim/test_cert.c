@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/load.h"
 #include "tests/pki/pki.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/suite.h"
@@ -320,6 +321,43 @@ START_TEST(own_key)
 }
 END_TEST
 
+/* An authority that is not configured any more: who came by it goes, others stay. */
+START_TEST(authority_gone)
+{
+	struct person p;
+	struct sim_client *c;
+	struct config_report report;
+	struct settings *settings;
+	uint32_t after = 0;
+
+	world(17, NULL, "", false);
+	plain(&p, root);
+	c = sim_client_add(&s, false);
+	c->cfg.trust = trust;
+	c->cfg.hashes = HASHES;
+	sim_connect(&s, p.c);
+	sim_connect(&s, c);
+	sim_want(&s, sim_settle(&s, SECONDS(5)) && ini_up(p.c->ini) && ini_up(c->ini));
+	settings = config_load_text(
+		"f",
+		bytes_str("pools:\n  four: {addresses: 10.99.0.0/24}\nconnections:\n  main: {psk: 'a key "
+			  "that both of them know', pools: [four], children: {lan: {local: 10.1.0.0/16}}}\n"),
+		NULL, &report);
+	ck_assert_ptr_nonnull(settings);
+	ck_assert_int_eq(ike_configure(s.gate.active.ike, settings), GW_OK);
+	while (ike_review(s.gate.active.ike, settings, true, &after, 100, NULL, NULL))
+		;
+	settings_unref(settings);
+	config_report_clear(&report);
+	sim_flush(&s);
+	sim_want(&s, sim_settle(&s, SECONDS(5)));
+	sim_want(&s, !ini_up(p.c->ini) && ini_up(c->ini));
+	p.c->gone = true;
+	leave(&p);
+	done();
+}
+END_TEST
+
 /* ---- lists of revoked certificates ---- */
 
 /* The engine's question; 0: it has none. */
@@ -537,6 +575,7 @@ int main(void)
 		{ nothing_it_can_check, 0 },
 		{ psk_beside, 0 },
 		{ own_key, 0 },
+		{ authority_gone, 0 },
 		{ several_attempts_wait, 0 },
 		{ revoked_later, 0 },
 		{ no_list, 5 },
