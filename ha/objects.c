@@ -72,7 +72,7 @@ static void list_remove(struct ha_objects *o, struct ha_entry *e)
 static void list_insert(struct ha_objects *o, struct ha_entry *e)
 {
 	struct ha_list *l = &o->lists[e->deleted];
-	struct ha_entry *after = l->last;
+	struct ha_entry *after = e->version > 0 ? l->last : NULL; /* never sent: before all others */
 
 	if (after && after->version > e->version && l->hint)
 		after = l->hint;
@@ -84,7 +84,8 @@ static void list_insert(struct ha_objects *o, struct ha_entry *e)
 	e->next = after ? after->next : l->first;
 	*(e->next ? &e->next->prev : &l->last) = e;
 	*(after ? &after->next : &l->first) = e;
-	l->hint = e;
+	if (after || !l->hint)
+		l->hint = e;
 }
 
 struct ha_entry *ha_objects_get(struct ha_objects *o, uint8_t kind, uint64_t key)
