@@ -122,7 +122,7 @@ pair_config() {
 		  clients6: {addresses: "fd10::/64"}
 		connections:
 		  road:
-		    local: {id: gw.example.org}
+		    local: ${PAIR_LOCAL:-{id: gw.example.org\}}
 		    psk: {file: $RIG/$node/psk}
 		    pools: [clients, clients6]
 		    ${PAIR_CONN:-}
