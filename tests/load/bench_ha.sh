@@ -39,7 +39,8 @@ mkdir -p "$OUT" "$PARTS"
 # result MEASURE VALUE UNIT [GOAL [PEER-NAME PEER-VALUE]]: GOAL as "<= 200".
 result() {
 	local met=null
-	[[ -z ${4:-} ]] || met=$(jq -n "$2 $4")
+	# What could not be measured is not met.
+	[[ -z ${4:-} ]] || met=$(jq -n "$2 != null and $2 $4")
 	jq -cn --arg measure "$1" --argjson value "$2" --arg unit "$3" --arg goal "${4:-}" --argjson met "$met" --arg peer "${5:-}" --arg theirs "${6:-}" \
 		'{measure: $measure, value: $value, unit: $unit} + (if $goal == "" then {} else {goal: $goal, met: $met} end) +
 		if $peer == "" then {} else {peer: {name: $peer, value: $theirs}} end' >>"$PARTS/$SECTION"
@@ -126,12 +127,17 @@ failovers() {
 		sleep 0.3
 	done
 }
-# The first time after BEGIN that the node put the address there, in ms.
+# The first time after BEGIN that the node put the address there, in ms; null when the kernel never told of it.
 detected() {
-	local line at
-	line=$(grep -F " $GATEWAY_V4/" "$RIG/log/addresses-$1" | grep -v Deleted | sed -n 's/^\[\([0-9T:.-]*\)\].*/\1/p' |
-		while read -r at; do date -d "$at" +%s.%N; done | awk -v begin="$2" '$1 > begin { printf "%.1f", ($1 - begin) * 1000; exit }')
-	printf '%s\n' "${line:-null}"
+	local at
+	wait_for 2 'news of the address' claimed_after "$1" "$2" || true
+	at=$(claimed_after "$1" "$2") || at=null
+	printf '%s\n' "$at"
+}
+claimed_after() {
+	grep -F " $GATEWAY_V4/" "$RIG/log/addresses-$1" | grep -v Deleted | sed -n 's/^\[\([0-9T:.-]*\)\].*/\1/p' | tail -n 20 |
+		while read -r at; do date -d "$at" +%s.%N; done |
+		awk -v begin="$2" '$1 > begin { printf "%.1f", ($1 - begin) * 1000; found = 1; exit } END { exit !found }'
 }
 # ranked FILE-OF-NUMBERS PERCENT: nearest rank.
 ranked() { sort -n "$1" | awk -v p="$2" '$1 != "null" { v[++n] = $1 } END { i = int((p * n + 99) / 100); if (i < 1) i = 1; print n ? v[i] : "null" }'; }
