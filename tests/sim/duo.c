@@ -220,8 +220,10 @@ void duo_start(struct duo *d, struct duo_node *n)
 				 .node = number_of(d, n) ? "b" : "a",
 				 .software = "test",
 				 .priority = 100 - number_of(d, n),
-				 .start_hold_us = MILLISECONDS(300),
-				 .digest_us = SECONDS(2),
+				 .start_hold_us = d->pace_us * 6,
+				 .digest_us = d->pace_us * 40,
+				 .report_us = d->pace_us,
+				 .watch = { .interval_us = d->pace_us },
 				 .block_min = d->block,
 				 .strict = d->strict };
 
@@ -233,6 +235,7 @@ void duo_start(struct duo *d, struct duo_node *n)
 	n->g.plane = fake_plane_create(&n->env, NULL);
 	n->ha = ha_create(&n->env, &cfg, &node_ops, n, &n->durable);
 	ck_assert(n->g.pools && n->g.ike && n->g.plane && n->ha);
+	ike_set_transport(n->g.ike, true);
 	ike_set_passive(n->g.ike, true);
 	n->g.plane->ops->set_open(n->g.plane, DP_SHUT);
 	n->alive = true;
@@ -269,7 +272,13 @@ void duo_kill(struct duo *d, struct duo_node *n)
 
 void duo_init(struct duo *d, struct sim *s)
 {
+	duo_init_paced(d, s, MILLISECONDS(BEAT_MS));
+}
+
+void duo_init_paced(struct duo *d, struct sim *s, int64_t pace_us)
+{
 	*d = (struct duo){ .sim = s,
+			   .pace_us = pace_us,
 			   .link_delay_us = 200,
 			   .link_jitter_us = 100,
 			   .rebirth_us = SECONDS(3),
@@ -523,7 +532,7 @@ void duo_continue(struct duo *d, struct duo_node *n)
 
 static void beat(struct duo *d)
 {
-	d->beat_at = mtime_add(now_of(d), MILLISECONDS(BEAT_MS));
+	d->beat_at = mtime_add(now_of(d), d->pace_us);
 	for (size_t i = 0; i < DUO_NODES; i++) {
 		struct duo_node *n = &d->nodes[i], *peer = duo_other(d, n);
 		struct watch_view *v = &n->view;

@@ -55,6 +55,7 @@ struct duo {
 	bool linked, link_cut;
 	mtime link_at, beat_at;
 	int64_t link_delay_us, link_jitter_us, plane_delay_us;
+	int64_t pace_us;    /* between heartbeats */
 	int64_t rebirth_us; /* a killed node comes back after that; 0: never */
 	uint64_t block;	    /* sequence numbers granted at a time; 0: default */
 	bool power;	    /* killed nodes do not close their connection */
@@ -77,6 +78,8 @@ struct duo {
 
 /* Takes over the world's clients and network; s->gate stays idle. Nodes start, and one becomes active. */
 void duo_init(struct duo *d, struct sim *s);
+/* With a heartbeat every `pace_us` only, and all that goes with it: for long runs. */
+void duo_init_paced(struct duo *d, struct sim *s, int64_t pace_us);
 void duo_clear(struct duo *d);
 bool duo_step(struct duo *d, mtime until);
 void duo_run(struct duo *d, int64_t us);

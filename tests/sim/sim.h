@@ -13,7 +13,7 @@
 #include "tests/sim/gate.h"
 #include "tests/sim/net.h"
 
-enum { SIM_CLIENTS = 16 };
+enum { SIM_CLIENTS = 24 };
 
 struct sim_client {
 	struct ini *ini; /* owned */

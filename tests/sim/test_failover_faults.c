@@ -1,7 +1,7 @@
 /* Two gateways and what can happen to them: many failovers, random seeds, partitions, sleep, hangs, switchovers. */
 #include <stdio.h>
 
-#include "tests/sim/duo.h"
+#include "tests/sim/duo_acts.h"
 #include "tests/sim/suite.h"
 
 static struct duo duo;
@@ -33,81 +33,6 @@ static void nobody_lost(struct duo *d)
 	}
 }
 
-static void all_well(struct duo *d)
-{
-	for (size_t i = 0; i < d->sim->client_count; i++)
-		(void)ini_probe(d->sim->clients[i].ini);
-	if (duo_settle(d, SECONDS(600)) && duo_wait_synced(d, SECONDS(30)))
-		(void)duo_agree(d);
-	sim_want(d->sim, d->closed_links == 0);
-}
-
-/* As in chaos.c: of a CHILD SA whose making both sides know to be over. */
-static bool at_rest(struct duo *d, const struct ini *ini)
-{
-	struct duo_node *n = duo_owner(d);
-	const struct ini_sa *mine = ini_current(ini);
-	const struct ike_sa *sa;
-	uint32_t after = 0;
-
-	while (n && (sa = ike_next(n->g.ike, &after)) != NULL)
-		if (sa->spi_i == mine->spi_i && sa->spi_r == mine->spi_r)
-			return !sa->our_x && !sa->peer_x;
-	return false;
-}
-
-static bool same_children(struct duo *d, const struct ini *ini)
-{
-	struct duo_node *n = duo_owner(d);
-	const struct ini_sa *mine = ini_current(ini);
-	const struct ike_sa *sa;
-	uint32_t after = 0;
-	size_t count = 0;
-
-	while (n && (sa = ike_next(n->g.ike, &after)) != NULL) {
-		if (sa->spi_i != mine->spi_i || sa->spi_r != mine->spi_r)
-			continue;
-		for (const struct child_sa *c = sa->children; c; c = c->next)
-			count++;
-		return count == ini_child_count(ini);
-	}
-	return false;
-}
-
-static void client_acts(struct duo *d)
-{
-	struct ini *ini = d->sim->clients[draw(d, d->sim->client_count)].ini;
-	struct duo_node *n = duo_owner(d);
-	uint64_t act = draw(d, 8);
-
-	if (!ini_up(ini))
-		return;
-	switch (act) {
-	case 0:
-		(void)ini_rekey_child(ini, 0);
-		break;
-	case 1:
-		(void)ini_rekey_ike(ini);
-		break;
-	case 2:
-		if (ini_child_count(ini) < 3)
-			(void)ini_new_child(ini);
-		break;
-	case 3:
-		if (ini_child_count(ini) > 1 && at_rest(d, ini))
-			(void)ini_delete_child(ini, ini_current(ini)->children->spi_in);
-		break;
-	case 4:
-		if (n)
-			(void)ike_rekey(n->g.ike, &(struct ike_select){ 0 }, draw(d, 2));
-		break;
-	default:
-		(void)ini_probe(ini);
-		break;
-	}
-	duo_flush(d);
-}
-
 /* ---- twenty in a row ---- */
 
 static void twenty(struct sim *s, uint64_t seed)
@@ -120,7 +45,7 @@ static void twenty(struct sim *s, uint64_t seed)
 		/* One of them speaks only afterwards. */
 		if (i < 19)
 			duo_traffic(&duo, 100000);
-		client_acts(&duo);
+		duo_client_acts(&duo);
 		duo_run(&duo, (int64_t)draw(&duo, MILLISECONDS(3)));
 		n = duo_owner(&duo);
 		if (n)
@@ -130,7 +55,7 @@ static void twenty(struct sim *s, uint64_t seed)
 		(void)duo_wait_synced(&duo, SECONDS(20));
 	}
 	duo_traffic(&duo, 1000);
-	all_well(&duo);
+	duo_all_well(&duo);
 	nobody_lost(&duo);
 	sim_want(s, duo.deaths == 20 && duo.refused == 0 && duo.sent_packets > 1000000);
 	duo_clear(&duo);
@@ -157,7 +82,7 @@ static void kills(struct sim *s, uint64_t seed)
 		struct duo_node *n;
 
 		for (int k = 0; k < 4; k++) {
-			client_acts(&duo);
+			duo_client_acts(&duo);
 			duo_traffic(&duo, 5000);
 			duo_run(&duo, (int64_t)draw(&duo, MILLISECONDS(30)));
 		}
@@ -173,7 +98,7 @@ static void kills(struct sim *s, uint64_t seed)
 		(void)duo_wait_synced(&duo, SECONDS(40));
 	}
 	s->net.faults = (struct net_faults){ 1000, 2000, 0, 0, 0 };
-	all_well(&duo);
+	duo_all_well(&duo);
 	nobody_lost(&duo);
 	sim_want(s, duo.refused == 0 && duo.deaths > 0);
 	duo_clear(&duo);
@@ -230,40 +155,10 @@ static void wild_act(struct duo *d)
 		d->power = draw(d, 2);
 		break;
 	default:
-		client_acts(d);
+		duo_client_acts(d);
 		break;
 	}
 	duo_flush(d);
-}
-
-static void heal(struct duo *d)
-{
-	struct sim *s = d->sim;
-
-	duo_cut_link(d, false);
-	d->nodes[0].beats_cut = d->nodes[0].service_down = d->nodes[1].service_down = d->power = false;
-	d->link_jitter_us = 100;
-	s->net.faults = (struct net_faults){ 1000, 2000, 0, 0, 0 };
-	duo_continue(d, &d->nodes[0]);
-	duo_continue(d, &d->nodes[1]);
-	/*
-	 * Who was talked to by a node that lost its memory finds out, and comes again. What only the client has, made
-	 * with a node that was unprotected then, no message between the two ever names: it comes again by itself.
-	 */
-	for (int i = 0; i < 4 && !s->failure[0]; i++) {
-		duo_run(d, SECONDS(130));
-		for (size_t k = 0; k < s->client_count; k++) {
-			struct ini *ini = s->clients[k].ini;
-
-			if (i == 2 && ini_up(ini) && !same_children(d, ini))
-				ini_forget(ini);
-			if (ini->failed || !ini->sas)
-				sim_connect(s, &s->clients[k]);
-			else
-				(void)ini_probe(ini);
-		}
-		duo_flush(d);
-	}
 }
 
 static void wild(struct sim *s, uint64_t seed)
@@ -278,8 +173,8 @@ static void wild(struct sim *s, uint64_t seed)
 		duo_run(&duo, (int64_t)draw(&duo, draw(&duo, 4) ? MILLISECONDS(60) : SECONDS(1)));
 		duo_traffic(&duo, 1 + draw(&duo, 300));
 	}
-	heal(&duo);
-	all_well(&duo);
+	duo_heal(&duo);
+	duo_all_well(&duo);
 	duo_clear(&duo);
 }
 
