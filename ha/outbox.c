@@ -265,6 +265,9 @@ void ha_outbox_acked(struct ha *ha, uint64_t turn)
 		o->stamp_first = (o->stamp_first + 1) % HA_STAMPS;
 		o->stamp_count--;
 	}
+	/* All is acknowledged, if late: where nothing changes there is nothing more to measure, and calm begins here. */
+	if (o->slow && o->stamp_count == 0 && o->fast_at.us == MTIME_NEVER.us)
+		o->fast_at = now;
 	ha_objects_bury(&ha->objects, ha->sync.state == HA_SYNC_DONE ? turn : 0);
 	ha_outbox_release(ha);
 }

@@ -97,6 +97,25 @@ START_TEST(a_slow_standby_does_not_hold_clients)
 }
 END_TEST
 
+/* Its last acknowledgement was late, and nothing has changed since: there is nothing that would be measured. */
+START_TEST(a_standby_that_has_caught_up_is_in_sync_without_a_change)
+{
+	synced_pair();
+	for (int i = 0; i < 3; i++) {
+		pair_set(&p.n[0], 7, i % 2 ? "a" : "b");
+		(void)ha_end_turn(p.n[0].ha);
+		wait_us(MILLISECONDS(500));
+		ck_assert(!ha_protected(p.n[0].ha));
+		pair_talk(&p);
+		wait_us(MILLISECONDS(600));
+		ck_assert(!ha_protected(p.n[0].ha));
+	}
+	wait_us(MILLISECONDS(500));
+	ck_assert(ha_protected(p.n[0].ha));
+	pair_clear(&p);
+}
+END_TEST
+
 START_TEST(a_long_link_is_not_a_slow_standby)
 {
 	pair_init(&p);
@@ -199,6 +218,7 @@ int main(void)
 	tcase_add_test(t, a_reply_waits_for_its_turn);
 	tcase_add_test(t, changes_of_a_turn_are_sent_once);
 	tcase_add_test(t, a_slow_standby_does_not_hold_clients);
+	tcase_add_test(t, a_standby_that_has_caught_up_is_in_sync_without_a_change);
 	tcase_add_test(t, a_long_link_is_not_a_slow_standby);
 	tcase_add_test(t, without_a_standby_nothing_waits);
 	tcase_add_test(t, memory_is_bounded_by_the_state);
