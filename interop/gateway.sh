@@ -5,10 +5,11 @@ GATEWAY_PLANE=${GATEWAY_PLANE:-userspace}
 
 gateway_process() { printf 'gatewayd-gateway'; }
 
-# gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it.
+# gateway_start KEY=VALUE...: see the keys below; the config is written as a user would write it. conn_more, child_more:
+# one more line of the connection, of its child.
 gateway_start() {
 	local psk=$STORY_PSK top='' local='{id: gw.example.org}' remote_map='' eap='' proposals='' esp_proposals='' rekey='' child_rekey='' dpd='' cookie_threshold='' mss_clamp=auto \
-		interface='' mark='' output_mark='' offload='' \
+		interface='' mark='' output_mark='' offload='' conn_more='' child_more='' \
 		fragment_size='' remote='' networks='10.1.0.0/24, "fd01::/64"' log_level=debug pair
 
 	for pair in "$@"; do
@@ -45,11 +46,13 @@ gateway_start() {
 		    ${mark:+mark: $mark}
 		    ${output_mark:+output_mark: $output_mark}
 		    ${offload:+offload: $offload}
+		    $conn_more
 		    children:
 		      lan:
 		        local: [$networks]
 		        ${esp_proposals:+proposals: [$esp_proposals]}
 		        ${child_rekey:+rekey: $child_rekey}
+		        $child_more
 	EOT
 }
 

@@ -18,10 +18,10 @@ client_log() { charon_log "$CLIENT_AT"; }
 
 # client_configure KEY=VALUE...: one connection `road` with one CHILD SA `lan`. Keys: gateway, id, psk, proposals,
 # esp_proposals, remote_ts, vips, rekey, child_rekey, dpd, encap, auth, certs, remote_auth, gateway_id, eap_id, eap_secret,
-# more (lines of the connection).
+# more (lines of the connection), child_more (of the CHILD SA), children_more (further CHILD SAs).
 client_configure() {
 	local gateway=$GATEWAY_V4 id=client@example.org psk=$STORY_PSK proposals='' esp_proposals='' \
-		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s encap=no auth=psk certs='' remote_auth='' gateway_id=gw.example.org more='' \
+		remote_ts=10.1.0.0/24,fd01::/64 vips=0.0.0.0,:: rekey=4h child_rekey=1h dpd=0s encap=no auth=psk certs='' remote_auth='' gateway_id=gw.example.org more='' child_more='' children_more='' \
 		eap_id='' eap_secret='' pair
 
 	for pair in "$@"; do
@@ -55,7 +55,9 @@ client_configure() {
 						remote_ts = $remote_ts
 						${esp_proposals:+esp_proposals = $esp_proposals}
 						rekey_time = $child_rekey
+						$child_more
 					}
+					$children_more
 				}
 			}
 		}
