@@ -143,7 +143,7 @@ uml)
 		mine=()
 		for ((i = half; i < ${#cases[@]}; i += 2)); do mine+=("${cases[i]}"); done
 		((${#mine[@]} > 0)) || continue
-		RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t $((120 + ${#mine[@]} * ${UML_CASE_SECONDS:-60})) -- \
+		UML_PROCESSOR=$half RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t $((120 + ${#mine[@]} * ${UML_CASE_SECONDS:-60})) -- \
 			"$RIG_TOP/interop/run.sh" --inside ${pair:+--ha} -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
 		guests+=($!)
 	done
