@@ -21,7 +21,16 @@ static int64_t system_wall(const struct clock *c)
 	return t.tv_sec;
 }
 
-static const struct clock system_clock = { .now = system_now, .wall = system_wall };
+static int64_t system_wall_us(const struct clock *c)
+{
+	struct timespec t;
+
+	(void)c;
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static const struct clock system_clock = { .now = system_now, .wall = system_wall, .wall_us = system_wall_us };
 
 const struct clock *clock_system(void)
 {

@@ -14,7 +14,8 @@ typedef struct {
 
 struct clock {
 	mtime (*now)(const struct clock *c);
-	int64_t (*wall)(const struct clock *c); /* seconds since 1970 */
+	int64_t (*wall)(const struct clock *c);	   /* seconds since 1970 */
+	int64_t (*wall_us)(const struct clock *c); /* the same in microseconds, for logs; NULL: not that exactly */
 };
 
 /* The system's clock: static, stateless. */

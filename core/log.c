@@ -8,7 +8,7 @@
 enum {
 	MESSAGE_MAX = 2048, /* of one message before escaping; the rest is cut */
 	LINE_MAX_LEN = 8192,
-	STAMP_LEN = 21, /* 2026-01-02T03:04:05Z and the NUL */
+	STAMP_LEN = 25, /* 2026-01-02T03:04:05.678Z and the NUL */
 };
 
 static const char *const level_names[] = {
@@ -88,7 +88,7 @@ static void put_escaped(struct writer *w, const char *text, bool json)
 
 /* Without gmtime(3), which wants to read the zone files. Civil date of a day number: Hinnant, "chrono-compatible
  * low-level date algorithms". */
-static void stamp(char out[STAMP_LEN], int64_t wall)
+static void stamp(char out[STAMP_LEN], int64_t wall, const char *fraction)
 {
 	int64_t day = wall / 86400, sec = wall % 86400, z, era, doe, yoe, doy, mp, year;
 	int month;
@@ -107,9 +107,23 @@ static void stamp(char out[STAMP_LEN], int64_t wall)
 	year = yoe + era * 400 + (month <= 2);
 	if (year < 0 || year > 9999)
 		year = 0;
-	(void)snprintf(out, STAMP_LEN, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)year % 10000, (unsigned)month % 100,
-		       (unsigned)(doy - (153 * mp + 2) / 5 + 1) % 100, (unsigned)(sec / 3600) % 100,
-		       (unsigned)(sec / 60 % 60), (unsigned)(sec % 60));
+	(void)snprintf(out, STAMP_LEN, "%04u-%02u-%02uT%02u:%02u:%02u%sZ", (unsigned)year % 10000,
+		       (unsigned)month % 100, (unsigned)(doy - (153 * mp + 2) / 5 + 1) % 100,
+		       (unsigned)(sec / 3600) % 100, (unsigned)(sec / 60 % 60), (unsigned)(sec % 60), fraction);
+}
+
+/* To the millisecond, where the clock can tell. */
+static void stamp_now(char out[STAMP_LEN], const struct clock *c)
+{
+	int64_t us = c->wall_us ? c->wall_us(c) : 0;
+	char fraction[sizeof(".678")] = "";
+
+	if (us <= 0) {
+		stamp(out, c->wall(c), "");
+		return;
+	}
+	(void)snprintf(fraction, sizeof(fraction), ".%03u", (unsigned)(us / 1000 % 1000));
+	stamp(out, us / 1000000, fraction);
 }
 
 static void put_line(struct writer *w, const struct log *log, enum log_level level, const char *prefix,
@@ -118,7 +132,7 @@ static void put_line(struct writer *w, const struct log *log, enum log_level lev
 	char when[STAMP_LEN] = "-", head[16];
 
 	if (log->clock && log->format != LOG_JOURNAL)
-		stamp(when, log->clock->wall(log->clock));
+		stamp_now(when, log->clock);
 	switch (log->format) {
 	case LOG_JSON:
 		wr_bytes(w, bytes_str("{\"time\":\""));

@@ -193,6 +193,8 @@ struct ha_roles {
 	mtime started, listening, changed, again;
 	mtime slept_at;
 	bool asleep;
+	bool cut;	   /* we were the ones who hear nobody */
+	mtime rejoined;	   /* when that ended; us 0: never was */
 	bool rival;	   /* another one is, or was, active as well */
 	bool traffic;	   /* a client has spoken since the promotion */
 	bool traffic_said; /* as our peer knows it */

@@ -18,6 +18,7 @@ void ha_slept(struct ha *ha, int64_t us)
 	if (us < watch_detection_us(&ha->cfg.watch) / 2)
 		return;
 	r->listening = ha_now(ha);
+	r->again = ha_now(ha); /* where nobody is heard, nothing else would have us look again */
 	if (!ha_is_owner(ha) || r->asleep)
 		return;
 	r->asleep = true;
@@ -212,6 +213,23 @@ static mtime link_speaks_until(const struct ha *ha)
 	return mtime_add(ha->received, watch_detection_us(&ha->cfg.watch));
 }
 
+/*
+ * Whose own cables were out, or whose witness was silent, has heard nobody meanwhile, which says nothing of the other
+ * node: it listens anew, as one that starts, unless it hears somebody.
+ */
+static struct watch_result judge_peer(struct ha *ha, mtime now)
+{
+	struct ha_roles *r = &ha->roles;
+	struct watch_result w = watch_judge(&ha->cfg.watch, &r->view, r->listening, now);
+
+	if (r->cut && w.verdict == PEER_DEAD) {
+		r->listening = r->rejoined = now;
+		w = watch_judge(&ha->cfg.watch, &r->view, r->listening, now);
+	}
+	r->cut = w.verdict == PEER_CUT;
+	return w;
+}
+
 static mtime judge_standby(struct ha *ha, const struct watch_result *w, mtime now)
 {
 	struct ha_roles *r = &ha->roles;
@@ -239,6 +257,9 @@ static mtime judge_standby(struct ha *ha, const struct watch_result *w, mtime no
 			begin = mtime_add(r->changed, hold);
 		break;
 	case PEER_DEAD:
+		if (r->rejoined.us > 0 && !heard_since(&r->view, r->rejoined) &&
+		    mtime_add(r->rejoined, hold).us > begin.us)
+			begin = mtime_add(r->rejoined, hold);
 		break;
 	default:
 		return w->again;
@@ -262,7 +283,7 @@ void ha_roles_tick(struct ha *ha)
 	ha_handover_tick(ha);
 	if (!r->seen_view)
 		return;
-	w = watch_judge(&ha->cfg.watch, &r->view, r->listening, now);
+	w = judge_peer(ha, now);
 	if (w.verdict == PEER_ALIVE)
 		ha_learn_term(ha, r->view.beat.term);
 	fence_outdated(ha);

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 . "$(dirname "$0")/../pair.sh"
 story 'All cables of the standby are out: it does not promote itself, since it is the one that is cut off; the active serves on, and the standby comes back.'
 

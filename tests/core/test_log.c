@@ -20,6 +20,11 @@ static int64_t scene_wall(const struct clock *c)
 	return ((const struct scene *)(const void *)((const char *)c - offsetof(struct scene, clock)))->wall;
 }
 
+static int64_t scene_wall_us(const struct clock *c)
+{
+	return scene_wall(c) * 1000000 + 67890;
+}
+
 static void take(void *arg, enum log_level level, const char *line, size_t n)
 {
 	struct scene *s = arg;
@@ -52,6 +57,10 @@ START_TEST(forms_of_a_line)
 	ck_assert_str_eq(s.line, "2026-01-02T03:04:05Z warn    no prefix\n");
 	log_line(&s.log, LOG_LVL_INFO, "", "empty prefix");
 	ck_assert_str_eq(s.line, "2026-01-02T03:04:05Z info    empty prefix\n");
+
+	s.clock.wall_us = scene_wall_us;
+	log_warn(&s.log, "no prefix");
+	ck_assert_str_eq(s.line, "2026-01-02T03:04:05.067Z warn    no prefix\n");
 
 	scene_init(&s, LOG_JSON);
 	log_line(&s.log, LOG_LVL_NOTICE, "alice #12", "up");

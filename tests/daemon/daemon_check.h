@@ -30,7 +30,7 @@ static inline int64_t hand_wall(const struct clock *c)
 
 static inline struct hand_clock hand_clock_at(int64_t wall)
 {
-	return (struct hand_clock){ { hand_now, hand_wall }, { SECONDS(1000) }, wall };
+	return (struct hand_clock){ { .now = hand_now, .wall = hand_wall }, { SECONDS(1000) }, wall };
 }
 
 /* Free with scratch_remove(). */

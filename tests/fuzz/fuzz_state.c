@@ -20,7 +20,7 @@ static int64_t fixed_wall(const struct clock *c)
 	return 1800000000;
 }
 
-static const struct clock fixed_clock = { fixed_now, fixed_wall };
+static const struct clock fixed_clock = { .now = fixed_now, .wall = fixed_wall };
 
 /* Made once: it is what the records refer to. */
 static struct settings *the_settings(void)

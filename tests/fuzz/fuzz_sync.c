@@ -14,7 +14,7 @@ static mtime fixed_now(const struct clock *c)
 	return (mtime){ SECONDS(1000) };
 }
 
-static const struct clock fixed_clock = { fixed_now, NULL };
+static const struct clock fixed_clock = { .now = fixed_now };
 
 static enum gw_err encode(void *arg, enum ha_kind kind, uint64_t key, struct writer *out)
 {

@@ -120,7 +120,7 @@ static inline void pair_init_as(struct pair *p, const struct ha_config cfg[2])
 	const struct ha_durable none = { 0 };
 
 	memset(p, 0, sizeof(*p));
-	p->time = (struct pair_clock){ { pair_now, NULL }, { SECONDS(100) } };
+	p->time = (struct pair_clock){ { .now = pair_now }, { SECONDS(100) } };
 	for (int i = 0; i < 2; i++)
 		pair_node_start(p, i, &cfg[i], &none);
 }

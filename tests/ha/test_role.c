@@ -53,7 +53,28 @@ START_TEST(an_isolated_one_stays)
 	v.service_up = false;
 	pair_look(&p, 1, &v);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	/* Its cables are in again: what it has not heard meanwhile says nothing. It listens as one that starts. */
 	v.service_up = true;
+	pair_look(&p, 1, &v);
+	p.time.now.us += MILLISECONDS(999);
+	pair_look(&p, 1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	p.time.now.us += MILLISECONDS(1);
+	ha_tick(p.n[1].ha);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+	/* Unless it hears the other one: then silence is what it always is. */
+	pair_init(&p);
+	pair_beats(&p, 40);
+	v = pair_view(&p.n[0], true);
+	v.service_up = false;
+	p.time.now.us += SECONDS(10);
+	pair_look(&p, 1, &v);
+	v.service_up = true;
+	pair_look(&p, 1, &v);
+	pair_beats(&p, 1);
+	v = pair_view(&p.n[0], true);
+	p.time.now.us += MILLISECONDS(150);
 	pair_look(&p, 1, &v);
 	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
 	pair_clear(&p);
@@ -156,6 +177,30 @@ START_TEST(a_node_that_slept_is_silent)
 }
 END_TEST
 
+/* Nothing but its own clock wakes it: the other node is gone, so no heartbeat has it look. */
+START_TEST(one_that_slept_alone_goes_on)
+{
+	struct watch_view v;
+
+	pair_init(&p);
+	pair_beats(&p, 40);
+	v = pair_view(&p.n[1], false);
+	v.peer_withdrawn = true;
+	pair_look(&p, 0, &v);
+	p.time.now.us += SECONDS(1);
+	ha_tick(p.n[0].ha);
+	ha_slept(p.n[0].ha, MILLISECONDS(80));
+	pair_send(&p.n[0], "reply", IKE_EFFECT_NONE);
+	for (int i = 0; i < 3 && ha_due(p.n[0].ha).us <= p.time.now.us + MILLISECONDS(150); i++) {
+		if (ha_due(p.n[0].ha).us > p.time.now.us)
+			p.time.now = ha_due(p.n[0].ha);
+		ha_tick(p.n[0].ha);
+	}
+	ck_assert_uint_eq(pair_sent(&p.n[0]), 1);
+	pair_clear(&p);
+}
+END_TEST
+
 START_TEST(of_two_owners_one_stays)
 {
 	for (int traffic = 0; traffic < 4; traffic++)
@@ -198,6 +243,7 @@ int main(void)
 	tcase_add_test(t, without_a_term_on_disk_nobody_is_promoted);
 	tcase_add_test(t, steps);
 	tcase_add_test(t, a_node_that_slept_is_silent);
+	tcase_add_test(t, one_that_slept_alone_goes_on);
 	tcase_add_test(t, of_two_owners_one_stays);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -76,7 +76,16 @@ bench_end() {
 	pair_wire_clean 100 2>"$RIG/log/wire" || true
 	result "$what: numbers or nonces used twice, by capture" "$(jq '.repeated_sequence + .repeated_iv' "$RIG/wire.json")" times '<= 0' 'strongSwan ha' 'numbers reused'
 	cp "$RIG/flow.json" "$OUT/ha-$GATEWAY_PLANE-$what-flow.json"
+	bench_keep "$SECTION"
 	rig_end
+}
+# Whatever the end of a section: what its processes said stays, for those who want to know why.
+rig_at_exit() { [[ ! -d $RIG ]] || bench_keep "$SECTION"; }
+bench_keep() {
+	local kept=$OUT/ha-$GATEWAY_PLANE.logs/$1
+	rm -rf "$kept"
+	mkdir -p "$kept"
+	cp -r "$RIG"/log/. "$RIG"/*.json "$RIG"/client/run/charon.log "$kept" 2>/dev/null || true
 }
 
 # Cuts a node off without its noticing, in one step, and joins it again.

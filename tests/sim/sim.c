@@ -85,7 +85,7 @@ void sim_init(struct sim *s, uint64_t seed, const struct sim_settings *settings,
 
 	*s = (struct sim){ .seed = seed };
 	rng_seeded_init(&s->rng, seed);
-	s->clock = (struct sim_clock){ { clock_read, clock_wall }, { SECONDS(1000) } };
+	s->clock = (struct sim_clock){ { .now = clock_read, .wall = clock_wall }, { SECONDS(1000) } };
 	s->log = (struct log){ .level = LOG_LVL_DEBUG, .format = LOG_TEXT, .clock = &s->clock.clock };
 	s->crypto = crypto_create(&e);
 	ck_assert_msg(s->crypto != NULL, "%s", e.text);
