@@ -25,7 +25,7 @@ enum schema_type {
 	SCHEMA_INTERFACE_ADDRESS, /* with a prefix length: of struct ha_address_cfg */
 	SCHEMA_RANGE,
 	SCHEMA_POOL_RANGE,
-	SCHEMA_POOL, /* name of a pool that is defined */
+	SCHEMA_POOL,	    /* name of a pool that is defined */
 	SCHEMA_LOCATION,    /* a path, or a URI as it is */
 	SCHEMA_CERTIFICATE, /* name of one that is defined */
 	SCHEMA_AUTHORITY,
@@ -87,7 +87,9 @@ struct schema {
 };
 
 extern const struct schema schema_root;
-extern const struct schema schema_certificate, schema_authority; /* in schema_pki.c */
+extern const struct schema schema_conn;				   /* in schema_conn.c */
+extern const struct schema schema_pool, schema_group, schema_user; /* in schema_access.c */
+extern const struct schema schema_certificate, schema_authority;   /* in schema_pki.c */
 extern const struct schema schema_ha; /* in schema_ha.c; its offsets are in struct settings */
 
 /* One key for people. Text is valid during the call only. */

@@ -1,12 +1,4 @@
-#include "config/schema.h"
-
-#define SECOND SECONDS(1)
-
-#define KEYS(table) .keys = (table), .count = ARRAY_LEN(table)
-#define AT(type, member) .offset = offsetof(struct type, member)
-#define LIST_AT(type, member, counter, more) \
-	.flags = SCHEMA_LIST | (more), .offset = offsetof(struct type, member), \
-	.count_offset = offsetof(struct type, counter)
+#include "config/schema_table.h"
 
 static const struct schema_word election_words[] = {
 	{ "builtin", HA_ELECTION_BUILTIN },

@@ -1,8 +1,5 @@
 /* The tables of `certificates:` and `authorities:`; see schema.h. */
-#include "config/schema.h"
-
-#define KEYS(table) .keys = (table), .count = ARRAY_LEN(table)
-#define AT(type, member) .offset = offsetof(struct type, member)
+#include "config/schema_table.h"
 
 static const struct schema_word revocation_words[] = {
 	{ "strict", REVOCATION_STRICT },

@@ -3,7 +3,7 @@
 #include "config/load.h"
 #include "payload_check.h"
 
-/* The defaults of config/schema.c. */
+/* The defaults of config/schema*.c. */
 #define IKE_DEFAULT \
 	"aes256gcm16-aes128gcm16-chacha20poly1305-prfsha384-prfsha256-x25519-ecp256-ecp384-modp3072-modp2048 " \
 	"aes256-aes128-sha256-sha384-sha512-x25519-ecp256-ecp384-modp3072-modp2048"
