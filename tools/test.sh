@@ -117,7 +117,7 @@ kernel_rig() {
 		source=${source##*/}
 		tests+=("esp-${source%.c}")
 	done
-	if ! { cmake --preset ubsan && cmake --build --preset ubsan --target gatewayd gatewayctl "${tests[@]}"; } >"$log" 2>&1; then
+	if ! { cmake --preset ubsan && cmake --build --preset ubsan --target gatewayd gatewayctl flow_meter wire_check gw-load "${tests[@]}"; } >"$log" 2>&1; then
 		grep -E -A 4 'FAILED:|error:|CMake Error' "$log" | head -n 60 || true
 		count 'build ubsan' 0 1 $(($(now_ms) - begin))
 		return
@@ -131,6 +131,9 @@ kernel_rig() {
 		GATEWAY_BUILD=$PWD/build/ubsan interop/run.sh -q --rig uml --plane "$plane" 2>&1 | tee "$OUT/interop-$plane.log" | sed '$d' || true
 		closing "interop in uml, $plane plane" $(($(now_ms) - begin)) "$OUT/interop-$plane.log"
 	done
+	begin=$(now_ms)
+	GATEWAY_BUILD=$PWD/build/ubsan interop/run.sh --ha -q -j 1 --rig uml --plane kernel 2>&1 | tee "$OUT/failover-kernel.log" | sed '$d' || true
+	closing 'failover in uml, kernel plane' $(($(now_ms) - begin)) "$OUT/failover-kernel.log"
 }
 
 begin=$(now_ms)
