@@ -1,14 +1,12 @@
 #include "config/reader.h"
 
 #include "config/suggest.h"
+#include "config/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What a wrong value looked like, without flooding the line. */
-#define SHOWN "`%.80s`"
-
-static bool wrong(struct load *l, const struct schema_key *k, struct mark where, const char *wanted, const char *text)
+bool value_wrong(struct load *l, const struct schema_key *k, struct mark where, const char *wanted, const char *text)
 {
 	report_error(l->report, where, "`%s` wants %s, not " SHOWN, k->name, wanted, text);
 	return false;
@@ -38,7 +36,7 @@ static bool parse_name(struct load *l, const struct schema_key *k, struct mark w
 	for (const char *s = text; *s; s++)
 		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
 		      strchr("._-", *s)))
-			return wrong(l, k, where, "letters, digits, dots, dashes and underscores", text);
+			return value_wrong(l, k, where, "letters, digits, dots, dashes and underscores", text);
 	return set_string(l, strdup(text), at);
 }
 
@@ -63,13 +61,13 @@ static bool parse_bool(struct load *l, const struct schema_key *k, struct mark w
 
 	(void)base;
 	if (!v && strcmp(text, "false") != 0)
-		return wrong(l, k, where, "true or false", text);
+		return value_wrong(l, k, where, "true or false", text);
 	memcpy(at, &v, sizeof(v));
 	return true;
 }
 
 /* Decimal digits without a leading zero (012 is 10 in YAML 1.1 and 12 to people: neither here); *end is behind them. */
-static bool parse_digits(const char *text, int64_t *out, const char **end)
+bool value_digits(const char *text, int64_t *out, const char **end)
 {
 	int64_t v = 0;
 	const char *s = text;
@@ -128,7 +126,7 @@ static bool parse_number(struct load *l, const struct schema_key *k, struct mark
 			set_number(k, word->value, at);
 			return true;
 		}
-	if (!parse_digits(text, &v, &end) || *end) {
+	if (!value_digits(text, &v, &end) || *end) {
 		report_error(l->report, where, "`%s` wants a number%s, not " SHOWN, k->name,
 			     or_words(k, words, sizeof(words)), text);
 		return false;
@@ -154,14 +152,14 @@ static bool parse_size(struct load *l, const struct schema_key *k, struct mark w
 
 	(void)base;
 	if (!(zero_ok && (strcmp(text, "off") == 0 || strcmp(text, "never") == 0))) {
-		if (!parse_digits(text, &v, &end))
-			return wrong(l, k, where, "a number, maybe with k, M, G or T behind it", text);
+		if (!value_digits(text, &v, &end))
+			return value_wrong(l, k, where, "a number, maybe with k, M, G or T behind it", text);
 		power = *end ? strchr(powers, *end) : NULL;
 		if (*end && (!power || end[1]))
-			return wrong(l, k, where, "a number, maybe with k, M, G or T behind it", text);
+			return value_wrong(l, k, where, "a number, maybe with k, M, G or T behind it", text);
 		for (const char *p = powers; power && p <= power; p++) {
 			if (v > INT64_MAX / 1000)
-				return wrong(l, k, where, "a smaller number", text);
+				return value_wrong(l, k, where, "a smaller number", text);
 			v *= 1000;
 		}
 	}
@@ -201,7 +199,7 @@ static bool parse_mark(struct load *l, const struct schema_key *k, struct mark w
 
 	(void)base;
 	if (!read_mark(text, &m.value, &end) || (*end == '/' && !read_mark(end + 1, &m.mask, &end)) || *end)
-		return wrong(l, k, where, "a mark such as 7, 0x10 or 0x10/0xf0", text);
+		return value_wrong(l, k, where, "a mark such as 7, 0x10 or 0x10/0xf0", text);
 	if (m.mask == 0 || (m.value & ~m.mask) != 0) {
 		report_error(l->report, where, "`%s`: " SHOWN " has bits outside its mask, or none in it", k->name,
 			     text);
@@ -218,7 +216,7 @@ static bool parse_percent(struct load *l, const struct schema_key *k, struct mar
 	int64_t v;
 
 	(void)base;
-	if (!parse_digits(text, &v, &end) || strcmp(end, "%") != 0 || v < k->min || v > k->max) {
+	if (!value_digits(text, &v, &end) || strcmp(end, "%") != 0 || v < k->min || v > k->max) {
 		report_error(l->report, where, "`%s` wants %lld%% to %lld%%, not " SHOWN, k->name, (long long)k->min,
 			     (long long)k->max, text);
 		return false;
@@ -242,7 +240,7 @@ bool duration_parse(const char *text, int64_t *out)
 	do {
 		size_t n, i;
 
-		if (!parse_digits(text, &v, &text))
+		if (!value_digits(text, &v, &text))
 			return false;
 		n = strspn(text, "abcdefghijklmnopqrstuvwxyz");
 		for (i = 0; i < ARRAY_LEN(units); i++)
@@ -267,7 +265,7 @@ static bool parse_duration(struct load *l, const struct schema_key *k, struct ma
 	(void)base;
 	if (!(zero_ok && (strcmp(text, "0") == 0 || strcmp(text, "off") == 0 || strcmp(text, "never") == 0)) &&
 	    !duration_parse(text, &v))
-		return wrong(l, k, where, "a duration such as 500ms, 30s, 5m, 8h or 1d", text);
+		return value_wrong(l, k, where, "a duration such as 500ms, 30s, 5m, 8h or 1d", text);
 	if ((v < k->min || v > k->max) && !(zero_ok && v == 0)) {
 		report_error(l->report, where, "`%s` is %s..%s%s, not " SHOWN, k->name, duration_text(k->min, lo),
 			     duration_text(k->max, hi), zero_ok ? " or 0" : "", text);
@@ -377,131 +375,6 @@ static bool parse_flags(struct load *l, const struct schema_key *k, struct mark 
 	return true;
 }
 
-static bool parse_address(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
-			  void *base)
-{
-	struct addr a;
-
-	(void)base;
-	if (!addr_parse(text, &a))
-		return wrong(l, k, where, "an IPv4 or IPv6 address", text);
-	memcpy(at, &a, sizeof(a));
-	return true;
-}
-
-/* What an interface gets: 192.0.2.1/24 is the address, not the network. Without a length it stands alone. */
-static bool parse_interface_address(struct load *l, const struct schema_key *k, struct mark where, const char *text,
-				    void *at, void *base)
-{
-	struct ha_address_cfg *cfg = base;
-	const char *slash = strchr(text, '/'), *end = "";
-	size_t n = slash ? (size_t)(slash - text) : strlen(text);
-	char head[ADDR_TEXT];
-	struct addr a = { 0 };
-	int64_t len = 0;
-
-	if (n < sizeof(head)) {
-		(void)snprintf(head, sizeof(head), "%.*s", (int)n, text);
-		if (!addr_parse(head, &a))
-			a.family = 0;
-	}
-	if (a.family && !slash)
-		len = (int64_t)addr_len(&a) * 8;
-	if (!a.family || addr_is_any(&a) || (slash && (!parse_digits(slash + 1, &len, &end) || *end)) || len < 1 ||
-	    len > (int64_t)addr_len(&a) * 8)
-		return wrong(l, k, where, "an address, maybe with a prefix length (192.0.2.1/24)", text);
-	cfg->prefix_len = (uint8_t)len;
-	memcpy(at, &a, sizeof(a));
-	return true;
-}
-
-/* Why `text` is no range: the one mistake that everybody makes gets its own words. */
-static bool wrong_range(struct load *l, const struct schema_key *k, struct mark where, const char *wanted,
-			const char *text)
-{
-	const char *slash = strchr(text, '/');
-	char head[ADDR_TEXT], suffix[ADDR_TEXT + 4];
-	struct prefix p;
-
-	if (slash && (size_t)(slash - text) < sizeof(head)) {
-		struct addr a;
-
-		(void)snprintf(head, sizeof(head), "%.*s", (int)(slash - text), text);
-		if (addr_parse(head, &a)) {
-			/* The network of that length around the address, found by clearing bits until it parses. */
-			for (size_t bit = addr_len(&a) * 8; bit-- > 0;) {
-				char whole[ADDR_TEXT + 8];
-
-				a.b[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
-				(void)snprintf(whole, sizeof(whole), "%s%.6s", addr_text(&a, head), slash);
-				if (!prefix_parse(whole, &p))
-					continue;
-				report_error(l->report, where, "`%s`: " SHOWN " has host bits set; the network is %s",
-					     k->name, text, prefix_text(&p, suffix));
-				return false;
-			}
-		}
-	}
-	return wrong(l, k, where, wanted, text);
-}
-
-static bool parse_range(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
-			void *base)
-{
-	struct range r;
-
-	(void)base;
-	if (!range_parse(text, &r))
-		return wrong_range(l, k, where, "an address, a network or a range", text);
-	memcpy(at, &r, sizeof(r));
-	return true;
-}
-
-/* Length of the smallest network around a range. */
-static uint8_t covering_len(const struct range *r)
-{
-	uint8_t len = 0;
-
-	for (size_t i = 0; i < addr_len(&r->lo); i++) {
-		uint8_t differ = r->lo.b[i] ^ r->hi.b[i];
-
-		if (differ == 0) {
-			len = (uint8_t)(len + 8);
-			continue;
-		}
-		for (; !(differ & 0x80); differ = (uint8_t)(differ << 1))
-			len++;
-		break;
-	}
-	return len;
-}
-
-static bool parse_pool_range(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
-			     void *base)
-{
-	struct pool_cfg *pool = base;
-	struct range r;
-	struct prefix p;
-
-	if (!range_parse(text, &r))
-		return wrong_range(l, k, where, "a network or a range", text);
-	if (addr_is_any(&r.lo) || (r.lo.family == 4 && r.lo.b[0] >= 224) || (r.lo.family == 6 && r.lo.b[0] == 0xff))
-		return wrong(l, k, where, "addresses that a host can have", text);
-	pool->prefix_len = covering_len(&r);
-	if (!strchr(text, '-') && range_as_prefix(&r, &p)) {
-		/* Of a network, not of a range: what no host may have. RFC 3021 (/31), RFC 4291 2.6.1, RFC 6164 (/127).
-		 */
-		if (r.lo.family == 4 && p.len < 31) {
-			r.hi.b[3]--;
-			r.lo.b[3]++;
-		} else if (r.lo.family == 6 && p.len < 127) {
-			r.lo.b[15]++;
-		}
-	}
-	memcpy(at, &r, sizeof(r));
-	return true;
-}
-
 /* Of what is defined by name elsewhere in the file: an array whose items begin with their name. */
 struct defined {
 	const char *items;
@@ -555,20 +428,8 @@ static bool parse_location(struct load *l, const struct schema_key *k, struct ma
 	if (!location_is_uri(text))
 		return parse_path(l, k, where, text, at, base);
 	if (strlen(text) > (size_t)k->max)
-		return wrong(l, k, where, "a shorter URI", text);
+		return value_wrong(l, k, where, "a shorter URI", text);
 	return set_string(l, strdup(text), at);
-}
-
-static bool parse_network(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
-			  void *base)
-{
-	struct prefix p = { 0 };
-
-	(void)base;
-	if (!prefix_parse(text, &p))
-		return wrong_range(l, k, where, "a network (192.168.1.0/24)", text);
-	memcpy(at, &p, sizeof(p));
-	return true;
 }
 
 /* As it goes over the wire: presentation format, A-labels, no dot at the end (RFC 8598 4.1, RFC 1035 2.3.4). */
@@ -584,28 +445,9 @@ static bool parse_domain(struct load *l, const struct schema_key *k, struct mark
 	for (size_t i = 0, label; i <= n; i += label + 1) {
 		label = strspn(text + i, allowed);
 		if (label == 0 || label > 63 || n > 253 || (i + label < n && text[i + label] != '.'))
-			return wrong(l, k, where, "a domain name (example.org; other letters as xn--...)", text);
+			return value_wrong(l, k, where, "a domain name (example.org; other letters as xn--...)", text);
 	}
 	return set_string(l, strndup(text, n), at);
-}
-
-static bool parse_selector(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
-			   void *base)
-{
-	const char *bracket = strchr(text, '[');
-	struct selector s;
-	char head[RANGE_TEXT];
-
-	(void)base;
-	if (!selector_parse(text, &s)) {
-		(void)snprintf(head, sizeof(head), "%.*s", (int)(bracket ? bracket - text : 90), text);
-		if (!range_parse(head, &s.range))
-			return wrong_range(l, k, where, "a network, a range or an address", head);
-		return wrong(l, k, where, "[protocol], [protocol/port] or [protocol/port-port] behind the addresses",
-			     text);
-	}
-	memcpy(at, &s, sizeof(s));
-	return true;
 }
 
 static bool parse_ident(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
@@ -647,20 +489,20 @@ const struct value_type *value_type_of(enum schema_type t)
 		[SCHEMA_PERCENT] = { "percentage", sizeof(uint8_t), parse_percent, NULL },
 		[SCHEMA_WORD] = { "word", sizeof(int), parse_word, NULL },
 		[SCHEMA_FLAGS] = { "word", sizeof(uint32_t), parse_flags, NULL },
-		[SCHEMA_ADDRESS] = { "address", sizeof(struct addr), parse_address, NULL },
-		[SCHEMA_INTERFACE_ADDRESS] = { "interface address", sizeof(struct addr), parse_interface_address,
+		[SCHEMA_ADDRESS] = { "address", sizeof(struct addr), value_address, NULL },
+		[SCHEMA_INTERFACE_ADDRESS] = { "interface address", sizeof(struct addr), value_interface_address,
 					       NULL },
-		[SCHEMA_RANGE] = { "address range", sizeof(struct range), parse_range, NULL },
-		[SCHEMA_POOL_RANGE] = { "address range", sizeof(struct range), parse_pool_range, NULL },
+		[SCHEMA_RANGE] = { "address range", sizeof(struct range), value_range, NULL },
+		[SCHEMA_POOL_RANGE] = { "address range", sizeof(struct range), value_pool_range, NULL },
 		[SCHEMA_POOL] = { "pool name", sizeof(const struct pool_cfg *), parse_defined, NULL },
 		[SCHEMA_LOCATION] = { "path or URI", sizeof(char *), parse_location, NULL },
 		[SCHEMA_CERTIFICATE] = { "certificate name", sizeof(const struct certificate_cfg *), parse_defined,
 					 NULL },
 		[SCHEMA_AUTHORITY] = { "authority name", sizeof(const struct authority_cfg *), parse_defined, NULL },
 		[SCHEMA_GROUP] = { "group name", sizeof(const struct group_cfg *), parse_defined, NULL },
-		[SCHEMA_NETWORK] = { "network", sizeof(struct prefix), parse_network, NULL },
+		[SCHEMA_NETWORK] = { "network", sizeof(struct prefix), value_network, NULL },
 		[SCHEMA_DOMAIN] = { "domain name", sizeof(char *), parse_domain, NULL },
-		[SCHEMA_SELECTOR] = { "traffic selector", sizeof(struct selector), parse_selector, NULL },
+		[SCHEMA_SELECTOR] = { "traffic selector", sizeof(struct selector), value_selector, NULL },
 		[SCHEMA_LOCAL_ID] = { "identity", sizeof(struct id_cfg), parse_ident, NULL },
 		[SCHEMA_REMOTE_ID] = { "identity", sizeof(struct id_cfg), parse_ident, NULL },
 		[SCHEMA_IKE_PROPOSAL] = { "proposal", sizeof(struct proposal_cfg), parse_proposal, NULL },
