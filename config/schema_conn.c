@@ -79,7 +79,7 @@ static const struct schema_key child_keys[] = {
 	  .max = 16,
 	  .nothing = "dynamic",
 	  .fallback_text = "dynamic",
-	  .help = "What is behind the client; dynamic: its inner address, or its outer one when it has none." },
+	  .help = "What is behind the client; dynamic: its inner address; without one the outer one it came from." },
 	{ .name = "proposals",
 	  .type = SCHEMA_ESP_PROPOSAL,
 	  LIST_AT(child_cfg, proposals, proposal_count, 0),

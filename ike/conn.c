@@ -208,8 +208,10 @@ size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg
 	return n;
 }
 
-size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max)
+size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, bool transport, struct selector *out,
+			     size_t max)
 {
+	const struct addr *outer = transport ? &sa->remote.addr : &sa->came_from;
 	size_t n = 0;
 
 	for (size_t i = 0; i < cfg->remote_count && n < max; i++)
@@ -220,8 +222,8 @@ size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cf
 		if (sa->leases[i].pool)
 			out[n++] = selector_of(&(struct range){ sa->leases[i].addr, sa->leases[i].addr });
 	}
-	if (n == 0 && max > 0) /* dynamic without an inner address: where it comes from */
-		out[n++] = selector_of(&(struct range){ sa->remote.addr, sa->remote.addr });
+	if (n == 0 && max > 0) /* dynamic without an inner address */
+		out[n++] = selector_of(&(struct range){ *outer, *outer });
 	return n;
 }
 
@@ -242,7 +244,7 @@ static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, 
 	struct selector ours[IKE_CHILD_SELECTORS * 2], theirs[IKE_CHILD_SELECTORS * 2];
 	struct selector tsi[IKE_MAX_SELECTORS], tsr[IKE_MAX_SELECTORS];
 	size_t n_ours = conn_local_selectors(sa, cfg, ours, ARRAY_LEN(ours));
-	size_t n_theirs = conn_remote_selectors(sa, cfg, theirs, ARRAY_LEN(theirs));
+	size_t n_theirs = conn_remote_selectors(sa, cfg, out->transport, theirs, ARRAY_LEN(theirs));
 	unsigned families;
 
 	memcpy(tsi, m->tsi.s, m->tsi.count * sizeof(*tsi));
@@ -301,7 +303,7 @@ static enum gw_err try_child(const struct ike_sa *sa, const struct child_cfg *cf
 			return err_set(e, GW_ETS, "it asks for tunnel mode; configured: transport");
 		ts_text(m->tsi.s, m->tsi.count, a, sizeof(a));
 		ts_text(m->tsr.s, m->tsr.count, b, sizeof(b));
-		n = conn_remote_selectors(sa, cfg, s, ARRAY_LEN(s));
+		n = conn_remote_selectors(sa, cfg, cfg->mode == CHILD_MODE_TRANSPORT, s, ARRAY_LEN(s));
 		ts_text(s, n, c, sizeof(c));
 		n = conn_local_selectors(sa, cfg, s, ARRAY_LEN(s));
 		ts_text(s, n, d, sizeof(d));

@@ -314,9 +314,14 @@ const struct secret *conn_psk(const struct conn_cfg *conn, uint8_t kind, struct 
 /* Why no connection is for that identity pair: offered and configured, in words. */
 const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, const struct id_payload *idr, char *buf,
 			 size_t n);
-/* What our side and the peer's may be in a CHILD SA: *out gets at most max. */
+/*
+ * What our side and the peer's may be in a CHILD SA: *out gets at most max. A peer without an inner address is where it
+ * came from, wherever it says that it is now: that would give it what is sent to somebody else there. In transport mode
+ * it is where its packets go, which is to nobody else.
+ */
 size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);
-size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);
+size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, bool transport, struct selector *out,
+			     size_t max);
 /*
  * Picks the child settings and narrows. `theirs_offer` is the peer's side. `only` restricts to one (a rekey).
  * `with_ke`: CREATE_CHILD_SA, where `pfs` counts. GW_ETS, GW_EPROPOSAL (text), GW_EGROUP (chosen->dh).

@@ -162,6 +162,7 @@ struct ike_sa {
 	uint64_t predecessor; /* local SPI of the SA that it replaced; 0: none */
 	uint8_t crossing[IKE_NONCE_OURS]; /* as in child_sa, of an IKE rekey */
 	uint8_t crossing_len;
+	struct addr came_from; /* where it got our IKE_SA_INIT, or it could not have authenticated; family 0: nobody has yet */
 	struct addr *also; /* owned; the peer's other addresses (RFC 4555 3.4) */
 	uint8_t also_count;
 	struct sa_lease leases[SA_LEASES];

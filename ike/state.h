@@ -34,6 +34,7 @@ enum state_field {
 	ST_CERT_PATH, /* ike_sa.cert_path */
 	ST_GROUP = 28, /* name; missing: in none */
 	ST_REAUTH, /* in 8 */
+	ST_CAME_FROM, /* as in ST_ALSO; missing: the address in ST_ADDRESSES */
 	ST_SESSION = 31,    /* began ago 8, packets in 8, out 8, bytes in 8, out 8, failovers 4; missing: since established */
 	/* of a half-open SA */
 	ST_HALF_NI = 32,

@@ -308,6 +308,7 @@ static enum gw_err make_exchange(struct ike_sa *sa, const struct sa_record *s)
 static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mtime now)
 {
 	sa->conn = s->found;
+	sa->came_from = s->came_from.family ? s->came_from : s->remote.addr;
 	TRY(peer_join(sa->ike, sa, s->found->name, s->peer.p[0], bytes_of(s->peer.p + 1, s->peer.n - 1)));
 	sa->peer_auth = s->peer_auth;
 	TRY(secret_copy(&sa->told_id, s->told_id));

@@ -276,6 +276,11 @@ static void put_session(struct writer *w, const struct ike_sa *sa, mtime now)
 		put_left(w, sa->reauth_at, ike_now(sa->ike));
 		field_end(w, mark);
 	}
+	if (!addr_equal(&sa->came_from, &sa->remote.addr)) {
+		mark = field_begin(w, ST_CAME_FROM);
+		put_addr(w, &sa->came_from);
+		field_end(w, mark);
+	}
 	if (sa->also_count > 0) {
 		mark = field_begin(w, ST_ALSO);
 		for (size_t i = 0; i < sa->also_count; i++)

@@ -312,6 +312,9 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 	case ST_REAUTH:
 		s->reauth = (int64_t)rd_u64(v);
 		break;
+	case ST_CAME_FROM:
+		s->came_from = get_addr(v);
+		break;
 	case ST_ALSO:
 		while (v->left > 0 && !v->bad) {
 			if (s->also_count == MOBIKE_ADDRS)

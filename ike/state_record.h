@@ -37,7 +37,7 @@ struct sa_record {
 		struct bytes pool;
 	} leases[SA_LEASES];
 	size_t lease_count;
-	struct addr also[MOBIKE_ADDRS];
+	struct addr came_from, also[MOBIKE_ADDRS];
 	size_t also_count;
 	bool half, has_core;
 	struct bytes half_ni, half_nr, half_request, half_response, half_ke, half_dh, x_dh, x_ni, x_nr;

@@ -168,6 +168,7 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 	enum gw_err code;
 
 	TRY(join(sa, m));
+	sa->came_from = sa->half->key.from;
 	if (sa->settings != sa->ike->settings && sa_unwelcome(sa, sa->ike->settings, &gone)) {
 		/* A reload between its messages. */
 		sa_log(sa, LOG_LVL_INFO, "refused: %s", gone.reason);

@@ -19,6 +19,7 @@ static enum gw_err inherit(struct ike_sa *to, const struct ike_sa *from)
 	to->peer_nat = from->peer_nat;
 	to->our_nat = from->our_nat;
 	to->peer_flags = from->peer_flags;
+	to->came_from = from->came_from;
 	to->reauth_at = from->reauth_at;
 	to->peer_auth = from->peer_auth;
 	TRY(secret_copy(&to->told_id, secret_bytes(&from->told_id)));

@@ -245,6 +245,51 @@ START_TEST(not_where_it_is_switched_off)
 }
 END_TEST
 
+/* What the client is between, by its newest CHILD SA. */
+static bool reaches_as(const struct sim_client *c, const struct addr *a)
+{
+	const struct ike_sa *sa = sim_sa(&s, c);
+	const struct child_sa *child = sa ? sa->children : NULL;
+
+	return child && child->theirs_count == 1 && addr_equal(&child->theirs[0].range.lo, a) &&
+	       addr_equal(&child->theirs[0].range.hi, a);
+}
+
+/*
+ * A client without an inner address has the one it came from. Where it says that it is now it may never have been:
+ * what is for others there is not for it. A rekey is for what was agreed on (RFC 4555 3.5).
+ */
+START_TEST(a_move_gives_nobody_elses_address)
+{
+	struct sim_client *c;
+	struct addr first;
+
+	sim_init(&s, 10, NULL, true);
+	c = sim_client_add(&s, false);
+	c->cfg.mobike = true;
+	c->cfg.want_v4 = false;
+	first = c->addr;
+	sim_connect(&s, c);
+	(void)sim_settle(&s, SECONDS(10));
+	sim_want(&s, ini_up(c->ini) && reaches_as(c, &first));
+	roam(c, false);
+	sim_want(&s, addr_equal(&sim_sa(&s, c)->remote.addr, &c->addr) && !addr_equal(&c->addr, &first));
+	gate_takeover(&s.gate);
+	(void)ini_new_child(c->ini);
+	sim_flush(&s);
+	(void)sim_settle(&s, SECONDS(10));
+	sim_want(&s, ini_child_count(c->ini) == 2 && reaches_as(c, &first));
+	(void)ini_rekey_ike(c->ini);
+	sim_flush(&s);
+	(void)sim_settle(&s, SECONDS(10));
+	(void)ini_rekey_child(c->ini, 0);
+	sim_flush(&s);
+	(void)sim_settle(&s, SECONDS(10));
+	sim_want(&s, ini_child_count(c->ini) == 2 && reaches_as(c, &first));
+	done();
+}
+END_TEST
+
 /* While either side rekeys: the update may come on the SA that has just been replaced. */
 static void on_the_way(struct sim *w, uint64_t seed)
 {
@@ -291,6 +336,7 @@ int main(void)
 					  { other_addresses_of_the_peer, 0 },
 					  { other_addresses_of_ours, 0 },
 					  { not_where_it_is_switched_off, 0 },
+					  { a_move_gives_nobody_elses_address, 0 },
 					  { amid_rekeys, 0 } };
 
 	return suite_run("mobike", all, ARRAY_LEN(all));
