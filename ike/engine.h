@@ -196,6 +196,12 @@ void sa_reschedule(struct ike_sa *sa); /* after anything that moves a deadline *
 /* Counts a new half-open SA and makes it findable by its IKE_SA_INIT. GW_ELIMIT: its source has its share. */
 MUST_USE enum gw_err half_join(struct ike_sa *sa);
 void sa_drop_half(struct ike_sa *sa);
+/*
+ * Whether an answer may be given again to who asks from there, though nobody is authenticated. To where IKE_SA_INIT came
+ * from once IKE_AUTH has proved that our answer got there; elsewhere, where it may be aimed at somebody, some times only:
+ * answers are larger than what asks for them.
+ */
+bool half_may_repeat(struct half_open *h, const struct addr *to);
 /* Takes everything down: CHILD SAs out of the plane, leases back, events; then IKE_LINGERING or IKE_DEAD. */
 void sa_close(struct ike_sa *sa, const char *reason, bool linger);
 void sa_bury(struct ike_sa *sa); /* IKE_DEAD: out of all tables, freed at the end of the turn */

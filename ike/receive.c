@@ -228,6 +228,10 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 		count_up(ike, drop_message_id);
 		return;
 	case WINDOW_RESEND:
+		if (sa->half && !half_may_repeat(sa->half, &dg->from.addr)) {
+			count_up(ike, drop_address);
+			return;
+		}
 		count_up(ike, retransmits_answered);
 		send_packed(sa, secret_bytes(&sa->window.response), dg, IKE_EFFECT_STATE);
 		return;

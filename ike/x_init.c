@@ -57,6 +57,20 @@ enum gw_err half_join(struct ike_sa *sa)
 	return GW_OK;
 }
 
+bool half_may_repeat(struct half_open *h, const struct addr *to)
+{
+	/* As often as a patient client asks within the time that it has. */
+	enum { REPEATS_MAX = 8 };
+	bool proved = h->sa->window.recv_next > 1 && addr_equal(&h->key.from, to);
+
+	if (proved)
+		return true;
+	if (h->repeats == REPEATS_MAX)
+		return false;
+	h->repeats++;
+	return true;
+}
+
 /* True: go on. Else a cookie was asked for (2.6). */
 static bool cookie_passed(struct ike *ike, const struct ike_header *h, const struct ike_msg *m,
 			  const struct datagram *dg)
@@ -276,13 +290,17 @@ void x_init_request(struct ike *ike, const struct ike_header *head, const struct
 
 	count_up(ike, init_requests);
 	if (known) {
-		/* A retransmission gets the same octets (2.1); the same SPI with other contents is somebody's mistake.
-		 */
-		if (bytes_equal(secret_bytes(&known->init_request), dg->data)) {
+		/* A retransmission gets the same octets (2.1); the same SPI with other contents is somebody's mistake,
+		 * and what comes after IKE_AUTH was on its way for long. */
+		if (known->sa->window.recv_next > 1) {
+			count_up(ike, drop_message_id);
+		} else if (!bytes_equal(secret_bytes(&known->init_request), dg->data)) {
+			count_up(ike, drop_state);
+		} else if (!half_may_repeat(known, &dg->from.addr)) {
+			count_up(ike, drop_address);
+		} else {
 			count_up(ike, init_resent);
 			send_packed(known->sa, secret_bytes(&known->sa->window.response), dg, IKE_EFFECT_STATE);
-		} else {
-			count_up(ike, drop_state);
 		}
 		return;
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ike/eap.h"
+#include "ike/message.h"
 #include "tests/sim/sim.h"
 
 static const struct sim_settings eap = {
@@ -313,6 +314,58 @@ static uint64_t killed(struct sim *w, uint64_t turn, bool early)
 	return w->gate.turns;
 }
 
+static struct datagram last_auth;
+static uint8_t last_bytes[2048];
+
+static bool keep_auth(struct sim *w, const struct datagram *d, uint8_t *bytes)
+{
+	(void)w;
+	if (d->data.n > 28 && d->data.n <= sizeof(last_bytes) && bytes[18] == IKE_AUTH &&
+	    !(bytes[19] & IKE_FLAG_RESPONSE)) {
+		last_auth = *d;
+		memcpy(last_bytes, bytes, d->data.n);
+		last_auth.data = bytes_of(last_bytes, d->data.n);
+	}
+	return true;
+}
+
+/*
+ * Nobody is authenticated yet, and our answer, with certificates in it, is larger than what it answers: it is repeated
+ * where the peer has shown that it gets what we send, and hardly elsewhere.
+ */
+START_TEST(answers_are_not_for_others)
+{
+	struct sim_client *c;
+	uint64_t before;
+
+	sim_init(&s, 30, &eap, false);
+	s.on_arrival = keep_auth;
+	c = client("user1@example.org", "clientPass");
+	sim_connect(&s, c);
+	while (s.gate.active.ike && c->ini->eap_rounds < 1 && sim_step(&s, mtime_add(sim_now(&s), SECONDS(5))))
+		;
+	sim_want(&s, !ini_up(c->ini) && ike_half_open_count(s.gate.active.ike) == 1 && last_auth.data.n > 0);
+	before = gate_stat(&s.gate, "retransmits_answered");
+	for (int i = 0; i < 100; i++) {
+		uint8_t copy[sizeof(last_bytes)];
+		struct datagram d = last_auth;
+
+		if (i < 50)
+			d.from.addr.b[3] ^= 0x40;
+		memcpy(copy, last_bytes, d.data.n);
+		d.data = bytes_of(copy, d.data.n);
+		gate_receive(&s.gate, &d, copy);
+		if (i == 49)
+			sim_want(&s, gate_stat(&s.gate, "retransmits_answered") <= before + 10 &&
+					     gate_stat(&s.gate, "drop_address") >= 40);
+	}
+	sim_want(&s, gate_stat(&s.gate, "retransmits_answered") >= before + 50);
+	sim_want(&s, sim_settle(&s, SECONDS(20)));
+	up_as(c, "user1@example.org");
+	done();
+}
+END_TEST
+
 START_TEST(replaced)
 {
 	sim_seeds("every turn", 400, 30, every_turn);
@@ -351,6 +404,7 @@ int main(void)
 	tcase_add_test(t, guessing);
 	tcase_add_test(t, failures_of_source);
 	tcase_add_test(t, silence);
+	tcase_add_test(t, answers_are_not_for_others);
 	tcase_add_test(t, replaced);
 	tcase_add_test(t, takeover_at_every_message);
 	srunner_run_all(r, CK_NORMAL);

@@ -290,6 +290,33 @@ static void flood(struct sim *s, uint64_t seed)
 	(void)sim_leaves_nothing(s);
 }
 
+/*
+ * An IKE_SA_INIT with somebody else's address in it, again and again: each answer that he gets is more than what was
+ * sent, so there are some, for messages that were lost, and then no more.
+ */
+static void echo(struct sim *s, uint64_t seed)
+{
+	struct datagram d;
+	uint8_t init[2048];
+	struct sim_client *c;
+	size_t n;
+
+	sim_init(s, seed, NULL, false);
+	c = sim_client_add(s, false);
+	ck_assert_int_eq(ini_start(c->ini), GW_OK);
+	ck_assert(ini_take(c->ini, &d));
+	n = d.data.n;
+	memcpy(init, d.data.p, n);
+	for (size_t i = 0; i < 600; i++)
+		feed(s, &d, init, n);
+	sim_want(s, gate_stat(&s->gate, "init_resent") >= 5 && gate_stat(&s->gate, "init_resent") <= 10);
+	/* Its owner is not kept out. */
+	(void)sim_settle(s, SECONDS(10));
+	sim_want(s, ini_up(c->ini));
+	(void)sim_agree(s);
+	(void)sim_leaves_nothing(s);
+}
+
 /* ---- authenticated nonsense ---- */
 
 static size_t nonsense(struct sim *s, uint8_t *out, uint8_t *first)
@@ -373,6 +400,12 @@ START_TEST(floods)
 }
 END_TEST
 
+START_TEST(echoes)
+{
+	sim_seeds("echoes", 550, 1, echo);
+}
+END_TEST
+
 START_TEST(authenticated_nonsense)
 {
 	sim_seeds("insiders", 600, 40, insiders);
@@ -381,9 +414,13 @@ END_TEST
 
 int main(void)
 {
-	const struct suite_test all[] = { { damaged, 0 },    { replays, 0 },
-					  { inventions, 0 }, { damaged_beginnings, 0 },
-					  { floods, 0 },     { authenticated_nonsense, 0 } };
+	const struct suite_test all[] = { { damaged, 0 },
+					  { replays, 0 },
+					  { inventions, 0 },
+					  { damaged_beginnings, 0 },
+					  { floods, 0 },
+					  { echoes, 0 },
+					  { authenticated_nonsense, 0 } };
 
 	return suite_run("hostile", all, ARRAY_LEN(all));
 }
