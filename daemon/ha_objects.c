@@ -157,6 +157,13 @@ static size_t dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t 
 	return g->dp->ops->dump(g->dp, cookie, out, max);
 }
 
+static size_t take_used(void *arg, struct dp_sa_state *out, size_t max)
+{
+	struct gateway *g = arg;
+
+	return g->dp->ops->take_used(g->dp, out, max);
+}
+
 static enum gw_err query(void *arg, const struct dp_sa_id *id, struct dp_sa_state *out)
 {
 	struct gateway *g = arg;
@@ -171,4 +178,11 @@ static int64_t heard(void *arg, uint64_t key)
 	return ike_heard_us(g->ike, key);
 }
 
-const struct ha_ops ha_objects_ops = { .encode = encode, .apply = apply, .dump = dump, .query = query, .heard = heard };
+const struct ha_ops ha_objects_ops = {
+	.encode = encode,
+	.apply = apply,
+	.dump = dump,
+	.take_used = take_used,
+	.query = query,
+	.heard = heard,
+};

@@ -193,7 +193,8 @@ static void read_live(struct synclink *l)
 	struct conn *c = l->live;
 	bool more = true;
 
-	/* TLS may hold a whole record that the descriptor shows no more: those are taken in any case. */
+	/* TLS may hold records that the descriptor shows no more: those are taken in any case. Where it holds none,
+	 * only a full one makes it likely that more is there already. */
 	while (more && l->live == c) {
 		char why[160];
 		size_t n = 0;
@@ -201,7 +202,7 @@ static void read_live(struct synclink *l)
 		switch (synctls_read(c->tls, buf, sizeof(buf), &n, why)) {
 		case SYNCTLS_OK:
 			l->stats.bytes_in += n;
-			more = synctls_pending(c->tls) || !loop_turn_over(l->loop);
+			more = synctls_pending(c->tls) || (n == sizeof(buf) && !loop_turn_over(l->loop));
 			l->ops.bytes(l->arg, bytes_of(buf, n));
 			break;
 		case SYNCTLS_WAIT:
@@ -526,8 +527,6 @@ size_t synclink_send(struct synclink *l, struct bytes out)
 		memcpy(l->out, out.p + first, n - first);
 	l->out_n += n;
 	l->wants_room = l->wants_room || n < out.n;
-	/* A link that turns out to be broken is told of by the loop, not from within the caller's own send. */
-	loop_fd_want(l->live->watch, LOOP_READ | LOOP_WRITE);
 	while (l->out_n > 0) {
 		size_t run = l->cfg.send_max - l->out_at, sent = 0;
 		char why[160];
@@ -536,13 +535,15 @@ size_t synclink_send(struct synclink *l, struct bytes out)
 			run = l->out_n;
 		if (run > WRITE_CHUNK)
 			run = WRITE_CHUNK;
-		if (synctls_write(l->live->tls, bytes_of(l->out + l->out_at, run), &sent, why) != SYNCTLS_OK)
+		/* Full, or broken: that is told of by the loop, not from within the caller's own send. */
+		if (synctls_write(l->live->tls, bytes_of(l->out + l->out_at, run), &sent, why) != SYNCTLS_OK) {
+			loop_fd_want(l->live->watch, LOOP_READ | LOOP_WRITE);
 			return n;
+		}
 		l->out_at = (l->out_at + sent) % l->cfg.send_max;
 		l->out_n -= sent;
 		l->stats.bytes_out += sent;
 	}
-	want(l);
 	if (l->wants_room)
 		loop_fd_want(l->live->watch, LOOP_READ | LOOP_WRITE);
 	return n;

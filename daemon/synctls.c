@@ -9,7 +9,7 @@
 #define CIPHER "TLS_AES_256_GCM_SHA384"
 #define GROUPS "X25519:P-384:P-256"
 
-enum { IDENTITY_MAX = 256 };
+enum { IDENTITY_MAX = 256, READ_AHEAD = 32768 };
 
 struct synctls {
 	SSL *ssl;		   /* owned */
@@ -130,10 +130,14 @@ enum gw_err synctls_keys_init(struct synctls_keys *k, const struct env *env, con
 	/* No certificate and none accepted: the PSK is the only way in, and it is always joined by a fresh ECDHE. */
 	SSL_CTX_set_verify(k->tls, SSL_VERIFY_NONE, NULL);
 	(void)SSL_CTX_set_session_cache_mode(k->tls, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_options(k->tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	(void)SSL_CTX_set_mode(k->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-					       SSL_MODE_RELEASE_BUFFERS);
+	/* Buffers stay, so what they held is wiped. */
+	(void)SSL_CTX_set_options(k->tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+						  SSL_OP_CLEANSE_PLAINTEXT);
+	(void)SSL_CTX_set_mode(k->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	(void)SSL_CTX_set_max_early_data(k->tls, 0);
+	/* One system call for a record, its header included, and for those behind it. */
+	SSL_CTX_set_read_ahead(k->tls, 1);
+	SSL_CTX_set_default_read_buffer_len(k->tls, READ_AHEAD);
 	SSL_CTX_set_psk_use_session_callback(k->tls, use_session);
 	SSL_CTX_set_psk_find_session_callback(k->tls, find_session);
 	SSL_CTX_set_alpn_select_cb(k->tls, choose_alpn, NULL);
@@ -315,7 +319,7 @@ enum synctls_result synctls_write(struct synctls *t, struct bytes out, size_t *n
 
 bool synctls_pending(const struct synctls *t)
 {
-	return SSL_pending(t->ssl) > 0;
+	return SSL_has_pending(t->ssl) == 1;
 }
 
 void synctls_goodbye(struct synctls *t)

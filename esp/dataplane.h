@@ -172,6 +172,11 @@ struct dataplane_ops {
 	/* Up to `max` SA states from *cookie (0: the beginning); returns how many; *cookie 0 again at the end. */
 	size_t (*dump)(struct dataplane *dp, uint64_t *cookie, struct dp_sa_state *out, size_t max);
 	/*
+	 * Up to `max` of those that packets have used since this told of them last; fewer than `max`: there are no more
+	 * now. Costs nothing for those that are idle.
+	 */
+	size_t (*take_used)(struct dataplane *dp, struct dp_sa_state *out, size_t max);
+	/*
 	 * Shut: no ESP and no inner packet passes in either direction; open: they do; inbound only: none leaves as ESP.
 	 * At once: on return outbound positions are final until it opens. Planes start open.
 	 */

@@ -196,6 +196,11 @@ static size_t fake_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_sta
 	return sad_dump(self(dp)->sad, cookie, out, max);
 }
 
+static size_t fake_take_used(struct dataplane *dp, struct dp_sa_state *out, size_t max)
+{
+	return sad_take_used(self(dp)->sad, out, max);
+}
+
 static void fake_set_open(struct dataplane *dp, enum dp_gate gate)
 {
 	self(dp)->gate = gate;
@@ -221,6 +226,7 @@ static const struct dataplane_ops fake_ops = {
 	.take_event = fake_take_event,
 	.query = fake_query,
 	.dump = fake_dump,
+	.take_used = fake_take_used,
 	.set_open = fake_set_open,
 	.stats = fake_stats,
 };
@@ -420,6 +426,7 @@ uint64_t fake_plane_send(struct dataplane *dp, uint32_t reqid, uint64_t n, uint6
 	sa->count.packets += sent;
 	sa->count.bytes += sent * bytes_each;
 	sa->last_use = clock_now(f->env->clock);
+	sad_touch(f->sad, sa);
 	wake(f, was_empty);
 	return sent;
 }
@@ -458,6 +465,7 @@ static bool receive(struct fake_plane *f, uint32_t spi, uint64_t seq, const stru
 	if (highest && from)
 		outbox_tell_moved(&f->outbox, sa, from);
 	sa->last_use = clock_now(f->env->clock);
+	sad_touch(f->sad, sa);
 	if (!spd_find(f->spd, sa->reqid)) {
 		sa->bad_policy++;
 		return false;

@@ -18,6 +18,7 @@ struct sad {
 	struct sad_sa *newest;	     /* outbound SAs: the newest of each reqid */
 	struct sad_sa *first, *last; /* by age */
 	struct sad_sa *cursor;	     /* where the last dump stopped: the first SA not told */
+	struct sad_sa *used_first, *used_last;
 	struct sad_busy *busy_first, *busy_last;
 	size_t busy;
 	uint64_t next_age;
@@ -284,9 +285,30 @@ static void cipher_drop(struct sad *s, struct sad_busy *b)
 	free(b);
 }
 
+static void used_unlink(struct sad *s, struct sad_sa *sa)
+{
+	if (!sa->used)
+		return;
+	*(sa->used_prev ? &sa->used_prev->used_next : &s->used_first) = sa->used_next;
+	*(sa->used_next ? &sa->used_next->used_prev : &s->used_last) = sa->used_prev;
+	sa->used_prev = sa->used_next = NULL;
+	sa->used = false;
+}
+
+void sad_touch(struct sad *s, struct sad_sa *sa)
+{
+	if (sa->used)
+		return;
+	sa->used = true;
+	sa->used_prev = s->used_last;
+	*(s->used_last ? &s->used_last->used_next : &s->used_first) = sa;
+	s->used_last = sa;
+}
+
 void sad_unlink(struct sad *s, struct sad_sa *sa)
 {
 	cipher_drop(s, sa->busy);
+	used_unlink(s, sa);
 	HASH_DELETE(hh, s->table, sa);
 	if (sa->key.dir == DP_OUT)
 		group_drop(s, sa);
@@ -509,4 +531,20 @@ size_t sad_dump(struct sad *s, uint64_t *cookie, struct dp_sa_state *out, size_t
 	s->cursor = sa;
 	*cookie = sa ? sa->age : 0;
 	return n;
+}
+
+size_t sad_take_used(struct sad *s, struct dp_sa_state *out, size_t max)
+{
+	size_t n = 0;
+
+	while (s->used_first && n < max) {
+		sad_state(s->used_first, &out[n++]);
+		used_unlink(s, s->used_first);
+	}
+	return n;
+}
+
+bool sad_any_used(const struct sad *s)
+{
+	return s->used_first != NULL;
 }

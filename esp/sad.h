@@ -50,6 +50,7 @@ struct sad_sa {
 	uint32_t reqid;
 	bool udp_encap, esn, copy_dscp, copy_df;
 	bool near_told, at_told; /* fence events are raised once per fence */
+	bool used;		 /* in that list */
 	bool bare;		 /* nothing is behind the union but the bitmap and the keys */
 	uint8_t mode;
 	uint16_t path_mtu; /* DP_OUT: outer path; 0: not asked yet */
@@ -57,7 +58,8 @@ struct sad_sa {
 	uint64_t fence;	   /* DP_IN: none */
 	struct dp_counters count;
 	mtime last_use;
-	struct sad_busy *busy; /* owned; NULL when idle */
+	struct sad_sa *used_prev, *used_next; /* of those used since sad_take_used() told of them */
+	struct sad_busy *busy;		      /* owned; NULL when idle */
 	union {
 		struct {		      /* DP_IN */
 			struct replay replay; /* its bitmap is behind this struct */
@@ -140,5 +142,11 @@ size_t sad_busy(const struct sad *s);
 void sad_state(const struct sad_sa *sa, struct dp_sa_state *out);
 /* As dataplane_ops.dump. SAs made during a dump come at its end. */
 size_t sad_dump(struct sad *s, uint64_t *cookie, struct dp_sa_state *out, size_t max);
+
+/* A packet has used an SA of the database. */
+void sad_touch(struct sad *s, struct sad_sa *sa);
+/* As dataplane_ops.take_used, those first that were used first. */
+size_t sad_take_used(struct sad *s, struct dp_sa_state *out, size_t max);
+bool sad_any_used(const struct sad *s);
 
 #endif

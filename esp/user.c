@@ -164,6 +164,17 @@ static size_t user_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_sta
 	return n;
 }
 
+static size_t user_take_used(struct dataplane *dp, struct dp_sa_state *out, size_t max)
+{
+	struct user_plane *u = user_self(dp);
+	size_t n;
+
+	user_lock(u);
+	n = sad_take_used(u->sad, out, max);
+	user_unlock(u);
+	return n;
+}
+
 static void user_set_open(struct dataplane *dp, enum dp_gate gate)
 {
 	struct user_plane *u = user_self(dp);
@@ -284,6 +295,7 @@ static const struct dataplane_ops user_ops = {
 	.take_event = user_take_event,
 	.query = user_query,
 	.dump = user_dump,
+	.take_used = user_take_used,
 	.set_open = user_set_open,
 	.stats = user_stats,
 	.input_udp = user_input_udp,

@@ -138,6 +138,7 @@ void user_outbound(struct user_plane *u, struct packet *p)
 		return;
 	}
 	sa->last_use = u->now;
+	sad_touch(u->sad, sa);
 	sa->count.packets++;
 	sa->count.bytes += in.n;
 	u->stats[ST_OUT_PACKETS]++;
@@ -173,6 +174,7 @@ static bool open_esp(struct user_plane *u, struct sad_sa *sa, const struct endpo
 		return false;
 	}
 	sa->last_use = u->now;
+	sad_touch(u->sad, sa);
 	/* An old packet may still come the old way: only the newest tells where the peer is now. */
 	if (highest && udp == sa->udp_encap)
 		tell_moved(u, sa, from);

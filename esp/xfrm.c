@@ -119,17 +119,31 @@ static enum gw_err plane_query(struct dataplane *dp, const struct dp_sa_id *id, 
 	return GW_OK;
 }
 
+static void look_at_all(struct xfrm_plane *x)
+{
+	xfrm_look_at_clock(x);
+	xfrm_dump_all(x, x->dump_age_us);
+	if (!outbox_empty(&x->outbox))
+		kick(x);
+}
+
 static size_t plane_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_state *out, size_t max)
 {
 	struct xfrm_plane *x = xfrm_self(dp);
 
-	if (*cookie == 0) {
-		xfrm_look_at_clock(x);
-		xfrm_dump_all(x, x->dump_age_us);
-		if (!outbox_empty(&x->outbox))
-			kick(x);
-	}
+	if (*cookie == 0)
+		look_at_all(x);
 	return sad_dump(x->sad, cookie, out, max);
+}
+
+/* What the kernel has used it says only when asked for all. */
+static size_t plane_take_used(struct dataplane *dp, struct dp_sa_state *out, size_t max)
+{
+	struct xfrm_plane *x = xfrm_self(dp);
+
+	if (!sad_any_used(x->sad))
+		look_at_all(x);
+	return sad_take_used(x->sad, out, max);
 }
 
 static void plane_set_open(struct dataplane *dp, enum dp_gate gate)
@@ -286,6 +300,7 @@ static const struct dataplane_ops plane_ops = {
 	.take_event = plane_take_event,
 	.query = plane_query,
 	.dump = plane_dump,
+	.take_used = plane_take_used,
 	.set_open = plane_set_open,
 	.stats = plane_stats,
 };

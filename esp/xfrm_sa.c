@@ -115,6 +115,7 @@ void xfrm_sa_sample(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_v
 	if (moved) {
 		sa->count.packets += n->packets - sa->kernel.packets;
 		sa->count.bytes += n->bytes - sa->kernel.bytes;
+		sad_touch(x->sad, sa);
 	}
 	sa->kernel.packets = n->packets;
 	sa->kernel.bytes = n->bytes;
@@ -241,6 +242,7 @@ void xfrm_sa_expired(struct xfrm_plane *x, struct sad_sa *sa)
 		sa->kernel.packets = sa->kernel.hard;
 		sad_used(sa, sa->kernel.hard);
 		sa->last_use = x->now;
+		sad_touch(x->sad, sa);
 	}
 	sa->kernel.life = SAD_EXPIRED;
 	sa->kernel.epoch = x->epoch;

@@ -68,6 +68,8 @@ struct ha_ops {
 	void (*apply)(void *arg, struct ha_change *changes, size_t n);
 	/* As dataplane_ops.dump. */
 	size_t (*dump)(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t max);
+	/* As dataplane_ops.take_used. NULL: all are dumped each time. */
+	size_t (*take_used)(void *arg, struct dp_sa_state *out, size_t max);
 	/* As dataplane_ops.query. NULL: a switchover goes on at ceilings. */
 	enum gw_err (*query)(void *arg, const struct dp_sa_id *id, struct dp_sa_state *out);
 	/*
@@ -246,7 +248,7 @@ struct ha_status {
 	const char *why_not;
 	struct ha_position at;
 	uint64_t turn, acked, exposed;
-	size_t objects, refused, held, ceilings, bound, repairs;
+	size_t objects, refused, held, ceilings, repairs;
 	int64_t srtt_us;
 	bool config_differs;
 	uint64_t releases;	 /* datagrams that left unacknowledged while there was a standby */

@@ -158,6 +158,11 @@ struct ha_ceilings {
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
 	uint64_t dump_cookie;
+	bool pass_full; /* of all, not only of those that were used */
+	bool in_pass;
+	mtime pass_began;
+	int64_t pass_us;		  /* spent in this pass */
+	mtime pass_at;			  /* the next one not before */
 	struct ha_hot hot, was_hot;	  /* in this pass of reports; in the one before */
 	uint64_t exact_first, exact_left; /* tokens that are waited for */
 	uint32_t stream;		  /* counts those who reported, and those who were told */

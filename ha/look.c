@@ -63,7 +63,6 @@ static void look_at_peer(const struct ha *ha, struct ha_status *out)
 void ha_look(const struct ha *ha, struct ha_status *out)
 {
 	const struct ha_roles *r = &ha->roles;
-	const struct ha_ceiling *c, *tmp;
 
 	*out = (struct ha_status){
 		.role = r->role,
@@ -100,8 +99,6 @@ void ha_look(const struct ha *ha, struct ha_status *out)
 	look_at_lag(ha, out);
 	look_at_peer(ha, out);
 	out->would_survive = !out->why_not;
-	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
-		out->bound += ha_is_owner(ha) && c->reign == ha->ceil.reign && c->shared > 0;
 }
 
 /* ---- refusals ---- */

@@ -5,14 +5,19 @@
  * - `strict`: its window stands above by twice what lately came between two reports, and a little; so much that is
  * fresh may be lost. Nothing is taken twice unless an SA's rate has more than doubled within one report. The windows
  * stand there beforehand: a takeover costs no more by it.
+ *
+ * One pass over all SAs for a new follower, then over those that had traffic since the pass before; in slices, one or a
+ * few in each report: so many that a fiftieth of the time goes there, and that the next pass begins a second later at
+ * most.
  */
 #include <stdlib.h>
 
 #include "ha/inside.h"
 
 #define REPORT_US MILLISECONDS(50)
+#define PASS_MOST SECONDS(1)
 
-enum { DUMP_EACH = 256, DUMPS = 32, BATCH = 64, ENTRY = 12, STRICT_LEAST = 16, STRICT_TIMES = 2, DECAY_SHIFT = 3 };
+enum { DUMP_EACH = 256, BATCH = 64, ENTRY = 12, STRICT_LEAST = 16, STRICT_TIMES = 2, DECAY_SHIFT = 3, SHARE = 50 };
 
 struct ha_window *ha_window_find(const struct ha *ha, uint32_t spi)
 {
@@ -74,6 +79,9 @@ void ha_windows_restart(struct ha *ha)
 	ha->ceil.report_us = 0;
 	ha->ceil.reported = ha_now(ha);
 	ha->ceil.dump_cookie = 0;
+	ha->ceil.pass_at = (mtime){ 0 };
+	ha->ceil.pass_full = true;
+	ha->ceil.in_pass = false;
 	ha->ceil.report_at = ha_now(ha);
 }
 
@@ -100,13 +108,15 @@ static size_t take(struct ha *ha, const struct dp_sa_state *states, size_t n, ui
 		struct ha_window *w;
 
 		if (s->id.dir == DP_OUT) {
-			c = ha_ceiling_by_plane(ha, &s->id);
-			if (c && s->count.packets > 0 && s->position > c->known) {
+			c = s->count.packets > 0 ? ha_ceiling_by_plane(ha, &s->id) : NULL;
+			if (c && s->position > c->known) {
 				c->known = s->position;
 				ha_exact_note(ha, c);
 			}
 			continue;
 		}
+		if (s->position == 0)
+			continue;
 		w = mine(ha, get(ha, s->id.spi));
 		if (!w)
 			continue;
@@ -127,6 +137,8 @@ static void pass_ends(struct ha *ha)
 	struct ha_ceilings *c = &ha->ceil;
 	mtime now = ha_now(ha);
 
+	c->pass_at = mtime_add(c->pass_began, c->pass_us * SHARE < PASS_MOST ? c->pass_us * SHARE : PASS_MOST);
+	c->pass_full = false;
 	c->report_packets = c->pass_packets;
 	c->report_us = mtime_since(c->reported, now);
 	c->pass_packets = 0;
@@ -135,32 +147,73 @@ static void pass_ends(struct ha *ha)
 	c->reported = now;
 }
 
-void ha_windows_report(struct ha *ha)
+static void write_windows(struct ha *ha, struct bytes list)
 {
-	struct dp_sa_state states[DUMP_EACH];
-	uint8_t list[ENTRY * DUMP_EACH];
 	struct ha_frame_writer f;
 
-	if (!ha_streams(ha) || !mtime_reached(ha->ceil.report_at, ha_now(ha)))
-		return;
-	ha->ceil.report_at = mtime_add(ha_now(ha), ha->cfg.report_us > 0 ? ha->cfg.report_us : REPORT_US);
-	for (int i = 0; i < DUMPS && ha_buffer_len(&ha->tx) < HA_SEND_HIGH; i++) {
-		size_t n = ha->ops->dump(ha->arg, &ha->ceil.dump_cookie, states, DUMP_EACH);
-		size_t changed = take(ha, states, n, list);
+	ha_frame_begin(&f, &ha->tx, HA_WINDOWS);
+	if (list.n > 0)
+		ha_field(&f, HA_TAG_WINDOW_LIST, list);
+	if (ha_frame_end(&f) != GW_OK)
+		ha_link_break(ha, "out of memory");
+}
 
-		/* Also an empty one: it says that our loop runs, and that the link does. */
-		if (changed > 0 || i == 0) {
-			ha_frame_begin(&f, &ha->tx, HA_WINDOWS);
-			if (changed > 0)
-				ha_field(&f, HA_TAG_WINDOW_LIST, bytes_of(list, ENTRY * changed));
-			if (ha_frame_end(&f) != GW_OK)
-				ha_link_break(ha, "out of memory");
-		}
-		if (ha->ceil.dump_cookie == 0) {
-			pass_ends(ha);
-			break;
-		}
+/* True: the pass goes on. */
+static bool slice(struct ha *ha)
+{
+	struct ha_ceilings *c = &ha->ceil;
+	struct dp_sa_state states[DUMP_EACH];
+	uint8_t list[ENTRY * DUMP_EACH];
+	size_t n, changed;
+	bool more;
+
+	if (c->pass_full || !ha->ops->take_used) {
+		n = ha->ops->dump(ha->arg, &c->dump_cookie, states, DUMP_EACH);
+		more = c->dump_cookie != 0;
+	} else {
+		n = ha->ops->take_used(ha->arg, states, DUMP_EACH);
+		more = n == DUMP_EACH;
 	}
+	changed = take(ha, states, n, list);
+	if (changed > 0)
+		write_windows(ha, bytes_of(list, ENTRY * changed));
+	return more;
+}
+
+static void go_on(struct ha *ha, mtime begin, int64_t may)
+{
+	struct ha_ceilings *c = &ha->ceil;
+	int64_t spent;
+
+	if (!c->in_pass) {
+		if (!mtime_reached(c->pass_at, begin))
+			return;
+		c->in_pass = true;
+		c->pass_began = begin;
+		c->pass_us = 0;
+	}
+	do {
+		c->in_pass = slice(ha);
+		spent = mtime_since(begin, ha_now(ha));
+	} while (c->in_pass && spent < may && ha_buffer_len(&ha->tx) < HA_SEND_HIGH);
+	c->pass_us += spent;
+	if (!c->in_pass)
+		pass_ends(ha);
+}
+
+void ha_windows_report(struct ha *ha)
+{
+	int64_t every = ha->cfg.report_us > 0 ? ha->cfg.report_us : REPORT_US;
+	mtime now = ha_now(ha);
+	size_t before = ha_buffer_len(&ha->tx);
+
+	if (!ha_streams(ha) || !mtime_reached(ha->ceil.report_at, now))
+		return;
+	ha->ceil.report_at = mtime_add(now, every);
+	go_on(ha, now, every / SHARE);
+	/* Also an empty one: it says that our loop runs, and that the link does. */
+	if (ha->link && ha_buffer_len(&ha->tx) == before)
+		write_windows(ha, (struct bytes){ 0 });
 }
 
 /* ---- the standby ---- */

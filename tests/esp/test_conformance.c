@@ -642,6 +642,42 @@ START_TEST(dumps_all)
 }
 END_TEST
 
+static unsigned times_used(const struct dp_sa *sa)
+{
+	struct dp_sa_state out[64];
+	unsigned found = 0;
+	size_t n;
+
+	do {
+		n = plane.dp->ops->take_used(plane.dp, out, ARRAY_LEN(out));
+		for (size_t i = 0; i < n; i++)
+			found += out[i].id.dir == sa->dir && out[i].id.spi == sa->spi;
+	} while (n == ARRAY_LEN(out));
+	return found;
+}
+
+START_TEST(tells_of_the_used_once)
+{
+	struct dp_sa in = make_sa(DP_IN, 0xa001), idle = make_sa(DP_IN, 0xa002), out = make_sa(DP_OUT, 0xb001);
+	struct dp_op ops[] = { op_policy(REQID, &ours, &theirs), op_add(&in), op_add(&idle), op_add(&out) };
+
+	ck_assert_int_eq(plane_do_all(&plane, ops, 4), GW_OK);
+	ck_assert_uint_eq(times_used(&in), 0);
+	ck_assert(send_peer(&in, 10, peer, &peer_at));
+	(void)state_of(&in);
+	ck_assert_uint_eq(times_used(&in), 1);
+	ck_assert_uint_eq(times_used(&in), 0);
+	ck_assert(send_peer(&idle, 10, peer, &peer_at));
+	ck_assert(send_peer(&in, 11, peer, &peer_at));
+	ck_assert_int_eq(
+		plane_do(&plane, (struct dp_op){ .kind = DP_SA_REMOVE, .id = { DP_IN, in.spi, in.remote.addr } }),
+		GW_OK);
+	(void)state_of(&idle);
+	ck_assert_uint_eq(times_used(&idle), 1);
+	ck_assert_uint_eq(times_used(&in), 0);
+}
+END_TEST
+
 /* ---- cases: events ---- */
 
 START_TEST(moved_peer)
@@ -728,6 +764,7 @@ static void add_cases(TCase *t)
 	tcase_add_test(t, window);
 	tcase_add_test(t, esn_over_the_border);
 	tcase_add_test(t, dumps_all);
+	tcase_add_test(t, tells_of_the_used_once);
 	tcase_add_test(t, moved_peer);
 	tcase_add_test(t, unknown_spi);
 }

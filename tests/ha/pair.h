@@ -27,6 +27,11 @@ struct pair_node {
 	struct ha_verified verified;
 	char why[120];
 	bool keep_events;
+	/* Its data plane: each look into it takes so long. */
+	struct dp_sa_state *states; /* borrowed */
+	bool *used;		    /* borrowed: since that was told of last */
+	size_t state_count, dumps, takes;
+	int64_t look_us;
 };
 
 struct pair {
@@ -71,14 +76,35 @@ static inline void pair_apply(void *arg, struct ha_change *c, size_t count)
 
 static inline size_t pair_dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, size_t max)
 {
-	(void)arg;
-	(void)out;
-	(void)max;
-	*cookie = 0;
-	return 0;
+	struct pair_node *n = arg;
+	size_t at = (size_t)*cookie, count = 0;
+
+	n->dumps++;
+	n->time->now.us += n->look_us;
+	while (at < n->state_count && count < max)
+		out[count++] = n->states[at++];
+	*cookie = at < n->state_count ? at : 0;
+	return count;
 }
 
-static const struct ha_ops pair_ops = { .encode = pair_encode, .apply = pair_apply, .dump = pair_dump };
+static inline size_t pair_take_used(void *arg, struct dp_sa_state *out, size_t max)
+{
+	struct pair_node *n = arg;
+	size_t count = 0;
+
+	n->takes++;
+	n->time->now.us += n->look_us;
+	for (size_t i = 0; i < n->state_count && count < max; i++)
+		if (n->used[i]) {
+			out[count++] = n->states[i];
+			n->used[i] = false;
+		}
+	return count;
+}
+
+static const struct ha_ops pair_ops = {
+	.encode = pair_encode, .apply = pair_apply, .dump = pair_dump, .take_used = pair_take_used
+};
 
 static inline void pair_events(struct pair_node *n)
 {

@@ -22,6 +22,7 @@ struct options {
 	struct endpoint to;
 	struct addr from;
 	size_t sources, clients, in_flight, ballast;
+	uint32_t per_second;
 	uint16_t port, natt_port, from_port, from_natt_port;
 	pid_t pid;
 	const char *plan, *psk, *ike, *esp, *id, *certs;
@@ -37,6 +38,7 @@ static const char usage[] =
 	"  --sources N               how many source addresses (16)\n"
 	"  --clients N               at most so many (what the plan needs)\n"
 	"  --in-flight N             jobs under way at a time (32)\n"
+	"  --rate N                  jobs begun a second (as many as are in flight at most)\n"
 	"  --pid N                   process whose CPU time and memory are read\n"
 	"  --plan JOB:N,...          jobs: up, probe, child, ike, down; wait:MILLISECONDS (up:100)\n"
 	"  --psk TEXT                shared key (load)\n"
@@ -60,6 +62,7 @@ enum {
 	OPT_SOURCES,
 	OPT_CLIENTS,
 	OPT_FLIGHT,
+	OPT_RATE,
 	OPT_PID,
 	OPT_PLAN,
 	OPT_PSK,
@@ -87,6 +90,7 @@ static const struct option long_options[] = {
 	{ "sources", 1, NULL, OPT_SOURCES },
 	{ "clients", 1, NULL, OPT_CLIENTS },
 	{ "in-flight", 1, NULL, OPT_FLIGHT },
+	{ "rate", 1, NULL, OPT_RATE },
 	{ "pid", 1, NULL, OPT_PID },
 	{ "plan", 1, NULL, OPT_PLAN },
 	{ "psk", 1, NULL, OPT_PSK },
@@ -187,6 +191,9 @@ static const char *take_option(struct options *o, int opt, const char *arg)
 		o->ballast = n;
 		o->fragmentation = true;
 		break;
+	case OPT_RATE:
+		o->per_second = (uint32_t)n;
+		break;
 	case OPT_PID:
 		o->pid = (pid_t)n;
 		break;
@@ -267,12 +274,13 @@ static bool run_item(struct crowd *c, const struct item *item, const struct opti
 		c->up += c->finished;
 	else if (item->job == JOB_DOWN)
 		c->up -= c->finished < c->up ? c->finished : c->up;
-	r = json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I}", "job", jobs[item->job], "up_before",
-		      (json_int_t)up, "up_after", (json_int_t)c->up, "done", (json_int_t)c->finished, "failed",
-		      (json_int_t)c->failed, "seconds", seconds, "per_second",
+	r = json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I}", "job", jobs[item->job],
+		      "up_before", (json_int_t)up, "up_after", (json_int_t)c->up, "done", (json_int_t)c->finished,
+		      "failed", (json_int_t)c->failed, "seconds", seconds, "per_second",
 		      seconds > 0 ? (double)c->finished / seconds : 0, "generator_us_each", (double)own / each,
 		      "cpu_us_each", (double)cpu / each, "pss_kb_before", (json_int_t)pss, "pss_kb_after",
-		      (json_int_t)proc_pss_kb(o->pid));
+		      (json_int_t)proc_pss_kb(o->pid), "took_us_median", (json_int_t)crowd_took(c, 50), "took_us_p99",
+		      (json_int_t)crowd_took(c, 99));
 	if (r && (c->failed || !ok))
 		json_object_set_new(r, "why", json_string(c->why));
 	json_array_append_new(results, r);
@@ -343,6 +351,7 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 	}
 	if (certs && ok)
 		load_certs_issue(certs, &crowd);
+	crowd.per_second = o->per_second;
 	for (size_t i = 0; i < items && ok; i++)
 		ok = run_item(&crowd, &plan[i], o, results);
 	for (size_t i = 0; crowd.clients && i < crowd.count; i++) {

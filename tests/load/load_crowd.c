@@ -80,6 +80,7 @@ void crowd_clear(struct crowd *c)
 		ini_destroy(c->clients[i].ini);
 	free(c->clients);
 	free(c->slots);
+	free(c->took);
 }
 
 static void settle(struct crowd *c, struct load_client *l, bool ok)
@@ -87,6 +88,8 @@ static void settle(struct crowd *c, struct load_client *l, bool ok)
 	l->busy = false;
 	c->busy--;
 	if (ok) {
+		if (c->finished < c->took_cap)
+			c->took[c->finished] = (uint32_t)mtime_since(l->begun, clock_now(c->env->clock));
 		c->finished++;
 		return;
 	}
@@ -170,6 +173,7 @@ static bool begin_next(struct crowd *c, enum load_job job)
 		if (l->busy || !begin(l, job))
 			continue;
 		l->busy = true;
+		l->begun = clock_now(c->env->clock);
 		c->busy++;
 		after(c, l);
 		return true;
@@ -201,10 +205,35 @@ static void wait_only(struct crowd *c, int64_t us)
 	}
 }
 
+/* When the next job is due, the first one being due at `start`. */
+static mtime pace(const struct crowd *c, size_t begun, mtime start)
+{
+	if (c->per_second == 0)
+		return start;
+	return mtime_add(start, (int64_t)((uint64_t)begun * (uint64_t)SECONDS(1) / c->per_second));
+}
+
+static int wait_ms(const struct crowd *c, mtime next, mtime now)
+{
+	int64_t ms = mtime_since(now, next) / MILLISECONDS(1);
+
+	if (c->per_second == 0 || ms > 100)
+		return 100;
+	return ms > 1 ? (int)ms : 1;
+}
+
+/* Without memory for it times are not told; the jobs are done all the same. */
+static void measure(struct crowd *c, size_t count)
+{
+	free(c->took);
+	c->took = calloc(count ? count : 1, sizeof(*c->took));
+	c->took_cap = c->took ? count : 0;
+}
+
 bool crowd_run(struct crowd *c, enum load_job job, size_t count, size_t in_flight, int64_t patience_us)
 {
 	size_t begun = 0, before = 0;
-	mtime progress = clock_now(c->env->clock);
+	mtime start = clock_now(c->env->clock), progress = start, now = start;
 
 	c->finished = c->failed = 0;
 	c->next = 0;
@@ -212,17 +241,16 @@ bool crowd_run(struct crowd *c, enum load_job job, size_t count, size_t in_fligh
 		wait_only(c, MILLISECONDS(count));
 		return true;
 	}
+	measure(c, count);
 	while (c->finished + c->failed < count) {
-		mtime now;
-
-		while (begun < count && c->busy < in_flight) {
+		while (begun < count && c->busy < in_flight && mtime_reached(pace(c, begun, start), now)) {
 			if (!begin_next(c, job))
 				break;
 			begun++;
 		}
-		if (c->busy == 0 && begun < count)
+		if (c->busy == 0 && begun < count && mtime_reached(pace(c, begun, start), now))
 			return false; /* nobody can do it */
-		(void)net_receive(c->net, 100, on_datagram, c);
+		(void)net_receive(c->net, wait_ms(c, pace(c, begun, start), now), on_datagram, c);
 		now = clock_now(c->env->clock);
 		look_after(c, now);
 		if (c->finished + c->failed != before) {
@@ -234,4 +262,21 @@ bool crowd_run(struct crowd *c, enum load_job job, size_t count, size_t in_fligh
 		}
 	}
 	return true;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+uint32_t crowd_took(struct crowd *c, unsigned percent)
+{
+	size_t n = c->finished < c->took_cap ? c->finished : c->took_cap, rank = (n * percent + 99) / 100;
+
+	if (n == 0)
+		return 0;
+	qsort(c->took, n, sizeof(*c->took), by_value);
+	return c->took[rank > 0 ? rank - 1 : 0];
 }

@@ -12,6 +12,7 @@ struct load_client {
 	struct load_source *source;
 	char id[64];
 	bool busy;
+	mtime begun;
 	uint32_t done_before, failed_before;
 };
 
@@ -31,6 +32,9 @@ struct crowd {
 	size_t busy, finished, failed, next;
 	size_t send_failures, strangers, retries;
 	mtime looked;
+	uint32_t per_second; /* jobs that are begun; 0: as many as `in_flight` allows */
+	uint32_t *took;	     /* owned: us, of those that are finished */
+	size_t took_cap;
 	char why[96]; /* of the last failure */
 };
 
@@ -43,5 +47,7 @@ void crowd_clear(struct crowd *c);
  * passed without any of them being finished.
  */
 bool crowd_run(struct crowd *c, enum load_job job, size_t count, size_t in_flight, int64_t patience_us);
+/* How long the jobs of the last run took, in us: so many percent of them at most that (nearest rank). 0: none. */
+uint32_t crowd_took(struct crowd *c, unsigned percent);
 
 #endif

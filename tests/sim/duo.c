@@ -170,6 +170,13 @@ static size_t node_dump(void *arg, uint64_t *cookie, struct dp_sa_state *out, si
 	return n->g.plane->ops->dump(n->g.plane, cookie, out, max);
 }
 
+static size_t node_take_used(void *arg, struct dp_sa_state *out, size_t max)
+{
+	struct duo_node *n = arg;
+
+	return n->g.plane->ops->take_used(n->g.plane, out, max);
+}
+
 static enum gw_err node_query(void *arg, const struct dp_sa_id *id, struct dp_sa_state *out)
 {
 	struct duo_node *n = arg;
@@ -185,7 +192,12 @@ static int64_t node_heard(void *arg, uint64_t key)
 }
 
 static const struct ha_ops node_ops = {
-	.encode = node_encode, .apply = node_apply, .dump = node_dump, .query = node_query, .heard = node_heard
+	.encode = node_encode,
+	.apply = node_apply,
+	.dump = node_dump,
+	.take_used = node_take_used,
+	.query = node_query,
+	.heard = node_heard,
 };
 
 /* ---- life and death ---- */
