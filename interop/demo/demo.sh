@@ -25,10 +25,10 @@ DATAPLANE=${DATAPLANE:-userspace}
 GATEWAY_PLANE=$DATAPLANE
 # A machine that is busy with other things is not what is shown.
 RIG_NICE=-20
-LIMIT=40 ROW_MS=500 FLOW=1000 RATE=3M PING=0.02
+LIMIT=40 ROW_MS=500 FLOW=1000 RATE=3000000 PING=0.02
 if [[ $DATAPLANE == kernel ]]; then
 	# The guest has one processor, which all of these share, and clocks that tick each 10 ms.
-	CHARON_ESP=kernel LIMIT=120 ROW_MS=2000 FLOW=100 RATE=100K PING=0.1
+	CHARON_ESP=kernel LIMIT=120 ROW_MS=2000 FLOW=100 RATE=50000 PING=0.1
 fi
 RESULTS=()
 FAILED=0
@@ -97,8 +97,8 @@ say "    $(active) is active, $(standby) stands by and is in sync, $(($(now_ms) 
 word=page-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 mkdir -p "$RIG/www"
 for _ in {1..50}; do printf '%s\n' "$word"; done >"$RIG/www/word"
-head -c 209715200 /dev/urandom >"$RIG/www/download"
-rig_start web lan python3 "$TOP/tests/rig/web.py" "$RIG/www"
+head -c $((RATE * 70)) /dev/urandom >"$RIG/www/download"
+rig_start web lan python3 "$TOP/tests/rig/web.py" "$RIG/www" "$RATE"
 wait_for 10 'the web server' on lan curl -sf -o /dev/null "http://$LAN_V4/word"
 pair_capture
 
@@ -118,8 +118,8 @@ ike_before=$(client_spi ike) child_before=$(client_spi in)
 
 # states NODE: what the kernel of a node has, without the keys.
 states() {
-	say "    $1\$ ip -s xfrm state"
-	on "$1" ip -s xfrm state nokeys | sed "s/^/    $DIM/; s/\$/$PLAIN/"
+	say "    $1\$ ip -s xfrm state list nokeys"
+	on "$1" ip -s xfrm state list nokeys | sed "s/^/    $DIM/; s/\$/$PLAIN/"
 }
 if [[ $DATAPLANE == kernel ]]; then
 	step 'the SAs in the kernels of both: the standby has them too, further ahead than the active one may go'
@@ -132,7 +132,7 @@ step "through the tunnel, from now to the end: a ping, $FLOW packets/s each way,
 on client sysctl -qw net.ipv4.tcp_rmem='4096 65536 65536'
 flow_start "$FLOW" --series "$RIG/series"
 rig_start ping client ping -n -D -i "$PING" -W 1 "$LAN_V4"
-rig_start curl client curl -s --limit-rate "$RATE" -m 300 -o "$RIG/download" "http://$LAN_V4/download"
+rig_start curl client curl -s -m 300 -o "$RIG/download" "http://$LAN_V4/download"
 
 # ---- the live table ----
 
@@ -264,8 +264,13 @@ for name in kill hang; do
 		"<= 200"
 	result "$name: packets lost, of $FLOW/s each way" "$(flow_says ".marks[] | select(.name == \"$name\") | .up.lost + .down.lost")" packets
 done
-aim 'switchover: longest gap' "$(flow_says '.marks[] | select(.name == "switchover") | [.up.gap_ms, .down.gap_ms] | max')" ms \
-	'<= 5'
+# Where packets are 10 ms apart, a gap of 5 ms cannot be seen.
+gap=$(flow_says '.marks[] | select(.name == "switchover") | [.up.gap_ms, .down.gap_ms] | max')
+if ((FLOW >= 1000)); then
+	aim 'switchover: longest gap' "$gap" ms '<= 5'
+else
+	result 'switchover: longest gap' "$gap" ms
+fi
 aim 'switchover: packets lost' "$(flow_says '.marks[] | select(.name == "switchover") | .up.lost + .down.lost')" packets '<= 5'
 result 'without any event: longest gap, which is the machine'"'"'s' "$(flow_says '[.marks[] | select(.name | startswith("after")) | .up.gap_ms, .down.gap_ms] | max')" ms
 result 'whole run: longest gap' "$(flow_says '[.up.gap_ms, .down.gap_ms] | max')" ms
