@@ -87,9 +87,10 @@ static enum gw_err verify(struct crypto *c, const struct trust *trust, const str
 {
 	size_t salt;
 	const struct sign_scheme *s = sign_scheme_parse(p->id, &salt);
+	bool known = false;
 	char name[100];
 
-	for (size_t i = 0; i < trust->count; i++) {
+	for (size_t i = 0; i < trust->count; i++) { /* several may have one name: it has had other keys */
 		const struct anchor *a = &trust->anchors[i];
 
 		if (!bytes_equal(a->cert.subject, p->issuer) || (a->cert.has_usage && !(a->cert.usage & CERT_CRL_SIGN)))
@@ -97,11 +98,12 @@ static enum gw_err verify(struct crypto *c, const struct trust *trust, const str
 		if (s && s->hash != SIGN_SHA1 &&
 		    verify_signature(c, a->key, s, salt, &p->tbs, 1, p->signature) == GW_OK)
 			return GW_OK;
-		return err_set(e, GW_EAUTH, "the list of `%s` has a wrong signature",
-			       dn_text(p->issuer, name, sizeof(name)));
+		known = true;
 	}
-	return err_set(e, GW_EAUTH, "is the list of `%s`, which is none of this authority's certificates",
-		       dn_text(p->issuer, name, sizeof(name)));
+	dn_text(p->issuer, name, sizeof(name));
+	return known ? err_set(e, GW_EAUTH, "the list of `%s` has a wrong signature", name)
+		     : err_set(e, GW_EAUTH, "is the list of `%s`, which is none of this authority's certificates",
+			       name);
 }
 
 static int order(const void *a, const void *b)
