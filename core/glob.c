@@ -2,7 +2,7 @@
 
 static uint8_t fold(uint8_t c, bool any_case)
 {
-	return any_case && c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+	return any_case ? text_fold(c) : c;
 }
 
 bool text_same(struct bytes a, struct bytes b, bool any_case)

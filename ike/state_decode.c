@@ -309,8 +309,8 @@ static enum gw_err make_session(struct ike_sa *sa, const struct sa_record *s, mt
 {
 	sa->conn = s->found;
 	sa->came_from = s->came_from.family ? s->came_from : s->remote.addr;
-	TRY(peer_join(sa->ike, sa, s->found->name, s->peer.p[0], bytes_of(s->peer.p + 1, s->peer.n - 1)));
 	sa->peer_auth = s->peer_auth;
+	TRY(peer_join(sa->ike, sa, s->found->name, s->peer.p[0], bytes_of(s->peer.p + 1, s->peer.n - 1)));
 	TRY(secret_copy(&sa->told_id, s->told_id));
 	TRY(group_join(sa->ike, sa, s->found_group));
 	for (size_t i = 0; i < s->lease_count; i++) {

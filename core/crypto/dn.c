@@ -135,6 +135,35 @@ bool dn_equal(struct bytes a, struct bytes b)
 	return names_fit(a, b, text_same);
 }
 
+static void put_part(struct writer *w, const struct part *p)
+{
+	wr_u16(w, (uint16_t)p->oid.n);
+	wr_bytes(w, p->oid);
+	wr_u16(w, (uint16_t)p->value.n);
+	for (size_t i = 0; i < p->value.n; i++)
+		wr_u8(w, text_fold(p->value.p[i]));
+}
+
+size_t dn_key(struct bytes der, uint8_t *out)
+{
+	struct part parts[DN_PARTS];
+	uint8_t other[DN_MAX];
+	struct writer forward = wr_of(out, der.n), backward = wr_of(other, der.n);
+	size_t n = der.n <= DN_MAX ? split(der, parts) : SIZE_MAX;
+
+	if (n == SIZE_MAX) {
+		wr_bytes(&forward, der);
+		return forward.n;
+	}
+	for (size_t i = 0; i < n; i++) { /* each takes less than it does in DER */
+		put_part(&forward, &parts[i]);
+		put_part(&backward, &parts[n - 1 - i]);
+	}
+	if (n > 0 && memcmp(other, out, forward.n) < 0)
+		memcpy(out, other, forward.n);
+	return forward.n;
+}
+
 /* ---- as text ---- */
 
 static void put_hex(struct writer *w, struct bytes b)

@@ -22,6 +22,11 @@ MUST_USE enum gw_err dn_parse(const char *text, uint8_t *out, size_t cap, size_t
  */
 bool dn_matches(struct bytes pattern, struct bytes der);
 bool dn_equal(struct bytes a, struct bytes b); /* likewise, without patterns */
+/*
+ * The same octets, at most as many as `der` has, for names that dn_equal() takes for one, and for no others. Into `out`,
+ * which has room for as many; the length is returned. More than DN_MAX octets, or no name: a copy.
+ */
+size_t dn_key(struct bytes der, uint8_t *out);
 /* The value of the last commonName; false: none. */
 bool dn_common_name(struct bytes der, struct bytes *out);
 

@@ -303,6 +303,54 @@ START_TEST(names)
 }
 END_TEST
 
+/* An authority with a new key and the old name, both in its file: the lists of either count. */
+START_TEST(lists_by_either_key)
+{
+	static const uint64_t serials[] = { 7 };
+	struct pki *renewed = pki_authority(NULL, "CN=root,O=Example", NULL), *third;
+	char both[8192];
+	struct crl *l;
+	struct err e = { 0 };
+
+	ck_assert_int_lt(snprintf(both, sizeof(both), "%s%s", pki_pem(root), pki_pem(renewed)), (int)sizeof(both));
+	trust_destroy(trust);
+	ck_assert_msg(trust_create(ring, bytes_str(both), &trust, &e) == GW_OK, "%s", e.text);
+	ck_assert_str_eq(take_list(root, serials, 1, &l), "");
+	crl_destroy(l);
+	ck_assert_str_eq(take_list(renewed, serials, 1, &l), "");
+	crl_destroy(l);
+	third = pki_authority(NULL, "CN=root,O=Example", NULL);
+	ck_assert_str_eq(take_list(third, serials, 1, &l), "the list of `CN=root,O=Example` has a wrong signature");
+	pki_free(third);
+	pki_free(renewed);
+}
+END_TEST
+
+/* Names have the same key where they are equal, and only there. */
+START_TEST(keys_of_names)
+{
+	static const char *const same[] = { "CN=alice,O=Acme,C=DE", "cn=ALICE,o=acme,c=de", "C=DE,O=Acme,CN=Alice" };
+	static const char *const other[] = { "CN=alice,C=DE,O=Acme", "CN=alice,O=Acme", "CN=alicf,O=Acme,C=DE",
+					     "OU=alice,O=Acme,C=DE", "CN=alice O,O=Acme,C=DE" };
+	uint8_t der[DN_MAX], first[DN_MAX], key[DN_MAX];
+	size_t n, len = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(same); i++) {
+		ck_assert_int_eq(dn_parse(same[i], der, sizeof(der), &n, NULL), GW_OK);
+		if (i == 0)
+			len = dn_key(bytes_of(der, n), first);
+		else
+			ck_assert(bytes_equal(bytes_of(key, dn_key(bytes_of(der, n), key)), bytes_of(first, len)));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(other); i++) {
+		ck_assert_int_eq(dn_parse(other[i], der, sizeof(der), &n, NULL), GW_OK);
+		ck_assert(!bytes_equal(bytes_of(key, dn_key(bytes_of(der, n), key)), bytes_of(first, len)));
+	}
+	ck_assert_uint_eq(dn_key(bytes_str("no name"), key), 7);
+	ck_assert_int_eq(memcmp(key, "no name", 7), 0);
+}
+END_TEST
+
 static bool matches(const char *pattern, const char *name)
 {
 	uint8_t a[DN_MAX], b[DN_MAX];
@@ -342,7 +390,9 @@ int main(void)
 	tcase_add_test(t, leaves);
 	tcase_add_test(t, a_maze);
 	tcase_add_test(t, lists);
+	tcase_add_test(t, lists_by_either_key);
 	tcase_add_test(t, names);
+	tcase_add_test(t, keys_of_names);
 	tcase_add_test(t, patterns);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

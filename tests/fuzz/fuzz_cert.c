@@ -83,6 +83,13 @@ static void names(struct bytes in)
 	}
 	(void)dn_text(in, text, 60);
 	(void)dn_matches(in, in);
+	if (in.n > 0) {
+		uint8_t *key = malloc(in.n);
+
+		if (!key || dn_key(in, key) > in.n)
+			abort();
+		free(key);
+	}
 }
 
 static void signatures(struct bytes in)

@@ -168,11 +168,42 @@ START_TEST(identity_counts_and_nothing_else)
 }
 END_TEST
 
+/* However it writes itself, it is one; but two users of which each has a name of its own are two. */
+START_TEST(one_identity_is_one_in_any_case)
+{
+	struct sim s;
+
+	begin(&s, "replace", 3);
+	s.clients[1].ini->self.id = bytes_str("One@Example.ORG");
+	s.clients[2].ini->self.id = bytes_str("ONE@EXAMPLE.ORG");
+	for (size_t i = 0; i < 3; i++) {
+		come(&s, i);
+		sim_want(&s, up(&s, i) && ike_count(s.gate.active.ike) == 1);
+		sim_want(&s, pool_usage(s.gate.active.pools, "four").used == 1);
+		if (i == 1)
+			gate_takeover(&s.gate);
+	}
+	end(&s);
+
+	sim_init(&s, 1, &(struct sim_settings){ .users = "One@example.org: {}, one@example.org: {}" }, false);
+	for (size_t i = 0; i < 2; i++)
+		sim_client_add(&s, false)->ini->self.id = bytes_str(i ? "One@example.org" : "one@example.org");
+	come(&s, 0);
+	come(&s, 1);
+	sim_want(&s, up(&s, 0) && up(&s, 1));
+	end(&s);
+}
+END_TEST
+
 int main(void)
 {
-	const struct suite_test all[] = { { the_newest_replaces, 0 }, { a_replacement_has_no_gap, 0 },
-					  { the_first_is_kept, 0 },   { nobody_is_counted, 0 },
-					  { the_newest_few_stay, 0 }, { identity_counts_and_nothing_else, 0 } };
+	const struct suite_test all[] = { { the_newest_replaces, 0 },
+					  { a_replacement_has_no_gap, 0 },
+					  { the_first_is_kept, 0 },
+					  { nobody_is_counted, 0 },
+					  { the_newest_few_stay, 0 },
+					  { one_identity_is_one_in_any_case, 0 },
+					  { identity_counts_and_nothing_else, 0 } };
 
 	return suite_run("unique", all, ARRAY_LEN(all));
 }
