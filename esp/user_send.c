@@ -124,7 +124,9 @@ void user_flush(struct user_plane *u)
 {
 	struct user_train *t = &u->train;
 
-	if (t->count == 1)
+	if (t->count > 0 && user_asleep(u))
+		u->stats[ST_OUT_SHUT] += t->count; /* sealed before it was stopped, and late now */
+	else if (t->count == 1)
 		send_one(u, t->sa, t->tos, bytes_of(t->buf, t->n));
 	else if (t->count > 1 && !send_train(u, t))
 		for (size_t at = 0; at < t->n; at += t->segment)

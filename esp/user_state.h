@@ -151,9 +151,11 @@ void user_send(struct user_plane *u, const struct sad_sa *sa, uint8_t tos, struc
 /* Before `lock` is given up: what waits is sent. */
 void user_flush(struct user_plane *u);
 
+/* By the clock of this instant, not of the burst: the process may have been stopped in the middle of it. */
 static inline bool user_asleep(const struct user_plane *u)
 {
-	return u->turning && u->now.us - atomic_load_explicit(u->turning, memory_order_relaxed) > u->turning_max_us;
+	return u->turning &&
+	       clock_now(u->clock).us - atomic_load_explicit(u->turning, memory_order_relaxed) > u->turning_max_us;
 }
 
 /* ---- user_path.c ---- */

@@ -56,13 +56,13 @@ static inline int loopback_socket(struct endpoint *at)
 	return fd;
 }
 
-static inline void plane_open(struct plane *p, bool fake, uint8_t node)
+static inline void plane_open_by(struct plane *p, bool fake, uint8_t node, const struct clock *clock)
 {
 	struct err e = { 0 };
 
 	*p = (struct plane){ .fake = fake, .inside = -1, .udp = -1, .pool = -1, .home = -1 };
 	rng_seeded_init(&p->rng, 42);
-	p->env = (struct env){ .clock = clock_system(), .rng = &p->rng.rng, .node = { node, 7 } };
+	p->env = (struct env){ .clock = clock, .rng = &p->rng.rng, .node = { node, 7 } };
 	if (fake) {
 		p->dp = fake_plane_create(&p->env, &e);
 		p->at = endpoint_of("127.0.0.1", 4500);
@@ -79,6 +79,11 @@ static inline void plane_open(struct plane *p, bool fake, uint8_t node)
 		ck_assert_msg(user_plane_add_udp(p->dp, p->udp, &e) == GW_OK, "%s", e.text);
 	}
 	ck_assert_msg(p->dp != NULL, "%s", e.text);
+}
+
+static inline void plane_open(struct plane *p, bool fake, uint8_t node)
+{
+	plane_open_by(p, fake, node, clock_system());
 }
 
 static inline void setting(const char *name, const char *value)

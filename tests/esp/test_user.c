@@ -1,6 +1,8 @@
 /* What only the userspace plane has: sockets, the IKE queue, real packets between two planes in one process. */
 #include "esp/user.h"
 
+#include <stdatomic.h>
+
 #include "esp/inner.h"
 #include "esp/packet.h"
 #include "tests/esp/plane_check.h"
@@ -435,6 +437,52 @@ START_TEST(trains)
 }
 END_TEST
 
+/* Time as it is for a process that is stopped after so many looks at the clock, and goes on ten minutes later. */
+static atomic_int looks;
+static mtime stopped_now(const struct clock *c)
+{
+	static atomic_bool stopped;
+	int before = atomic_load(&looks);
+
+	(void)c;
+	if (before > 0 && atomic_fetch_sub(&looks, 1) == 1)
+		atomic_store(&stopped, true);
+	return mtime_add(clock_now(clock_system()), atomic_load(&stopped) ? SECONDS(600) : 0);
+}
+
+/*
+ * A process that was stopped in the middle of a burst sends nothing of it when it goes on, not even what is sealed
+ * already: another node may speak for it, and its numbers would be replays to the peer.
+ */
+START_TEST(stopped_in_a_burst)
+{
+	enum { PACKETS = 50, LOOKS = 20 };
+	static const struct clock clock = { .now = stopped_now };
+	_Atomic int64_t turning = clock_now(clock_system()).us;
+	struct flow f = request;
+	size_t came = 0;
+
+	plane_close(&left);
+	plane_open_by(&left, false, 1, &clock);
+	user_plane_set_pulse(left.dp, &turning, SECONDS(60));
+	connect_default();
+	passes(&left, &right, &request);
+	atomic_store(&looks, LOOKS);
+	for (uint16_t i = 0; i < PACKETS; i++) {
+		f.sport = i;
+		push(&left, &f, sent);
+	}
+	for (int ms = 0; plane_stat(&left, "out_shut") < PACKETS - LOOKS; ms++) {
+		ck_assert_msg(ms < PATIENCE_MS, "it goes on sending");
+		(void)poll(NULL, 0, 1);
+	}
+	while (pull(&right, got, QUIET_MS) > 0)
+		came++;
+	ck_assert_uint_le(came, LOOKS);
+	user_plane_set_pulse(left.dp, NULL, 0);
+}
+END_TEST
+
 /* Dumps, submits and packets at once; for the thread sanitizer above all. */
 START_TEST(busy_from_both_sides)
 {
@@ -487,6 +535,7 @@ static void add(TCase *t)
 	tcase_add_test(t, input_from_the_loop);
 	tcase_add_test(t, device_dies);
 	tcase_add_test(t, trains);
+	tcase_add_test(t, stopped_in_a_burst);
 	tcase_add_test(t, busy_from_both_sides);
 	tcase_add_test(t, refuses_to_start);
 }
