@@ -14,7 +14,7 @@
 #include "tests/sim/duo.h"
 #include "tests/sim/suite.h"
 
-enum { TUNNELS = 100000, CROWD = 8, BATCH = 64, TAKEOVERS = 3, RECORD = 65536 };
+enum { TUNNELS = 100000, CROWD = 8, BATCH = 64, TAKEOVERS = 5, COLD = 128 << 20, RECORD = 65536 };
 
 static struct sim sim;
 static struct duo duo;
@@ -224,6 +224,19 @@ static double resync(struct load *l)
 	return now_s() - start;
 }
 
+/*
+ * A takeover takes some microseconds, and most of that is memory that is not in a cache: a node that was synced a
+ * moment ago has thrown all of it out. So it is cold in every measurement, however few tunnels there are.
+ */
+static void chill(void)
+{
+	static uint8_t cold[COLD];
+
+	for (size_t i = 0; i < sizeof(cold); i += 64)
+		cold[i]++;
+	__asm__ volatile("" ::"r"(cold) : "memory");
+}
+
 /* From the decision to the last step of the new owner. */
 static double takeover(void)
 {
@@ -232,6 +245,7 @@ static double takeover(void)
 	double start;
 
 	duo_stop(&duo, a); /* its memory is given back later: that is no part of a takeover */
+	chill();
 	start = now_s();
 	if (ha_promote(b->ha, "bench", &e) != GW_OK)
 		die(e.text);
@@ -243,11 +257,11 @@ static double takeover(void)
 	return start;
 }
 
-static double least_takeover(void)
+static double least_takeover(int times)
 {
 	double least = 1e9;
 
-	for (int i = 0; i < TAKEOVERS; i++) {
+	for (int i = 0; i < times; i++) {
 		double t;
 
 		(void)resync(NULL);
@@ -281,7 +295,7 @@ START_TEST(bench)
 	struct load l = { 0 };
 
 	begin(0);
-	one = least_takeover();
+	one = least_takeover(TAKEOVERS);
 	end();
 
 	before = used_memory();
@@ -312,7 +326,8 @@ START_TEST(bench)
 		t = takeover();
 		many = t < many ? t : many;
 	}
-	result("takeover, 1 tunnel", one * 1e6, "us", NULL, false, "from the decision to the open data plane");
+	result("takeover, 1 tunnel", one * 1e6, "us", NULL, false,
+	       "from the decision to the open data plane, with cold caches");
 	result("takeover, all tunnels", many * 1e6, "us", NULL, false, NULL);
 	result("takeover, all against 1", many / one, "", "<= 1.2", many / one <= 1.2, NULL);
 	fprintf(out, "\n]}\n");
