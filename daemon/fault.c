@@ -17,6 +17,8 @@ static const char *const place_names[FAULT_PLACES] = {
 	[FAULT_RESYNC_TAKING] = "resync-taking",
 };
 
+#define FORMER "former-format"
+
 /* RFC 7296 3.1 */
 static const struct {
 	uint8_t number;
@@ -48,6 +50,7 @@ struct armed {
 /* The process's own, as its environment is. Shared with children: written by all that are forked later. */
 static struct faults {
 	unsigned n;
+	bool former;
 	struct armed armed[FAULTS_MAX];
 } * faults;
 
@@ -112,7 +115,9 @@ bool fault_init(void)
 		return false;
 	}
 	while ((one = strsep(&rest, ",")) != NULL)
-		if (faults->n == FAULTS_MAX || !parse_one(one, &faults->armed[faults->n++])) {
+		if (strcmp(one, FORMER) == 0) {
+			faults->former = true;
+		} else if (faults->n == FAULTS_MAX || !parse_one(one, &faults->armed[faults->n++])) {
 			fprintf(stderr, "gatewayd: GATEWAY_FAULT: `%s` is not understood; see --list-faults\n", from);
 			return false;
 		}
@@ -164,6 +169,11 @@ bool fault_wanted(enum fault_place place)
 		if (faults->armed[i].place == place && faults->armed[i].reached < faults->armed[i].count)
 			return true;
 	return false;
+}
+
+bool fault_former(void)
+{
+	return faults && faults->former;
 }
 
 #endif

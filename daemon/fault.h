@@ -8,6 +8,9 @@
  * IKE message is on its way end with its exchange: sent/IKE_AUTH. `gatewayd --list-faults` has them all. Times are
  *counted over restarts of the daemon under its parent process. Each point that fires says so on standard error.
  *
+ * The word `former-format` in that list makes the process a node of the former format of the sync stream, which adds
+ * fields that this version does not know and leaves out what may be missing.
+ *
  * Not in release builds: there nothing of this is left.
  */
 #ifndef DAEMON_FAULT_H
@@ -45,6 +48,7 @@ bool fault_init(void);
 bool fault_at(enum fault_place place, uint8_t exchange);
 /* Whether any point of that place is waited for: for places that cost something to find out. */
 bool fault_wanted(enum fault_place place);
+bool fault_former(void);
 #else
 static inline bool fault_init(void)
 {
@@ -59,6 +63,10 @@ static inline bool fault_at(enum fault_place place, uint8_t exchange)
 static inline bool fault_wanted(enum fault_place place)
 {
 	(void)place;
+	return false;
+}
+static inline bool fault_former(void)
+{
 	return false;
 }
 #endif

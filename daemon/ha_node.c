@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "config/fingerprint.h"
+#include "daemon/fault.h"
 #include "daemon/gateway.h"
 #include "daemon/ha_hooks.h"
 #include "esp/user.h"
@@ -373,6 +374,7 @@ static enum gw_err make_engine(struct ha_node *h, struct err *e)
 				       .preempt_synced = c->preempt_synced,
 				       .strict = c->replay == HA_REPLAY_STRICT,
 				       .fence = c->fence != NULL,
+				       .former = fault_former(),
 				       .watch = { .interval_us = c->heartbeat_interval_us,
 						  .misses = c->heartbeat_misses,
 						  .stall_us = c->heartbeat_stall_us,

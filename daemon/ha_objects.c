@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/fault.h"
 #include "daemon/gateway.h"
 #include "daemon/glue.h"
 #include "daemon/ha_node.h"
 
-enum { LEASES_FORMAT = 1, POOL_NAME_MAX = 255, LEASE_FIXED = 1 + 1 + 16 + 8 + 1 + 2 };
+enum { FORMAT_BARE = 1, FORMAT_LENGTHS = 2, POOL_NAME_MAX = 255, LEASE_FIXED = 1 + 1 + 16 + 8 + 1 + 2 };
 
 /* ---- leases ---- */
 
@@ -24,6 +25,7 @@ struct lease_walk {
 	struct writer *w;
 	uint64_t bucket;
 	mtime now;
+	bool lengths;
 };
 
 static bool write_lease(void *arg, const struct lease *l)
@@ -34,8 +36,10 @@ static bool write_lease(void *arg, const struct lease *l)
 
 	if (l->holders > 0 || left <= 0 || name > POOL_NAME_MAX || ha_objects_bucket(&l->addr) != walk->bucket)
 		return true;
-	if (walk->w->cap - walk->w->n < LEASE_FIXED + name + l->id.n)
+	if (walk->w->cap - walk->w->n < 2 + LEASE_FIXED + name + l->id.n)
 		return false;
+	if (walk->lengths)
+		wr_u16(walk->w, (uint16_t)(LEASE_FIXED + name + l->id.n));
 	wr_u8(walk->w, (uint8_t)name);
 	wr_bytes(walk->w, bytes_str(l->pool));
 	wr_u8(walk->w, l->addr.family);
@@ -47,58 +51,92 @@ static bool write_lease(void *arg, const struct lease *l)
 	return true;
 }
 
-void ha_objects_write_leases(const struct pools *pools, uint64_t bucket, mtime now, struct writer *out)
+void ha_objects_write_leases(const struct pools *pools, uint64_t bucket, uint8_t minor, mtime now, struct writer *out)
 {
-	struct lease_walk walk = { out, bucket, now };
+	struct lease_walk walk = { out, bucket, now, minor >= HA_LEASES_GROW };
 
-	wr_u8(out, LEASES_FORMAT);
+	wr_u8(out, walk.lengths ? FORMAT_LENGTHS : FORMAT_BARE);
 	pools_each(pools, write_lease, &walk);
 }
 
-enum gw_err ha_objects_read_leases(struct pools *pools, struct bytes state)
+static enum gw_err read_lease(struct pools *pools, struct reader *r)
+{
+	char pool[POOL_NAME_MAX + 1];
+	uint8_t len = rd_u8(r), kind;
+	struct addr a = { 0 };
+	uint64_t left;
+	struct bytes id;
+
+	rd_copy(r, pool, len);
+	pool[len] = 0;
+	a.family = rd_u8(r);
+	rd_copy(r, a.b, sizeof(a.b));
+	left = rd_u64(r);
+	kind = rd_u8(r);
+	id = rd_bytes(r, rd_u16(r));
+	if (r->bad || (a.family != 4 && a.family != 6) || left > INT64_MAX)
+		return GW_EMALFORMED;
+	(void)!pool_restore(pools, pool, kind, id, &a, 0, (int64_t)left);
+	return GW_OK;
+}
+
+enum gw_err ha_objects_read_leases(struct pools *pools, uint8_t minor, struct bytes state)
 {
 	struct reader r = rd_of(state);
+	uint8_t format = rd_u8(&r);
 
-	if (rd_u8(&r) != LEASES_FORMAT)
-		return r.bad ? GW_EMALFORMED : GW_EUNSUPPORTED;
+	if (r.bad)
+		return GW_EMALFORMED;
+	if (format != FORMAT_BARE && (format != FORMAT_LENGTHS || minor < HA_LEASES_GROW))
+		return GW_EUNSUPPORTED;
 	while (r.left > 0) {
-		char pool[POOL_NAME_MAX + 1];
-		uint8_t len = rd_u8(&r), kind;
-		struct addr a = { 0 };
-		uint64_t left;
-		struct bytes id;
+		struct reader one;
 
-		rd_copy(&r, pool, len);
-		pool[len] = 0;
-		a.family = rd_u8(&r);
-		rd_copy(&r, a.b, sizeof(a.b));
-		left = rd_u64(&r);
-		kind = rd_u8(&r);
-		id = rd_bytes(&r, rd_u16(&r));
-		if (r.bad || (a.family != 4 && a.family != 6) || left > INT64_MAX)
+		if (format == FORMAT_BARE) {
+			TRY(read_lease(pools, &r));
+			continue;
+		}
+		one = rd_sub(&r, rd_u16(&r));
+		if (r.bad)
 			return GW_EMALFORMED;
-		(void)!pool_restore(pools, pool, kind, id, &a, 0, (int64_t)left);
+		TRY(read_lease(pools, &one));
 	}
 	return GW_OK;
 }
 
 /* ---- the engine's face to us ---- */
 
-static enum gw_err encode(void *arg, enum ha_kind kind, uint64_t key, struct writer *out)
+static enum gw_err encode_known(struct gateway *g, enum ha_kind kind, uint64_t key, struct writer *out)
 {
-	struct gateway *g = arg;
-
 	switch (kind) {
 	case HA_OBJ_IKE:
 		return ike_encode(g->ike, key, out);
 	case HA_OBJ_COOKIE:
 		return ike_encode_cookies(g->ike, out);
 	case HA_OBJ_LEASES:
-		ha_objects_write_leases(g->pools, key, clock_now(g->env.clock), out);
+		ha_objects_write_leases(g->pools, key, ha_format(g->ha->ha), clock_now(g->env.clock), out);
 		return out->bad ? GW_ELIMIT : GW_OK;
 	default:
 		return GW_ENOTFOUND;
 	}
+}
+
+/* Of a test build that plays another version: a field that nobody knows, in what can have such. */
+static void add_odd(enum ha_kind kind, struct writer *out)
+{
+	if (kind == HA_OBJ_LEASES)
+		return;
+	wr_u16(out, HA_TAG_ODD);
+	wr_u32(out, 4);
+	wr_u32(out, 1);
+}
+
+static enum gw_err encode(void *arg, enum ha_kind kind, uint64_t key, struct writer *out)
+{
+	TRY(encode_known(arg, kind, key, out));
+	if (fault_former())
+		add_odd(kind, out);
+	return GW_OK;
 }
 
 static void refuse(struct ha_change *c, enum gw_err code, const char *text)
@@ -116,7 +154,7 @@ static void apply_other(struct gateway *g, struct ha_change *c)
 	if (c->kind == HA_OBJ_COOKIE)
 		r = ike_decode_cookies(g->ike, c->state);
 	else if (c->kind == HA_OBJ_LEASES)
-		r = ha_objects_read_leases(g->pools, c->state);
+		r = ha_objects_read_leases(g->pools, ha_format(g->ha->ha), c->state);
 	if (r != GW_OK)
 		refuse(c, r, "");
 }

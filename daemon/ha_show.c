@@ -307,6 +307,7 @@ json_t *ha_show_status(const struct ha_node *h)
 	put_role(j, &l);
 	put(j, "synced", json_boolean(l.st.sync == HA_SYNC_DONE && (!active || l.st.protected_)));
 	put(j, "protected", json_boolean(active && l.st.protected_));
+	put(j, "format", json_integer(ha_format(h->ha)));
 	put(j, "peer", peer(&l));
 	put(j, "paths", paths(&l));
 	put(j, "tunnels", number(ike_count(h->g->ike)));

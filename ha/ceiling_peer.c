@@ -105,6 +105,8 @@ enum gw_err ha_ceiling_encode(struct ha *ha, uint64_t key, struct writer *w)
 	wr_u64(w, c->block);
 	wr_u64(w, c->known);
 	wr_u8(w, (uint8_t)((c->esn ? FLAG_ESN : 0) | (c->burnt || c->blind ? FLAG_BURNT : 0)));
+	if (ha->cfg.former)
+		wr_u32(w, HA_TAG_ODD); /* what follows is for later versions */
 	return w->bad ? GW_ELIMIT : GW_OK;
 }
 

@@ -44,6 +44,7 @@ struct ha_config {
 	bool strict;		/* replay: strict. A standby's inbound windows stand above what was reported */
 	int64_t linger_us;	/* who has handed over takes what still arrives for so long; default 50 ms */
 	uint64_t block_min;	/* sequence numbers granted at a time; default 2^20 */
+	bool former;		/* tests: a node of the former format, which adds fields that we do not know */
 	struct watch_config watch;
 };
 
@@ -99,6 +100,9 @@ void ha_link_receive(struct ha *ha, struct bytes in);
 /* What waits to be sent, until the next call of anything else; then how much of it was. */
 struct bytes ha_link_bytes(struct ha *ha);
 void ha_link_written(struct ha *ha, size_t n);
+
+/* The minor format that both nodes speak: objects are encoded in it. Without a link: that of this node. */
+uint8_t ha_format(const struct ha *ha);
 
 /* ---- state ---- */
 

@@ -53,6 +53,7 @@ static void say_handover(struct ha *ha)
 	struct ha_frame_writer f;
 
 	ha_frame_begin(&f, &ha->tx, HA_HANDOVER);
+	ha_odd_field(ha, &f);
 	ha_role_fields(ha, &f);
 	ha_exact_write(ha, &f);
 	if (ha_frame_end(&f) != GW_OK)

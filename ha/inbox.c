@@ -281,6 +281,7 @@ void ha_inbox_ack(struct ha *ha)
 	if (!in->ack_due || ha_is_owner(ha))
 		return;
 	ha_frame_begin(&f, &ha->tx, HA_ACK);
+	ha_odd_field(ha, &f);
 	ha_field_u64(&f, HA_TAG_TURN, in->installed);
 	ha_field_u64(&f, HA_TAG_CHUNK, in->chunk);
 	for (size_t i = 0; i < in->refusal_count; i++)

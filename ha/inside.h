@@ -328,6 +328,8 @@ void ha_verify_tick(struct ha *ha);
 /* ---- link.c ---- */
 void ha_link_break(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ha_say_role(struct ha *ha, enum ha_frame_type type);
+/* Of a node that plays one of another version: a field that nobody knows. */
+void ha_odd_field(const struct ha *ha, struct ha_frame_writer *f);
 void ha_role_fields(struct ha *ha, struct ha_frame_writer *f);
 void ha_settle_roles(struct ha *ha); /* after a change of either role */
 

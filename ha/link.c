@@ -19,12 +19,30 @@ void ha_link_break(struct ha *ha, const char *fmt, ...)
 	(void)ha_report(ha, HA_EV_CLOSE_LINK, "%s", text);
 }
 
+static uint8_t own_format(const struct ha *ha)
+{
+	return ha->cfg.former ? HA_FORMAT_MINOR - 1 : HA_FORMAT_MINOR;
+}
+
+uint8_t ha_format(const struct ha *ha)
+{
+	uint8_t ours = own_format(ha);
+
+	return ha->link && ha->peer.hello && ha->peer.minor < ours ? ha->peer.minor : ours;
+}
+
+void ha_odd_field(const struct ha *ha, struct ha_frame_writer *f)
+{
+	if (ha->cfg.former)
+		ha_field_u32(f, HA_TAG_ODD, 1);
+}
+
 static void say_hello(struct ha *ha)
 {
 	const struct ha_roles *r = &ha->roles;
 	struct ha_hello h = {
 		.major = HA_FORMAT_MAJOR,
-		.minor = HA_FORMAT_MINOR,
+		.minor = own_format(ha),
 		.cluster = bytes_str(ha->cfg.cluster ? ha->cfg.cluster : ""),
 		.node = bytes_str(ha->cfg.node ? ha->cfg.node : ""),
 		.software = bytes_str(ha->cfg.software ? ha->cfg.software : ""),
@@ -36,6 +54,7 @@ static void say_hello(struct ha *ha)
 		.flags = (uint8_t)((r->traffic ? HA_HELLO_TRAFFIC : 0) | (r->fenced ? HA_HELLO_FENCED : 0)),
 		.config_hash = ha->cfg.config_hash,
 		.at = { ha->epoch, ha_is_owner(ha) ? ha->turn : ha->in.applied },
+		.odd = ha->cfg.former,
 	};
 
 	ha->roles.traffic_said = r->traffic;

@@ -178,6 +178,7 @@ static bool send_turn(struct ha *ha)
 
 	ha->turn++;
 	ha_frame_begin(&f, &ha->tx, HA_TURN);
+	ha_odd_field(ha, &f);
 	ha_field_u64(&f, HA_TAG_TURN, ha->turn);
 	while (any_dirty(&ha->out) && !f.bad && ha_frame_len(&f) < HA_TURN_MAX) {
 		e = dirty_take(&ha->out);
@@ -265,7 +266,8 @@ void ha_outbox_acked(struct ha *ha, uint64_t turn)
 		o->stamp_first = (o->stamp_first + 1) % HA_STAMPS;
 		o->stamp_count--;
 	}
-	/* All is acknowledged, if late: where nothing changes there is nothing more to measure, and calm begins here. */
+	/* All is acknowledged, if late: where nothing changes there is nothing more to measure, and calm begins here.
+	 */
 	if (o->slow && o->stamp_count == 0 && o->fast_at.us == MTIME_NEVER.us)
 		o->fast_at = now;
 	ha_objects_bury(&ha->objects, ha->sync.state == HA_SYNC_DONE ? turn : 0);

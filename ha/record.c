@@ -216,13 +216,17 @@ enum gw_err ha_hello_write(struct ha_buffer *b, const struct ha_hello *h)
 	ha_field(&f, HELLO_FORMAT, bytes_of(format, sizeof(format)));
 	ha_field(&f, HELLO_CLUSTER, h->cluster);
 	ha_field(&f, HELLO_NODE, h->node);
-	ha_field(&f, HELLO_SOFTWARE, h->software);
+	if (h->odd)
+		ha_field_u32(&f, HA_TAG_ODD, 1);
+	else
+		ha_field(&f, HELLO_SOFTWARE, h->software);
 	ha_field(&f, HELLO_WHO, bytes_of(who, sizeof(who)));
 	ha_field(&f, HELLO_TERM, bytes_of(term, sizeof(term)));
 	ha_field(&f, HELLO_ROLE, bytes_of(role, sizeof(role)));
 	ha_field_u64(&f, HELLO_CONFIG, h->config_hash);
 	ha_position_write(&f, HELLO_AT, &h->at);
-	ha_field_u64(&f, HELLO_SEEN, h->seen);
+	if (!h->odd)
+		ha_field_u64(&f, HELLO_SEEN, h->seen);
 	return ha_frame_end(&f);
 }
 

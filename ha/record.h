@@ -7,7 +7,8 @@
  *
  * All in network order. Unknown fields are skipped unless their tag has HA_CRITICAL; missing ones have defaults (0);
  * unknown frames are skipped unless their type has HA_FRAME_CRITICAL. A stream opens with HELLO, which names the
- * format: another major version is refused, minor versions N and N - 1 understand each other by the rules above.
+ * format: another major version is refused, minor versions N and N - 1 understand each other by the rules above, and by
+ * this: what the former one cannot skip or do without is sent only where both speak the newer one (ha_format()).
  */
 #ifndef HA_RECORD_H
 #define HA_RECORD_H
@@ -16,7 +17,7 @@
 
 enum {
 	HA_FORMAT_MAJOR = 1,
-	HA_FORMAT_MINOR = 1, /* 1: OFFER, WANT, GIVE; VERIFY; ASK_ROLE; exact positions in HANDOVER */
+	HA_FORMAT_MINOR = 2, /* 1: OFFER, WANT, GIVE; VERIFY; ASK_ROLE; exact positions in HANDOVER. 2: leases grow */
 	HA_CRITICAL = 0x8000,
 	HA_FRAME_CRITICAL = 0x80,
 	HA_FRAME_HEADER = 8,
@@ -90,6 +91,7 @@ struct ha_hello {
 	uint64_t config_hash;
 	struct ha_position at; /* what I hold */
 	uint64_t seen;	       /* owner: turn that came last before the stream */
+	bool odd;	       /* tests: with a field that nobody knows, without those that may be missing */
 };
 
 struct ha_object {
@@ -203,6 +205,9 @@ enum ha_tag {
 	HA_TAG_COUNTS,	   /* compared, differing, only at the owner, only at the follower: 8 each */
 	HA_TAG_DIFFERENCE, /* what 1, kind 1, zero 2, key 8, the owner's version 8, the follower's 8, text */
 };
+
+/* Fields that no version knows: tests have a node say them. */
+enum { HA_TAG_ODD = 0x7ffe };
 
 bool ha_epoch_equal(const struct ha_epoch *a, const struct ha_epoch *b);
 

@@ -22,6 +22,7 @@ void ha_resync_follow(struct ha *ha)
 		at.epoch = (struct ha_epoch){ 0 };
 	ha->sync.state = HA_SYNC_CATCHING;
 	ha_frame_begin(&f, &ha->tx, HA_FOLLOW);
+	ha_odd_field(ha, &f);
 	ha_position_write(&f, HA_TAG_POSITION, &at);
 	if (ha_frame_end(&f) != GW_OK)
 		ha_link_break(ha, "out of memory");
@@ -60,6 +61,7 @@ enum gw_err ha_resync_begin(struct ha *ha, const struct ha_position *at)
 	if (!full && !ha_epoch_equal(&at->epoch, &ha->epoch))
 		ha_ceilings_tell(ha);
 	ha_frame_begin(&f, &ha->tx, HA_RESYNC);
+	ha_odd_field(ha, &f);
 	ha_field_u8(&f, HA_TAG_FULL, full);
 	ha_position_write(&f, HA_TAG_POSITION, &target);
 	return ha_frame_end(&f);
@@ -73,6 +75,7 @@ static void write_end(struct ha *ha)
 	ha->sync.end_chunk = ++ha->sync.chunk;
 	ha->sync.end_at = ha_now(ha);
 	ha_frame_begin(&f, &ha->tx, HA_END);
+	ha_odd_field(ha, &f);
 	ha_field_u64(&f, HA_TAG_CHUNK, ha->sync.chunk);
 	if (ha_frame_end(&f) != GW_OK)
 		ha_link_break(ha, "out of memory");
@@ -85,6 +88,7 @@ static void write_chunk(struct ha *ha)
 	unsigned n = 0;
 
 	ha_frame_begin(&f, &ha->tx, HA_CHUNK);
+	ha_odd_field(ha, &f);
 	ha_field_u64(&f, HA_TAG_CHUNK, ha->sync.chunk + 1);
 	while (n < HA_CHUNK_OBJECTS && !f.bad && ha_frame_len(&f) < HA_TURN_MAX &&
 	       (e = ha_objects_next(&ha->objects)) != NULL) {
@@ -233,6 +237,7 @@ void ha_resync_say_digest(struct ha *ha, uint64_t verify, bool repair)
 	for (size_t i = 0; i < HA_BUCKETS; i++)
 		put_u64(b + 8 * i, ha->objects.digest[i]);
 	ha_frame_begin(&f, &ha->tx, HA_DIGEST);
+	ha_odd_field(ha, &f);
 	ha_field(&f, HA_TAG_DIGESTS, bytes_of(b, sizeof(b)));
 	if (verify) {
 		ha_field_u64(&f, HA_TAG_VERIFY, verify);

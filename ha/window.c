@@ -152,6 +152,7 @@ static void write_windows(struct ha *ha, struct bytes list)
 	struct ha_frame_writer f;
 
 	ha_frame_begin(&f, &ha->tx, HA_WINDOWS);
+	ha_odd_field(ha, &f);
 	if (list.n > 0)
 		ha_field(&f, HA_TAG_WINDOW_LIST, list);
 	if (ha_frame_end(&f) != GW_OK)

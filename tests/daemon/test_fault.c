@@ -57,6 +57,16 @@ START_TEST(counts_over_restarts)
 }
 END_TEST
 
+START_TEST(a_node_of_the_former_format)
+{
+	ck_assert(arm("applied:1:drop"));
+	ck_assert(!fault_former());
+	ck_assert(arm("former-format,applied:1:drop"));
+	ck_assert(fault_former());
+	ck_assert(fault_at(FAULT_APPLIED, 0));
+}
+END_TEST
+
 START_TEST(what_makes_no_sense_is_refused)
 {
 	static const char *const bad[] = { "sent",	     "sent:1",
@@ -97,6 +107,7 @@ static void add_all(TCase *tc)
 	tcase_add_test(tc, fires_once_at_its_count);
 	tcase_add_test(tc, without_an_exchange_all_count);
 	tcase_add_test(tc, counts_over_restarts);
+	tcase_add_test(tc, a_node_of_the_former_format);
 	tcase_add_test(tc, what_makes_no_sense_is_refused);
 	tcase_add_test(tc, all_that_is_listed_is_known);
 }

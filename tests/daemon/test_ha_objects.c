@@ -50,9 +50,9 @@ static void carry_over(void)
 	for (uint64_t b = 0; b < HA_LEASE_BUCKETS; b++) {
 		struct writer w = wr_of(buf, sizeof(buf));
 
-		ha_objects_write_leases(ours, b, hand.now, &w);
+		ha_objects_write_leases(ours, b, HA_FORMAT_MINOR, hand.now, &w);
 		ck_assert(!w.bad);
-		ck_assert_int_eq(ha_objects_read_leases(theirs, wr_done(&w)), GW_OK);
+		ck_assert_int_eq(ha_objects_read_leases(theirs, HA_FORMAT_MINOR, wr_done(&w)), GW_OK);
 	}
 }
 
@@ -147,10 +147,10 @@ START_TEST(what_does_not_fit_is_left_out)
 		ck_assert(addr_add(&first, i, &a));
 		ck_assert_int_eq(pool_restore(ours, "clients", ID_RFC822, bytes_str(who), &a, 0, SECONDS(60)), GW_OK);
 	}
-	ha_objects_write_leases(ours, bucket, hand.now, &w);
+	ha_objects_write_leases(ours, bucket, HA_FORMAT_MINOR, hand.now, &w);
 	ck_assert(!w.bad);
 	ck_assert_uint_gt(w.n, 50);
-	ck_assert_int_eq(ha_objects_read_leases(theirs, wr_done(&w)), GW_OK);
+	ck_assert_int_eq(ha_objects_read_leases(theirs, HA_FORMAT_MINOR, wr_done(&w)), GW_OK);
 	ck_assert_uint_ge(pool_usage(theirs, "clients").kept, 1);
 }
 END_TEST
@@ -164,21 +164,70 @@ START_TEST(damaged_objects)
 
 	ck_assert(addr_parse("10.9.1.2", &a));
 	keep("clients", "10.9.1.2", "alice@example.org", 0, SECONDS(77));
-	ha_objects_write_leases(ours, ha_objects_bucket(&a), hand.now, &w);
+	ha_objects_write_leases(ours, ha_objects_bucket(&a), HA_FORMAT_MINOR, hand.now, &w);
 	for (size_t n = 2; n < w.n; n++) {
 		uint8_t *cut = malloc(n);
 
 		memcpy(cut, buf, n);
-		ck_assert_int_eq(ha_objects_read_leases(theirs, bytes_of(cut, n)), GW_EMALFORMED);
+		ck_assert_int_eq(ha_objects_read_leases(theirs, HA_FORMAT_MINOR, bytes_of(cut, n)), GW_EMALFORMED);
 		free(cut);
 	}
 	for (size_t i = 0; i < w.n; i++) {
 		buf[i] ^= 0xff;
-		(void)!ha_objects_read_leases(theirs, wr_done(&w));
+		(void)!ha_objects_read_leases(theirs, HA_FORMAT_MINOR, wr_done(&w));
 		buf[i] ^= 0xff;
 	}
-	ck_assert_int_eq(ha_objects_read_leases(theirs, bytes_of("\x02", 1)), GW_EUNSUPPORTED);
-	ck_assert_int_eq(ha_objects_read_leases(theirs, bytes_of("", 0)), GW_EMALFORMED);
+	ck_assert_int_eq(ha_objects_read_leases(theirs, HA_FORMAT_MINOR, bytes_of("\x03", 1)), GW_EUNSUPPORTED);
+	ck_assert_int_eq(ha_objects_read_leases(theirs, HA_FORMAT_MINOR, bytes_of("", 0)), GW_EMALFORMED);
+}
+END_TEST
+
+/* A node of the former format gets what it can read, and refuses what it cannot. */
+START_TEST(the_former_format)
+{
+	static uint8_t buf[4096];
+	struct writer w = wr_of(buf, sizeof(buf));
+	struct addr a;
+	uint64_t bucket;
+
+	ck_assert(addr_parse("10.9.1.2", &a));
+	bucket = ha_objects_bucket(&a);
+	keep("clients", "10.9.1.2", "alice@example.org", 0, SECONDS(77));
+	ha_objects_write_leases(ours, bucket, HA_FORMAT_MINOR, hand.now, &w);
+	ck_assert_uint_eq(buf[0], 2);
+	ck_assert_int_eq(ha_objects_read_leases(theirs, HA_LEASES_GROW - 1, wr_done(&w)), GW_EUNSUPPORTED);
+	ck_assert_uint_eq(pool_usage(theirs, "clients").kept, 0);
+	w = wr_of(buf, sizeof(buf));
+	ha_objects_write_leases(ours, bucket, HA_LEASES_GROW - 1, hand.now, &w);
+	ck_assert_uint_eq(buf[0], 1);
+	ck_assert_int_eq(ha_objects_read_leases(theirs, HA_LEASES_GROW - 1, wr_done(&w)), GW_OK);
+	ck_assert_uint_eq(pool_usage(theirs, "clients").kept, 1);
+	/* What the former one said a newer one understands as well. */
+	ck_assert_int_eq(ha_objects_read_leases(theirs, HA_FORMAT_MINOR, wr_done(&w)), GW_OK);
+}
+END_TEST
+
+/* A later version says more of each. */
+START_TEST(more_of_a_lease_is_skipped)
+{
+	static uint8_t buf[4096], longer[4096];
+	struct writer w = wr_of(buf, sizeof(buf)), l = wr_of(longer, sizeof(longer));
+	struct addr a;
+	struct found f = { 0 };
+
+	ck_assert(addr_parse("10.9.1.2", &a));
+	keep("clients", "10.9.1.2", "alice@example.org", 0, SECONDS(77));
+	ha_objects_write_leases(ours, ha_objects_bucket(&a), HA_FORMAT_MINOR, hand.now, &w);
+	wr_u8(&l, buf[0]);
+	for (int i = 0; i < 2; i++) {
+		wr_u16(&l, (uint16_t)(w.n - 3 + 4));
+		wr_bytes(&l, bytes_of(buf + 3, w.n - 3));
+		wr_u32(&l, 0xffffffff);
+	}
+	ck_assert_int_eq(ha_objects_read_leases(theirs, HA_FORMAT_MINOR, wr_done(&l)), GW_OK);
+	pools_each(theirs, find, &f);
+	ck_assert_uint_eq(f.n, 1);
+	ck_assert_str_eq(f.who, "alice@example.org");
 }
 END_TEST
 
@@ -193,5 +242,7 @@ int main(void)
 	tcase_add_test(tc, thousands_and_twice);
 	tcase_add_test(tc, what_does_not_fit_is_left_out);
 	tcase_add_test(tc, damaged_objects);
+	tcase_add_test(tc, the_former_format);
+	tcase_add_test(tc, more_of_a_lease_is_skipped);
 	return check_main("ha_objects", tc);
 }

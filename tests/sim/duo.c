@@ -97,9 +97,8 @@ static void read_leases(struct duo_node *n, struct bytes state)
 	}
 }
 
-static enum gw_err node_encode(void *arg, enum ha_kind kind, uint64_t key, struct writer *out)
+static enum gw_err encode_known(struct duo_node *n, enum ha_kind kind, uint64_t key, struct writer *out)
 {
-	struct duo_node *n = arg;
 	struct lease_walk walk = { out, key, clock_now(n->env.clock) };
 
 	switch (kind) {
@@ -114,6 +113,19 @@ static enum gw_err node_encode(void *arg, enum ha_kind kind, uint64_t key, struc
 	default:
 		return GW_ENOTFOUND;
 	}
+}
+
+static enum gw_err node_encode(void *arg, enum ha_kind kind, uint64_t key, struct writer *out)
+{
+	struct duo_node *n = arg;
+
+	TRY(encode_known(n, kind, key, out));
+	if (n->former && kind != HA_OBJ_LEASES) {
+		wr_u16(out, HA_TAG_ODD);
+		wr_u32(out, 4);
+		wr_u32(out, 1);
+	}
+	return GW_OK;
 }
 
 static void submit(struct duo_node *n, const struct ike_event *ev)
@@ -237,8 +249,10 @@ void duo_start(struct duo *d, struct duo_node *n)
 				 .report_us = d->pace_us,
 				 .watch = { .interval_us = d->pace_us },
 				 .block_min = d->block,
-				 .strict = d->strict };
+				 .strict = d->strict,
+				 .former = d->former[number_of(d, n)] };
 
+	n->former = cfg.former;
 	n->env = d->sim->env;
 	n->env.node = (struct node_id){ (uint8_t)number_of(d, n), (uint32_t)++d->lives };
 	n->g.env = &n->env;

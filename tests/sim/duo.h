@@ -39,6 +39,7 @@ struct duo_node {
 	bool address;	     /* answers for the virtual one */
 	bool service_down, beats_cut;
 	bool mute; /* its heartbeats do not arrive */
+	bool former;
 	struct ha_durable durable;
 	struct watch_view view;
 	struct duo_segment *in, **in_tail; /* of the sync link, on their way here */
@@ -72,6 +73,7 @@ struct duo {
 	bool forgetful;		      /* what an active node wants on disk never gets there */
 	size_t verified, differences; /* comparisons that came to an end; what they found */
 	bool strict;		      /* replay: strict */
+	bool former[DUO_NODES];	      /* nodes of the former format, which add fields that nobody knows */
 	bool deaf;		      /* no heartbeats on any path */
 	bool split;		      /* two owners are expected */
 };
