@@ -2,7 +2,7 @@
 # `make help` lists the targets; `make demo` and `make test` are all that is needed on a fresh Debian 12.
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp bench-xfrm bench-ha fuzz soak clean install format missing
+.PHONY: help deps build debug ubsan test demo interop uml bench bench-ike bench-esp bench-xfrm bench-reload bench-ha fuzz soak clean install format missing
 
 # How long `make fuzz` runs, in all. Not exported: to bash this name is its own clock.
 SECONDS ?= 60
@@ -45,10 +45,13 @@ interop: debug ubsan ## all stories against real peers: here, in User Mode Linux
 uml: ## a shell on a kernel with ESP (User Mode Linux), to play with the rig
 	@tests/uml/run.sh --shell
 
-bench: bench-ike bench-esp bench-xfrm bench-ha ## all measurements, strongSwan beside us
+bench: bench-ike bench-reload bench-esp bench-xfrm bench-ha ## all measurements, strongSwan beside us
 
 bench-ike: build ## cost and memory of handshakes
 	@tests/load/bench_ike.sh
+
+bench-reload: build ## cost of a reload of 1,000 connections and 10,000 users
+	@tests/load/bench_reload.sh
 
 bench-esp: build ## throughput of the userspace plane
 	@tests/load/bench_esp.sh

@@ -11,6 +11,13 @@ struct load {
 	const char *file;		  /* borrowed */
 	struct settings *settings;	  /* being filled */
 	bool world_readable;		  /* the YAML file itself */
+	/* Proposals that were parsed already: a thousand connections have the same few, most of them the defaults. */
+	struct proposal_seen {
+		enum proposal_use use;
+		char text[160];
+		struct proposal_cfg p;
+	} seen[8];
+	size_t seen_count;
 };
 
 /* Fills `base` (zeroed, of s->size octets) from `map`, defaults where it has nothing; `map` NULL: defaults only. */

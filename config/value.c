@@ -462,6 +462,18 @@ static bool parse_ident(struct load *l, const struct schema_key *k, struct mark 
 	return false;
 }
 
+static void note_proposal(struct load *l, enum proposal_use use, const char *text, const struct proposal_cfg *p)
+{
+	struct proposal_seen *s = &l->seen[l->seen_count];
+	size_t n = strlen(text);
+
+	if (l->seen_count == ARRAY_LEN(l->seen) || n >= sizeof(s->text))
+		return;
+	*s = (struct proposal_seen){ .use = use, .p = *p };
+	memcpy(s->text, text, n + 1);
+	l->seen_count++;
+}
+
 static bool parse_proposal(struct load *l, const struct schema_key *k, struct mark where, const char *text, void *at,
 			   void *base)
 {
@@ -469,8 +481,16 @@ static bool parse_proposal(struct load *l, const struct schema_key *k, struct ma
 	struct err e = { 0 };
 
 	(void)base;
-	if (proposal_parse(text, use, at, &e) == GW_OK)
+	for (size_t i = 0; i < l->seen_count; i++) {
+		if (l->seen[i].use == use && strcmp(l->seen[i].text, text) == 0) {
+			*(struct proposal_cfg *)at = l->seen[i].p;
+			return true;
+		}
+	}
+	if (proposal_parse(text, use, at, &e) == GW_OK) {
+		note_proposal(l, use, text, at);
 		return true;
+	}
 	report_error(l->report, where, "`%s`: %s", k->name, e.text);
 	return false;
 }

@@ -132,33 +132,38 @@ static void build_list(struct build *b, struct yaml_node *list, unsigned depth)
 
 /* ---- keys of one map: hashed, since a file may have ten thousand users ---- */
 
+struct key_slot {
+	uint64_t hash; /* compared first: the keys themselves are all over the memory */
+	const struct yaml_node *n;
+};
+
 struct key_set {
-	const struct yaml_node **slots; /* owned; open addressing, at most half full */
+	struct key_slot *slots; /* owned; open addressing, at most half full */
 	size_t cap, count;
 };
 
-static size_t hash_key(const char *key)
+static uint64_t hash_key(const char *key)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
 	for (; *key; key++)
 		h = (h ^ (uint8_t)*key) * UINT64_C(0x100000001b3);
-	return (size_t)(h ^ h >> 32);
+	return h ^ h >> 32;
 }
 
 /* The slot of the member of that name, or the free one that it would get. The set has room. */
-static const struct yaml_node **key_slot(const struct key_set *set, const char *key)
+static struct key_slot *key_slot(const struct key_set *set, uint64_t hash, const char *key)
 {
-	size_t at = hash_key(key) & (set->cap - 1);
+	size_t at = (size_t)hash & (set->cap - 1);
 
-	while (set->slots[at] && strcmp(set->slots[at]->key, key) != 0)
+	while (set->slots[at].n && (set->slots[at].hash != hash || strcmp(set->slots[at].n->key, key) != 0))
 		at = (at + 1) & (set->cap - 1);
 	return &set->slots[at];
 }
 
 static const struct yaml_node *key_find(const struct key_set *set, const char *key)
 {
-	return set->cap > 0 ? *key_slot(set, key) : NULL;
+	return set->cap > 0 ? key_slot(set, hash_key(key), key)->n : NULL;
 }
 
 static bool key_grow(struct key_set *set)
@@ -167,12 +172,12 @@ static bool key_grow(struct key_set *set)
 
 	if (set->count < set->cap / 2)
 		return true;
-	bigger.slots = calloc(bigger.cap, sizeof(const struct yaml_node *));
+	bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
 	if (!bigger.slots)
 		return false;
 	for (size_t i = 0; i < set->cap; i++)
-		if (set->slots[i])
-			*key_slot(&bigger, set->slots[i]->key) = set->slots[i];
+		if (set->slots[i].n)
+			*key_slot(&bigger, set->slots[i].hash, set->slots[i].n->key) = set->slots[i];
 	free(set->slots);
 	*set = bigger;
 	return true;
@@ -180,11 +185,13 @@ static bool key_grow(struct key_set *set)
 
 static void key_add(struct build *b, struct key_set *set, const struct yaml_node *n)
 {
+	uint64_t hash = hash_key(n->key);
+
 	if (!key_grow(set)) {
 		stop(b, n->key_at, "out of memory");
 		return;
 	}
-	*key_slot(set, n->key) = n;
+	*key_slot(set, hash, n->key) = (struct key_slot){ hash, n };
 	set->count++;
 }
 

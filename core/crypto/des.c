@@ -17,11 +17,6 @@ static const uint8_t final[64] = {
 	51, 19, 59, 27, 34, 2,	42, 10, 50, 18, 58, 26, 33, 1,	41, 9,	49, 17, 57, 25,
 };
 
-static const uint8_t expansion[48] = {
-	32, 1,	2,  3,	4,  5,	4,  5,	6,  7,	8,  9,	8,  9,	10, 11, 12, 13, 12, 13, 14, 15, 16, 17,
-	16, 17, 18, 19, 20, 21, 20, 21, 22, 23, 24, 25, 24, 25, 26, 27, 28, 29, 28, 29, 30, 31, 32, 1,
-};
-
 static const uint8_t permutation[32] = {
 	16, 7, 20, 21, 29, 12, 28, 17, 1,  15, 23, 26, 5,  18, 31, 10,
 	2,  8, 24, 14, 32, 27, 3,  9,  19, 13, 30, 6,  22, 11, 4,  25,
@@ -93,12 +88,16 @@ static uint32_t rotate_half(uint32_t half, unsigned by)
 	return (half << by | half >> (28 - by)) & 0xfffffff;
 }
 
-static uint32_t substitute(uint64_t mixed)
+/*
+ * f(R, K) of FIPS 46-3. Its table E needs no picking of bits: the i-th six of the expansion are six neighbours in a ring,
+ * beginning one before the i-th four of R.
+ */
+static uint32_t mix(uint32_t right, uint64_t round_key)
 {
-	uint32_t out = 0;
+	uint32_t out = 0, ring = right << 31 | right >> 1;
 
-	for (size_t i = 0; i < ARRAY_LEN(boxes); i++) {
-		unsigned six = (unsigned)(mixed >> (42 - 6 * i)) & 63;
+	for (size_t i = 0; i < ARRAY_LEN(boxes); i++, ring = ring << 4 | ring >> 28) {
+		unsigned six = (ring >> 26 ^ (unsigned)(round_key >> (42 - 6 * i))) & 63;
 		unsigned row = (six >> 4 & 2) | (six & 1), column = six >> 1 & 15;
 
 		out = out << 4 | boxes[i][row * 16 + column];
@@ -123,7 +122,7 @@ void des_encrypt(const uint8_t key[DES_KEY], const uint8_t in[DES_BLOCK], uint8_
 		c = rotate_half(c, shifts[round]);
 		d = rotate_half(d, shifts[round]);
 		round_key = pick((uint64_t)c << 28 | d, 56, round_choice, ARRAY_LEN(round_choice));
-		next = left ^ substitute(pick(right, 32, expansion, ARRAY_LEN(expansion)) ^ round_key);
+		next = left ^ mix(right, round_key);
 		left = right;
 		right = next;
 	}

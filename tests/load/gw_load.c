@@ -25,7 +25,7 @@ struct options {
 	uint32_t per_second;
 	uint16_t port, natt_port, from_port, from_natt_port;
 	pid_t pid;
-	const char *plan, *psk, *ike, *esp, *id, *certs;
+	const char *plan, *psk, *ike, *esp, *id, *certs, *eap;
 	bool nat, v4, v6, pfs, fragmentation, own_dh;
 	int64_t patience_us;
 };
@@ -43,6 +43,8 @@ static const char usage[] =
 	"  --plan JOB:N,...          jobs: up, probe, child, ike, down; wait:MILLISECONDS (up:100)\n"
 	"  --psk TEXT                shared key (load)\n"
 	"  --certs DIR               certificates instead, each client one of its own by DIR/ca.pem and DIR/ca.key\n"
+	"  --eap PASSWORD            EAP-MSCHAPv2, each client a user by its identity; the responder's certificate is "
+	"not looked at\n"
 	"  --id SUFFIX               identities are loadNNNNNN and this (@example.org)\n"
 	"  --ike PROPOSAL, --esp PROPOSAL\n"
 	"  --nat                     force UDP encapsulation\n"
@@ -68,6 +70,7 @@ enum {
 	OPT_PSK,
 	OPT_ID,
 	OPT_CERTS,
+	OPT_EAP,
 	OPT_IKE,
 	OPT_ESP,
 	OPT_NAT,
@@ -96,6 +99,7 @@ static const struct option long_options[] = {
 	{ "psk", 1, NULL, OPT_PSK },
 	{ "id", 1, NULL, OPT_ID },
 	{ "certs", 1, NULL, OPT_CERTS },
+	{ "eap", 1, NULL, OPT_EAP },
 	{ "ike", 1, NULL, OPT_IKE },
 	{ "esp", 1, NULL, OPT_ESP },
 	{ "nat", 0, NULL, OPT_NAT },
@@ -138,6 +142,9 @@ static const char *take_option(struct options *o, int opt, const char *arg)
 		return NULL;
 	case OPT_CERTS:
 		o->certs = arg;
+		return NULL;
+	case OPT_EAP:
+		o->eap = arg;
 		return NULL;
 	case OPT_IKE:
 		o->ike = arg;
@@ -336,6 +343,10 @@ static int run(const struct options *o, const struct item *plan, size_t items)
 		tsi[cfg.tsi_count++] = selector_of(&any);
 	if (o->v6 && range_parse("::/0", &any))
 		tsi[cfg.tsi_count++] = selector_of(&any);
+	if (o->eap) {
+		cfg.eap.password = bytes_str(o->eap);
+		cfg.hashes = 1 << SIGN_SHA2_256 | 1 << SIGN_SHA2_384 | 1 << SIGN_SHA2_512;
+	}
 	memcpy(tsr, tsi, sizeof(tsr));
 	cfg.tsr_count = cfg.tsi_count;
 	if (crypto && !o->own_dh && proposal_parse(o->ike, PROPOSAL_IKE, &ike, &e) == GW_OK)

@@ -67,7 +67,10 @@ enum gw_err crowd_init(struct crowd *c, const struct env *env, const struct ini_
 		self.local = l->source->ike;
 		self.natt_port = l->source->natt.port;
 		self.id = bytes_str(l->id);
-		l->ini = ini_create(env, cfg, &self);
+		l->cfg = *cfg;
+		if (cfg->eap.password.n > 0)
+			l->cfg.eap.user = self.id;
+		l->ini = ini_create(env, &l->cfg, &self);
 		if (!l->ini)
 			return GW_ENOMEM;
 	}

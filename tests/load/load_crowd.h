@@ -8,7 +8,8 @@
 enum load_job { JOB_UP, JOB_PROBE, JOB_CHILD, JOB_IKE, JOB_DOWN, JOB_WAIT };
 
 struct load_client {
-	struct ini *ini; /* owned */
+	struct ini *ini;    /* owned */
+	struct ini_cfg cfg; /* a copy of the crowd's; with EAP the user is the client's own */
 	struct load_source *source;
 	char id[64];
 	bool busy;
