@@ -234,6 +234,16 @@ bool ini_new_child(struct ini *ini)
 	return true;
 }
 
+bool ini_lose_child(struct ini *ini)
+{
+	struct ini_sa *sa = ini_current(ini);
+
+	if (!sa || !sa->children)
+		return false;
+	ini_child_remove(ini, sa->children);
+	return true;
+}
+
 bool ini_delete(struct ini *ini)
 {
 	struct ini_sa *sa = ini_current(ini);
@@ -263,6 +273,9 @@ bool ini_say(struct ini *ini, uint8_t exchange, uint8_t first, struct bytes chai
 
 static void on_answer(struct ini_sa *sa, const struct ike_msg *m)
 {
+	const struct notify_payload *error = msg_error(m);
+
+	sa->ini->heard[sa->kind] = (struct ini_heard){ m->present, error ? error->type : 0 };
 	switch (sa->kind) {
 	case INI_AUTH:
 		ini_open_on_auth(sa, m);

@@ -28,8 +28,8 @@ struct ini_cfg {
 	const struct trust *trust; /* of the responder's certificate; NULL: it proves itself by the PSK */
 	uint8_t hashes;		   /* announced, 1 << enum sign_hash each (RFC 7427); 0: none */
 	bool ask_cert;		   /* send a CERTREQ for the first of `trust` */
-	/* EAP instead of an AUTH payload, when `user` is there. The responder proves itself by `psk`, or by a certificate that
-	 * nobody here looks at. */
+	/* EAP instead of an AUTH payload, when `user` is there. The responder proves itself by `psk`, or by a
+	 * certificate that nobody here looks at. */
 	struct ini_eap_cfg {
 		struct bytes user, password;
 		struct bytes identity; /* told when asked; empty: user */
@@ -86,7 +86,7 @@ enum ini_kind { /* what our outstanding request is */
 		INI_CHILD_DELETE,
 		INI_IKE_DELETE,
 		INI_UPDATE, /* UPDATE_SA_ADDRESSES */
-		INI_SAY, /* whatever a test wants to say */
+		INI_SAY,    /* whatever a test wants to say */
 		INI_KINDS,
 };
 
@@ -162,14 +162,18 @@ struct ini {
 	uint16_t child_error;	     /* the one that came instead of the CHILD SA of IKE_AUTH */
 	struct ini_opening *opening; /* owned; until the first SA is up */
 	struct ini_sa *sas;	     /* owned; the newest first */
-	struct addr also[INI_ALSO]; /* the responder's other addresses */
+	struct addr also[INI_ALSO];  /* the responder's other addresses */
 	uint8_t also_count;
 	struct addr inner[INI_ADDRS];
 	uint8_t inner_count;
 	struct addr dns;
-	char attributes[400]; /* of the CFG_REPLY, but addresses: "25=example.org 13=c0a80100ffffff00 " */
+	char attributes[400];	  /* of the CFG_REPLY, but addresses: "25=example.org 13=c0a80100ffffff00 " */
 	uint32_t done[INI_KINDS]; /* requests of ours that succeeded */
 	uint32_t refused[INI_KINDS];
+	struct ini_heard { /* the newest answer to each: payloads, and the first error notify (0: none) */
+		uint32_t present;
+		uint16_t error;
+	} heard[INI_KINDS];
 	uint32_t peer_rekeys, peer_ike_rekeys, peer_probes, peer_deletes, collisions;
 	uint32_t resent, drops; /* cached responses sent again; datagrams that did not fit in */
 	struct ini_out *out, **out_tail, *taken;
@@ -197,6 +201,8 @@ bool ini_delete_child(struct ini *ini, uint32_t spi_in);
 bool ini_delete(struct ini *ini);
 /* A request of our current SA with any inside, `first` being the type of its first payload; any answer will do. */
 bool ini_say(struct ini *ini, uint8_t exchange, uint8_t first, struct bytes chain);
+/* Forgets a CHILD SA without a word. False: there is none. */
+bool ini_lose_child(struct ini *ini);
 /* Drops everything without a word, as a crash does. */
 void ini_forget(struct ini *ini);
 /* Our address changed and nobody told us: from now on datagrams leave from here. */
