@@ -227,14 +227,12 @@ size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cf
 	return n;
 }
 
-/* One selector a side, both of one family: the peer's first choice. */
+/* One selector a side, the peer's first choice and what fits it. */
 static void keep_one_pair(struct child_match *out)
 {
-	unsigned family = ts_families(out->theirs, 1);
-
 	out->more = out->n_ours > 1 || out->n_theirs > 1;
 	out->n_theirs = 1;
-	out->n_ours = ts_keep_families(out->ours, out->n_ours, family);
+	out->n_ours = ts_keep_matched(out->ours, out->n_ours, out->theirs, 1);
 	out->n_ours = out->n_ours > 1 ? 1 : out->n_ours;
 }
 
@@ -245,7 +243,6 @@ static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, 
 	struct selector tsi[IKE_MAX_SELECTORS], tsr[IKE_MAX_SELECTORS];
 	size_t n_ours = conn_local_selectors(sa, cfg, ours, ARRAY_LEN(ours));
 	size_t n_theirs = conn_remote_selectors(sa, cfg, out->transport, theirs, ARRAY_LEN(theirs));
-	unsigned families;
 
 	memcpy(tsi, m->tsi.s, m->tsi.count * sizeof(*tsi));
 	memcpy(tsr, m->tsr.s, m->tsr.count * sizeof(*tsr));
@@ -256,10 +253,9 @@ static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, 
 	/* The peer is the initiator of this exchange: TSi is its side. */
 	out->n_theirs = ts_narrow(tsi, m->tsi.count, theirs, n_theirs, out->theirs, IKE_CHILD_SELECTORS);
 	out->n_ours = ts_narrow(tsr, m->tsr.count, ours, n_ours, out->ours, IKE_CHILD_SELECTORS);
-	/* Only families that both sides have: a client without an IPv6 address gets no IPv6 selectors. */
-	families = ts_families(out->ours, out->n_ours) & ts_families(out->theirs, out->n_theirs);
-	out->n_ours = ts_keep_families(out->ours, out->n_ours, families);
-	out->n_theirs = ts_keep_families(out->theirs, out->n_theirs, families);
+	/* What no packet could have at its other end goes: a client without an IPv6 address gets no IPv6 selectors. */
+	out->n_ours = ts_keep_matched(out->ours, out->n_ours, out->theirs, out->n_theirs);
+	out->n_theirs = ts_keep_matched(out->theirs, out->n_theirs, out->ours, out->n_ours);
 	if (out->n_ours == 0 || out->n_theirs == 0)
 		return GW_ETS;
 	if (cfg->single_pair)

@@ -48,29 +48,24 @@ size_t ts_narrow(const struct selector *offer, size_t offers, const struct selec
 	return n;
 }
 
-static unsigned family_bit(const struct selector *s)
+static bool matches(const struct selector *a, const struct selector *b)
 {
-	return s->range.lo.family == 4 ? 1U : 2U;
+	return a->range.lo.family == b->range.lo.family && (a->proto == b->proto || a->proto == 0 || b->proto == 0);
 }
 
-size_t ts_keep_families(struct selector *s, size_t n, unsigned families)
+size_t ts_keep_matched(struct selector *s, size_t n, const struct selector *other, size_t others)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (family_bit(&s[i]) & families)
+		size_t k = 0;
+
+		while (k < others && !matches(&s[i], &other[k]))
+			k++;
+		if (k < others)
 			s[kept++] = s[i];
 	}
 	return kept;
-}
-
-unsigned ts_families(const struct selector *s, size_t n)
-{
-	unsigned families = 0;
-
-	for (size_t i = 0; i < n; i++)
-		families |= family_bit(&s[i]);
-	return families;
 }
 
 static bool has(const struct selector *s, size_t n, const struct selector *one)

@@ -12,9 +12,12 @@
 size_t ts_narrow(const struct selector *offer, size_t offers, const struct selector *ours, size_t count,
 		 struct selector *out, size_t max);
 
-/* Keeps only selectors of the families in `families` (bit 0: IPv4, bit 1: IPv6); returns the new count. */
-size_t ts_keep_families(struct selector *s, size_t n, unsigned families);
-unsigned ts_families(const struct selector *s, size_t n);
+/*
+ * Keeps only selectors that can be one end of a packet whose other end is within `other`: of the same family, and of
+ * the same protocol where both name one. Returns the new count.
+ */
+size_t ts_keep_matched(struct selector *s, size_t n, const struct selector *other, size_t others);
+
 /* Same set, in any order. */
 bool ts_same(const struct selector *a, size_t na, const struct selector *b, size_t nb);
 /* "10.0.0.0/24, fd00::/64[tcp/80]", cut with "..." */

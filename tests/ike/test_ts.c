@@ -142,23 +142,31 @@ START_TEST(outcome_is_the_intersection)
 }
 END_TEST
 
-START_TEST(families)
+/* What is kept of one side for what the other side is. */
+START_TEST(matched)
 {
-	struct selector s[4], four[4];
-	size_t n = parse("10.0.0.0/8 ::/0 10.1.0.0/16[6] fd00::/64", s);
+	static const struct {
+		const char *side, *other, *want;
+	} cases[] = {
+		{ "10.0.0.0/8 ::/0", "10.1.0.0/16", "10.0.0.0/8" },
+		{ "10.0.0.0/8 ::/0", "fd00::/64", "::/0" },
+		{ "10.0.0.0/8 ::/0", "fd00::/64 10.1.0.0/16", "10.0.0.0/8, ::/0" },
+		{ "10.0.0.0/8[6]", "10.1.0.0/16[17]", "" },
+		{ "10.0.0.0/8[6] 10.0.0.0/9[17]", "10.1.0.0/16[17/53]", "10.0.0.0/9[udp]" },
+		{ "10.0.0.0/8[6]", "10.1.0.0/16", "10.0.0.0/8[tcp]" },
+		{ "10.0.0.0/8", "10.1.0.0/16[6]", "10.0.0.0/8" },
+		{ "10.0.0.0/8[6] ::/0[17]", "10.1.0.0/16[17] fd00::/64[6]", "" }, /* crosswise */
+		{ "10.0.0.0/8", "", "" },
+	};
 
-	ck_assert_uint_eq(ts_families(s, n), 3);
-	ck_assert_uint_eq(ts_families(s, 1), 1);
-	ck_assert_uint_eq(ts_families(s + 1, 1), 2);
-	ck_assert_uint_eq(ts_families(s, 0), 0);
-	memcpy(four, s, sizeof(s));
-	ck_assert_uint_eq(ts_keep_families(four, n, 1), 2);
-	ck_assert(selector_equal(&four[0], &s[0]) && selector_equal(&four[1], &s[2]));
-	memcpy(four, s, sizeof(s));
-	ck_assert_uint_eq(ts_keep_families(four, n, 2), 2);
-	ck_assert(selector_equal(&four[0], &s[1]) && selector_equal(&four[1], &s[3]));
-	ck_assert_uint_eq(ts_keep_families(s, n, 3), 4);
-	ck_assert_uint_eq(ts_keep_families(s, n, 0), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct selector side[4], other[4];
+		size_t n = parse(cases[i].side, side), others = parse(cases[i].other, other);
+		char got[128];
+
+		n = ts_keep_matched(side, n, other, others);
+		ck_assert_str_eq(ts_text(side, n, got, sizeof(got)), cases[i].want);
+	}
 }
 END_TEST
 
@@ -200,7 +208,7 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { narrowing, outcome_is_the_intersection, families, same_sets, text };
+	const TTest *const tests[] = { narrowing, outcome_is_the_intersection, matched, same_sets, text };
 
 	return run_tests("ts", tests, ARRAY_LEN(tests));
 }
