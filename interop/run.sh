@@ -19,6 +19,7 @@ cd "$(dirname "$0")/.."
 . tests/rig/charon.sh
 
 CASE_SECONDS=${CASE_SECONDS:-60}
+UML_CASE_SECONDS=${UML_CASE_SECONDS:-90} # of a guest's time, on average
 
 # One story, in a process of its own: a line on the terminal, and one in the results.
 tell() {
@@ -140,10 +141,14 @@ uml)
 	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/ubsan} CASE_SECONDS=$((CASE_SECONDS * 3))
 	guests=()
 	for half in 0 1; do
-		mine=()
-		for ((i = half; i < ${#cases[@]}; i += 2)); do mine+=("${cases[i]}"); done
+		mine=() limit=120
+		for ((i = half; i < ${#cases[@]}; i += 2)); do
+			mine+=("${cases[i]}")
+			own=$(sed -n 's/^# seconds \([0-9]*\)$/\1/p' "$STORIES/${cases[i]}.sh")
+			limit=$((limit + (${own:-0} > UML_CASE_SECONDS ? own : UML_CASE_SECONDS)))
+		done
 		((${#mine[@]} > 0)) || continue
-		UML_PROCESSOR=$half RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t $((120 + ${#mine[@]} * ${UML_CASE_SECONDS:-60})) -- \
+		UML_PROCESSOR=$half RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t "$limit" -- \
 			"$RIG_TOP/interop/run.sh" --inside ${pair:+--ha} -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
 		guests+=($!)
 	done

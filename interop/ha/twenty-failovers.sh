@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # needs esp
-# seconds 240
+# seconds 400
 . "$(dirname "$0")/../pair.sh"
 story 'Twenty failovers in a row, by SIGKILL, SIGSTOP and switchover in turn, under load, with a second tunnel with ESN that is idle and speaks only afterwards.'
 
