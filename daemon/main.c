@@ -65,6 +65,14 @@ static enum gw_err drop(struct log *log, struct err *e)
 	return privileges_drop(log, e);
 }
 
+/* The parent process keeps its rights, for the daemons to come; but it has the key of the heartbeats. */
+static enum gw_err protect(struct log *log, struct err *e)
+{
+	(void)e;
+	privileges_protect(log);
+	return GW_OK;
+}
+
 /* The planes' threads hardly allocate: one arena, given back early, keeps an idle gateway small. */
 static void tune_malloc(void)
 {
@@ -114,7 +122,7 @@ static int run_child(void *arg, struct parent_link *parent)
 static int run_pair(struct settings *s, struct start *start)
 {
 	struct log log = { .level = LOG_LVL_NOTICE, .clock = clock_system() };
-	const struct parent_options opt = { .log = &log, .daemon = run_child, .arg = start };
+	const struct parent_options opt = { .log = &log, .daemon = run_child, .drop = protect, .arg = start };
 	char *role = s->ha.hook ? strdup(s->ha.hook) : NULL, *fence = s->ha.fence ? strdup(s->ha.fence) : NULL;
 	const char *const paths[PROGRAM_KINDS] = { [PROGRAM_ROLE] = role, [PROGRAM_FENCE] = fence };
 	int64_t timeout_us = s->ha.hook_timeout_us;

@@ -15,7 +15,7 @@
 #include "core/clock.h"
 #include "daemon/programs_wire.h"
 
-enum { QUEUE_MAX = 16 };
+enum { QUEUE_MAX = 16, ENVIRONMENT_MAX = 8 };
 
 struct kind {
 	const char *path; /* NULL: none */
@@ -46,15 +46,37 @@ static void reply(struct runner *r, const struct program_reply *what)
 	(void)send(r->fd, what, sizeof(*what), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* Our environment may hold secrets of the configuration ({env: NAME}): what a program needs of it by name, no more. */
+static void environment(char *out[ENVIRONMENT_MAX + 1])
+{
+	static const char *const passed[] = { "PATH=", "HOME=", "TZ=", "LANG=", "LC_ALL=" };
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	size_t n = 0;
+
+	if (!getenv("PATH"))
+		out[n++] = path;
+	for (char **e = environ; *e && n < ENVIRONMENT_MAX; e++) {
+		for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
+			if (strncmp(*e, passed[i], strlen(passed[i])) == 0) {
+				out[n++] = *e;
+				break;
+			}
+		}
+	}
+	out[n] = NULL;
+}
+
 /* A session of its own, so that all that it starts can be ended with it. Returns errno. */
 static int spawn(const char *path, int input, pid_t *pid)
 {
 	char *const argv[] = { (char *)(uintptr_t)path, NULL };
+	char *envp[ENVIRONMENT_MAX + 1];
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int r;
 
+	environment(envp);
 	(void)sigemptyset(&none);
 	(void)sigfillset(&all);
 	if (posix_spawnattr_init(&attr) != 0)
@@ -68,7 +90,7 @@ static int spawn(const char *path, int input, pid_t *pid)
 	(void)posix_spawnattr_setsigdefault(&attr, &all);
 	r = posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
 	if (r == 0)
-		r = posix_spawn(pid, path, &files, &attr, argv, environ);
+		r = posix_spawn(pid, path, &files, &attr, argv, envp);
 	(void)posix_spawn_file_actions_destroy(&files);
 	(void)posix_spawnattr_destroy(&attr);
 	return r;

@@ -102,6 +102,24 @@ START_TEST(gets_its_input_and_says_how_it_ended)
 }
 END_TEST
 
+/* Secrets may come by the environment: those are not for programs. */
+START_TEST(gets_no_secrets_by_its_environment)
+{
+	char text[512], got[2048];
+	struct outcome o;
+
+	ck_assert_int_eq(setenv("TEST_PSK", "a secret of the configuration", 1), 0);
+	(void)snprintf(text, sizeof(text), "#!/bin/sh\nenv >%s/got\n", dir);
+	begin(text, NULL);
+	ck_assert_int_eq(unsetenv("TEST_PSK"), 0);
+	o = ask(PROGRAM_ROLE, "{}");
+	ck_assert_msg(o.ok, "%s", o.text);
+	(void)file_read(path_in(dir, "got"), got, sizeof(got));
+	ck_assert_ptr_null(strstr(got, "secret"));
+	ck_assert_ptr_nonnull(strstr(got, "PATH=/"));
+}
+END_TEST
+
 /* With what it has started, which would otherwise go on. */
 START_TEST(is_killed_when_its_time_is_over)
 {
@@ -205,6 +223,7 @@ int main(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, gets_its_input_and_says_how_it_ended);
+	tcase_add_test(tc, gets_no_secrets_by_its_environment);
 	tcase_add_test(tc, is_killed_when_its_time_is_over);
 	tcase_add_test(tc, what_cannot_be_started_is_said);
 	tcase_add_test(tc, one_kind_runs_in_order);
