@@ -271,7 +271,9 @@ static enum gw_err read_item(struct reader v, struct ha_difference *d)
 {
 	struct bytes text;
 
-	*d = (struct ha_difference){ .what = rd_u8(&v), .kind = rd_u8(&v) };
+	*d = (struct ha_difference){ 0 };
+	d->what = rd_u8(&v);
+	d->kind = rd_u8(&v);
 	rd_skip(&v, 2);
 	d->key = rd_u64(&v);
 	d->active = rd_u64(&v);

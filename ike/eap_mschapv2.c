@@ -5,6 +5,7 @@
 
 #include "config/users.h"
 #include "ike/eap_method.h"
+#include "ike/id.h"
 
 /* ---- packets ---- */
 
@@ -252,7 +253,7 @@ static enum eap_verdict receive_response(struct eap *e, const struct eap_server 
 	struct talk *t = e->state;
 	struct attempt a = { 0 };
 	bool may_try = !s->may_try || s->may_try(s->arg, mschapv2_bare_name(p->name));
-	int shown = (int)p->name.n;
+	char name[ID_TEXT]; /* whatever a stranger put into it */
 
 	if (judge(t, s, p, &a) != GW_OK)
 		return eap_fail(e, "our own cryptography fails");
@@ -269,11 +270,11 @@ static enum eap_verdict receive_response(struct eap *e, const struct eap_server 
 		if (s->wrong)
 			s->wrong(s->arg, mschapv2_bare_name(p->name));
 		(void)eap_fail(e,
-			       !may_try ? "too many wrong passwords of user `%.*s` (ike.failures_per_user)"
-			       : a.user && a.user->nt_hash.n > 0 ? "wrong password of user `%.*s`"
-			       : a.user				 ? "user `%.*s` has no password"
-								 : "no user `%.*s`",
-			       shown, (const char *)p->name.p);
+			       !may_try ? "too many wrong passwords of user `%s` (ike.failures_per_user)"
+			       : a.user && a.user->nt_hash.n > 0 ? "wrong password of user `%s`"
+			       : a.user				 ? "user `%s` has no password"
+								 : "no user `%s`",
+			       id_text(ID_FQDN, p->name, name));
 		(void)refuse(t, s, MSCHAPV2_E_AUTHENTICATION, out);
 	}
 	secret_wipe(&a, sizeof(a));

@@ -5,6 +5,7 @@
 #include "config/users.h"
 #include "ike/engine.h"
 #include "ike/id.h"
+#include "ike/unique.h"
 
 const struct user_cfg *sa_user(const struct ike_sa *sa, const struct settings *s)
 {
@@ -90,7 +91,7 @@ static bool allowed(const struct conn_cfg *conn, const struct group_cfg *group)
 	return conn->group_count == 0;
 }
 
-enum gw_err group_admit(struct ike_sa *sa)
+enum gw_err group_admit(struct ike_sa *sa, bool initial_contact)
 {
 	const struct group_cfg *g = group_of(sa);
 
@@ -101,7 +102,7 @@ enum gw_err group_admit(struct ike_sa *sa)
 		return GW_EAUTH;
 	}
 	TRY(group_join(sa->ike, sa, g));
-	if (g && g->sessions > 0 && sa->tally->count > g->sessions) {
+	if (g && g->sessions > 0 && sa->tally->count - unique_leaves(sa, initial_contact) > g->sessions) {
 		count_up(sa->ike, refused_sessions);
 		sa_log(sa, LOG_LVL_INFO, "refused: group %s has its %u sessions", g->name, g->sessions);
 		return GW_ELIMIT;

@@ -29,9 +29,9 @@ void group_leave(struct ike *ike, struct ike_sa *sa);
 void group_move(struct ike_sa *to, struct ike_sa *from);
 /*
  * A newcomer: finds its group and joins. GW_EAUTH: the connection is not for it; GW_ELIMIT: the group has all the
- * sessions that it may have. Said in the log.
+ * sessions that it may have, those left out that end by its coming (unique.h). Said in the log.
  */
-MUST_USE enum gw_err group_admit(struct ike_sa *sa);
+MUST_USE enum gw_err group_admit(struct ike_sa *sa, bool initial_contact);
 
 /* Pools of the SA, in order: those of its group, else of its connection. */
 const struct pool_cfg *const *sa_pools(const struct ike_sa *sa, size_t *n);

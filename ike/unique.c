@@ -44,6 +44,25 @@ enum gw_err unique_admit(struct ike_sa *sa, bool initial_contact)
 	return GW_EEXIST;
 }
 
+uint32_t unique_leaves(const struct ike_sa *sa, bool initial_contact)
+{
+	const struct unique_cfg *cfg = &sa->conn->unique;
+	uint32_t others = 0;
+
+	for (const struct ike_sa *o = sa->peer->sas; o; o = o->next_of_peer)
+		others += o != sa && o->tally && o->tally == sa->tally;
+	switch (cfg->policy) {
+	case UNIQUE_REPLACE:
+		return others;
+	case UNIQUE_KEEP:
+		return initial_contact ? others : 0;
+	case UNIQUE_LIMIT:
+		return others >= cfg->limit ? others - cfg->limit + 1 : 0;
+	default:
+		return 0;
+	}
+}
+
 bool unique_shares(const struct ike_sa *sa)
 {
 	return sa->conn->unique.policy == UNIQUE_REPLACE;

@@ -21,6 +21,8 @@
  * peer has said so; what it forgot goes without a word. GW_EEXIST: there is one that is kept; logged and counted.
  */
 MUST_USE enum gw_err unique_admit(struct ike_sa *sa, bool initial_contact);
+/* How many sessions of its group end by that: what they leave is the newcomer's. */
+uint32_t unique_leaves(const struct ike_sa *sa, bool initial_contact);
 /* Whether inner addresses of older SAs of the identity are given to the newcomer, too: it is about to replace them. */
 bool unique_shares(const struct ike_sa *sa);
 /* Once `sa` is up: those that it replaces get their DELETE. */

@@ -164,6 +164,7 @@ static enum gw_err join(struct ike_sa *sa, const struct ike_msg *m)
 static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 {
 	struct exchange *x = sa->peer_x;
+	bool initial_contact = msg_notify(m, N_INITIAL_CONTACT) != NULL;
 	struct ike_finding gone;
 	enum gw_err code;
 
@@ -180,9 +181,9 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 		return refuse_by(sa, (struct bytes){ 0 }, N_UNEXPECTED_NAT_DETECTED,
 				 "a NAT that the peer does not allow");
 	TRY(code);
-	if (group_admit(sa) != GW_OK)
+	if (group_admit(sa, initial_contact) != GW_OK)
 		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED, "not for its group");
-	if (unique_admit(sa, msg_notify(m, N_INITIAL_CONTACT) != NULL) != GW_OK)
+	if (unique_admit(sa, initial_contact) != GW_OK)
 		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED,
 				 "the identity has an IKE SA already");
 	if (!msg_has(m, PL_SA) && !sa->conn->childless) {

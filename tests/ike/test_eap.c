@@ -252,6 +252,7 @@ START_TEST(nothing_is_told)
 	} rows[] = {
 		{ "alice", "clientpass", "wrong password of user `alice`", true },
 		{ "mallory", "clientPass", "no user `mallory`", true },
+		{ "eve\n\x1b[2J\xc2\x9b", "clientPass", "no user `eve\\x0a\\x1b[2J\\xc2\\x9b`", true },
 		{ "keyless", "", "user `keyless` has no password", true },
 		{ "alice", "clientPass", "too many wrong passwords of user `alice` (ike.failures_per_user)", false },
 		{ "dora", "clientPass", "no user `dora`", true },

@@ -179,6 +179,31 @@ START_TEST(groups_have_pools_and_networks_of_their_own)
 }
 END_TEST
 
+/* The places of a full group are those of its members: who comes back takes the one that his session had. */
+START_TEST(back_into_a_full_group)
+{
+	const struct sim_settings settings = { .pool = "}\n  staff: {addresses: 10.98.0.0/24", .root = STAFF };
+	struct sim s;
+
+	sim_init(&s, 1, &settings, false);
+	(void)come(&s, false);
+	(void)come(&s, false);
+	for (int i = 0; i < 2; i++) { /* it crashed, and says so or not */
+		ini_forget(s.clients[i].ini);
+		s.clients[i].cfg.initial_contact = i == 0;
+		sim_connect(&s, &s.clients[i]);
+		sim_run(&s, SECONDS(1));
+		ck_assert(ini_up(s.clients[i].ini));
+	}
+	ck_assert_uint_eq(gate_stat(&s.gate, "refused_sessions"), 0);
+	sim_run(&s, SECONDS(600));
+	ck_assert_uint_eq(ike_count(s.gate.active.ike), 2);
+	ck_assert_msg(sim_agree(&s), "%s", s.failure);
+	ck_assert(sim_leaves_nothing(&s));
+	sim_clear(&s);
+}
+END_TEST
+
 START_TEST(a_connection_for_some_groups)
 {
 	const struct sim_settings settings = {
@@ -210,6 +235,7 @@ int main(void)
 		{ an_address_of_its_own, 0 },
 		{ its_own_address_is_in_use, 0 },
 		{ groups_have_pools_and_networks_of_their_own, 0 },
+		{ back_into_a_full_group, 0 },
 		{ a_connection_for_some_groups, 0 },
 	};
 
