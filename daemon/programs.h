@@ -1,6 +1,6 @@
 /*
  * Programs that the daemon wants run (hooks.role, hooks.fence): a small process of its own starts them, forked before
- * anything is read or confined, so it has the rights of who started gatewayd, and no key. It knows the programs' paths
+ * anything is confined and with no secret in memory, so it has the rights of who started gatewayd, and no key. It knows the programs' paths
  * from the beginning and takes no others: what has got hold of the daemon cannot have anything else run.
  *
  * A program gets one JSON document on its standard input, of the environment PATH, HOME, TZ, LANG and LC_ALL only (there
