@@ -8,10 +8,12 @@
 
 CHARON_EAP='eap-identity eap-mschapv2 eap-tls eap-gtc eap-md5'
 
-# Keys: as pki_gateway.
+# Keys: key (of our certificate: p256), others as pki_gateway.
 eap_gateway() {
+	local key=p256
+	case ${1:-} in key=*) key=${1#key=}; shift ;; esac
 	pki_ca ca
-	pki_cert gw ca san=DNS:gw.example.org eku=serverAuth
+	pki_cert gw ca key="$key" san=DNS:gw.example.org eku=serverAuth
 	pki_gateway gw ca auth=eap-mschapv2 \
 		users='alice: {password: wonderland}, bob@example.org: {nt_hash: 46fb959f16db7ae7466bb1d00a79e894}' "$@"
 }

@@ -134,7 +134,7 @@ static void play(struct sim *s, uint64_t seed)
 static void cross(const char *name, const struct crossing *c)
 {
 	now = (typeof(now)){ .c = c };
-	sim_seeds(name, 0, 16 * LOSTS, play);
+	sim_seeds(name, 0, 8 * LOSTS, play);
 	if (c->winners && !getenv("SIM_SEED"))
 		ck_assert_msg(now.ours > 0 && now.theirs > 0, "%s: %u won by us, %u by them", name, now.ours,
 			      now.theirs);
