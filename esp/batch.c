@@ -94,6 +94,7 @@ const char *batch_op_name(enum dp_op_kind kind)
 /* What undoes one op; after success also what is left to free. */
 struct undo {
 	struct sad_sa *sa;
+	bool gone;		   /* of a move: it could only be removed */
 	struct spd_policy *policy; /* replaced or removed */
 	struct endpoint local, remote;
 	bool udp_encap;
@@ -128,6 +129,12 @@ static enum gw_err do_add(const struct batch_tables *t, const struct dp_op *op, 
 
 static enum gw_err do_move(const struct batch_tables *t, const struct dp_op *op, struct undo *u, const char **why)
 {
+	enum gw_err code;
+
+	if (op->owner != 0 && u->sa->reqid != op->owner) {
+		u->sa = NULL; /* somebody else's, who came first: ours is not there */
+		return GW_OK;
+	}
 	if (!op->new_udp_encap && !t->caps->raw_esp) {
 		*why = "no ESP without UDP encapsulation";
 		return GW_EUNSUPPORTED;
@@ -135,7 +142,12 @@ static enum gw_err do_move(const struct batch_tables *t, const struct dp_op *op,
 	u->local = u->sa->local;
 	u->remote = u->sa->remote;
 	u->udp_encap = u->sa->udp_encap;
-	return sad_move(t->sad, u->sa, &op->new_local, &op->new_remote, op->new_udp_encap);
+	code = sad_move(t->sad, u->sa, &op->new_local, &op->new_remote, op->new_udp_encap);
+	if (code != GW_EEXIST)
+		return code;
+	sad_unlink(t->sad, u->sa);
+	u->gone = true;
+	return GW_OK;
 }
 
 static enum gw_err do_fence(const struct dp_op *op, struct undo *u)
@@ -252,6 +264,14 @@ static enum gw_err do_op(const struct batch_tables *t, const struct dp_op *op, s
 	}
 }
 
+static bool undo_remove(const struct batch_tables *t, struct undo *u)
+{
+	if (!u->sa || sad_link(t->sad, u->sa) == GW_OK)
+		return true;
+	sad_sa_destroy(u->sa);
+	return false;
+}
+
 /* Re-adding what was there a moment ago fails only when memory has run out since; then the entry is gone for good. */
 static bool undo_op(const struct batch_tables *t, const struct dp_op *op, struct undo *u)
 {
@@ -263,11 +283,10 @@ static bool undo_op(const struct batch_tables *t, const struct dp_op *op, struct
 		sad_sa_destroy(u->sa);
 		return true;
 	case DP_SA_REMOVE:
-		if (!u->sa || sad_link(t->sad, u->sa) == GW_OK)
-			return true;
-		sad_sa_destroy(u->sa);
-		return false;
+		return undo_remove(t, u);
 	case DP_SA_MOVE:
+		if (!u->sa || u->gone)
+			return undo_remove(t, u);
 		return sad_move(t->sad, u->sa, &u->local, &u->remote, u->udp_encap) == GW_OK;
 	case DP_SA_FENCE:
 		u->sa->fence = u->a;
@@ -301,7 +320,7 @@ static bool undo_op(const struct batch_tables *t, const struct dp_op *op, struct
 
 static void commit_op(const struct dp_op *op, struct undo *u)
 {
-	if (op->kind == DP_SA_REMOVE)
+	if (op->kind == DP_SA_REMOVE || u->gone)
 		sad_sa_destroy(u->sa);
 	spd_policy_destroy(u->policy);
 }

@@ -86,7 +86,11 @@ struct dp_policy {
 enum dp_op_kind {
 	DP_SA_ADD,
 	DP_SA_REMOVE,	/* not there: GW_ENOTFOUND for that op does not fail the batch */
-	DP_SA_MOVE,	/* new outer endpoints (NAT rebinding, MOBIKE); keys, numbers and windows stay */
+	/*
+	 * New outer endpoints (NAT rebinding, MOBIKE); keys, numbers and windows stay. An outbound one goes for good where
+	 * another has its SPI at the new address: peers choose these, and nobody may be moved or kept by another's choice.
+	 */
+	DP_SA_MOVE,
 	DP_SA_FENCE,	/* raise or lower the fence of an outbound SA */
 	DP_SA_POSITION, /* move an outbound SA forward: `position` counts as used; never backwards (GW_EINVAL) */
 	/*
@@ -107,7 +111,7 @@ struct dp_op {
 			struct dp_sa_id id; /* the other DP_SA_* */
 			struct endpoint new_local, new_remote;
 			bool new_udp_encap;
-			uint32_t owner;	   /* DP_SA_REMOVE: only if it has this reqid; 0: whoever's it is */
+			uint32_t owner;	   /* DP_SA_REMOVE, DP_SA_MOVE: only if it has this reqid; 0: whoever's it is */
 			uint64_t position; /* or fence */
 		};
 		struct dp_policy policy; /* DP_POLICY_SET */

@@ -8,13 +8,16 @@ static void delete_removed(struct xfrm_plane *x, struct xfrm_flight *f)
 {
 	if (xfrm_only_removes(f->b))
 		return;
-	for (size_t i = 0; i < f->done; i++)
-		if (f->b->ops[i].kind == DP_SA_REMOVE && f->undo[i].sa) {
-			if (!xfrm_sent_well(x))
-				return;
-			if (f->undo[i].sa->kernel.life == SAD_LIVE)
-				xfrm_sa_delete(x, f->undo[i].sa);
-		}
+	for (size_t i = 0; i < f->done; i++) {
+		struct sad_sa *gone = xfrm_removed(&f->b->ops[i], &f->undo[i]);
+
+		if (!gone)
+			continue;
+		if (!xfrm_sent_well(x))
+			return;
+		if (gone->kernel.life == SAD_LIVE)
+			xfrm_sa_delete(x, gone);
+	}
 }
 
 static enum gw_err do_op(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u, const char **why)
@@ -72,8 +75,7 @@ static bool undo_op(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_un
 
 static void commit_op(const struct dp_op *op, struct xfrm_undo *u)
 {
-	if (op->kind == DP_SA_REMOVE)
-		sad_sa_destroy(u->sa);
+	sad_sa_destroy(xfrm_removed(op, u));
 	xfrm_pol_destroy(u->pol_out);
 }
 

@@ -62,13 +62,18 @@ bool xfrm_keep_numbers(struct xfrm_undo *u, const struct xfrm_numbers *n)
 
 /* ---- add and remove ---- */
 
+struct sad_sa *xfrm_removed(const struct dp_op *op, const struct xfrm_undo *u)
+{
+	return op->kind == DP_SA_REMOVE || u->gone ? u->sa : NULL;
+}
+
 /* The same state was removed earlier in this batch, and still stands: it goes now, but could come back as it was. */
 static enum gw_err make_room(struct xfrm_plane *x, const struct sad_sa *sa)
 {
 	struct xfrm_flight *f = x->current;
 
 	for (size_t i = 0; i < f->done; i++) {
-		struct sad_sa *gone = f->b->ops[i].kind == DP_SA_REMOVE ? f->undo[i].sa : NULL;
+		struct sad_sa *gone = xfrm_removed(&f->b->ops[i], &f->undo[i]);
 		struct xfrm_state_id id;
 		struct xfrm_numbers n;
 		enum gw_err r;
@@ -149,22 +154,25 @@ bool xfrm_only_removes(const struct batch *b)
 	return true;
 }
 
+static void take_away(struct xfrm_plane *x, struct sad_sa *sa)
+{
+	bool newest = sa->key.dir == DP_OUT && find_pol(x, sa->reqid) && sad_newest_out(x->sad, sa->reqid) == sa;
+
+	sad_unlink(x->sad, sa);
+	if (newest)
+		xfrm_pol_refresh(x, sa->reqid);
+	/* With other operations beside it, which may fail, the state stays until they have not. */
+	if (xfrm_only_removes(x->current->b) && sa->kernel.life != SAD_EXPIRED)
+		xfrm_sa_delete(x, sa);
+}
+
 enum gw_err xfrm_do_remove(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u)
 {
-	bool newest;
-
 	u->sa = xfrm_find_sa(x, &op->id);
 	if (u->sa && op->owner != 0 && u->sa->reqid != op->owner)
 		u->sa = NULL; /* somebody else's, who came first */
-	if (!u->sa)
-		return GW_OK; /* not there: nothing to do, and no reason to fail */
-	newest = op->id.dir == DP_OUT && find_pol(x, u->sa->reqid) && sad_newest_out(x->sad, u->sa->reqid) == u->sa;
-	sad_unlink(x->sad, u->sa);
-	if (newest)
-		xfrm_pol_refresh(x, u->sa->reqid);
-	/* With other operations beside it, which may fail, the state stays until they have not. */
-	if (xfrm_only_removes(x->current->b) && u->sa->kernel.life != SAD_EXPIRED)
-		xfrm_sa_delete(x, u->sa);
+	if (u->sa)	      /* else there is nothing to do, and no reason to fail */
+		take_away(x, u->sa);
 	return GW_OK;
 }
 
@@ -219,6 +227,8 @@ enum gw_err xfrm_do_move(struct xfrm_plane *x, const struct dp_op *op, struct xf
 
 	if (!sa)
 		return GW_ENOTFOUND;
+	if (op->owner != 0 && sa->reqid != op->owner)
+		return GW_OK; /* somebody else's, who came first: ours is not there */
 	if (op->id.dir == DP_OUT)
 		(void)find_pol(x, sa->reqid);
 	u->sa = sa;
@@ -230,7 +240,13 @@ enum gw_err xfrm_do_move(struct xfrm_plane *x, const struct dp_op *op, struct xf
 	was = xfrm_sa_id(sa);
 	here = addr_equal(&sa->local.addr, &op->new_local.addr) && addr_equal(&sa->remote.addr, &op->new_remote.addr) &&
 	       sa->udp_encap == op->new_udp_encap;
-	TRY(sad_move(x->sad, sa, &op->new_local, &op->new_remote, op->new_udp_encap));
+	r = sad_move(x->sad, sa, &op->new_local, &op->new_remote, op->new_udp_encap);
+	if (r == GW_EEXIST) {
+		u->gone = true;
+		take_away(x, sa);
+		return GW_OK;
+	}
+	TRY(r);
 	if (sa->kernel.life != SAD_LIVE)
 		return GW_OK;
 	if (here) {
@@ -249,10 +265,14 @@ enum gw_err xfrm_do_move(struct xfrm_plane *x, const struct dp_op *op, struct xf
 
 bool xfrm_undo_move(struct xfrm_plane *x, struct xfrm_undo *u)
 {
-	struct xfrm_state_id is = xfrm_sa_id(u->sa);
+	struct xfrm_state_id is;
 	struct xfrm_numbers n;
-	bool was_live = u->sa->kernel.life == SAD_LIVE;
+	bool was_live;
 
+	if (!u->sa || u->gone)
+		return xfrm_undo_remove(x, u);
+	is = xfrm_sa_id(u->sa);
+	was_live = u->sa->kernel.life == SAD_LIVE;
 	if (u->numbers && was_live && xfrm_sa_take_out(x, u->sa, &is, &n) == GW_OK)
 		*u->numbers = n;
 	if (sad_move(x->sad, u->sa, &u->local, &u->remote, u->udp_encap) != GW_OK)

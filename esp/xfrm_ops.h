@@ -11,6 +11,7 @@
 /* What undoes one operation; after success also what is left to free. */
 struct xfrm_undo {
 	struct sad_sa *sa;
+	bool gone; /* of a move: it could only be removed */
 	struct xfrm_pol *pol_out, *pol_in;
 	struct endpoint local, remote;
 	bool udp_encap, near_told, at_told;
@@ -30,6 +31,8 @@ MUST_USE bool xfrm_undo_move(struct xfrm_plane *x, struct xfrm_undo *u);
 MUST_USE enum gw_err xfrm_do_policy(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u,
 				    const char **why);
 MUST_USE bool xfrm_undo_policy(struct xfrm_plane *x, struct xfrm_undo *u);
+/* The SA that the operation has removed, or NULL. */
+struct sad_sa *xfrm_removed(const struct dp_op *op, const struct xfrm_undo *u);
 /* Nothing in it can fail. */
 bool xfrm_only_removes(const struct batch *b);
 

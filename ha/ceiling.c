@@ -77,6 +77,8 @@ void ha_ceiling_join(struct ha *ha, struct ha_ceiling *c, const struct dp_sa_id 
 {
 	ha_ceiling_leave(ha, c);
 	c->id = *id;
+	if (ha_ceiling_by_plane(ha, id))
+		return; /* who came first has it, in the data plane as well */
 	plane_id(&c->plane, id);
 	HASH_ADD_KEYPTR_BYHASHVALUE(by_plane, ha->ceil.by_plane, &c->plane, PLANE_KEY,
 				    table_hash(&ha->objects.seed, &c->plane, PLANE_KEY), c);

@@ -61,6 +61,12 @@ static void add_as_standby(struct ha *ha, struct dp_sa *sa, const struct dp_sa_i
 		ha_ceiling_join(ha, c, id);
 }
 
+/* Of the SA that an operation means: peers choose SPIs, and may choose that of another at its address. */
+static struct ha_ceiling *meant(struct ha *ha, const struct dp_op *op)
+{
+	return op->owner ? ha_ceiling_find(ha, key_of(op->owner, op->id.spi)) : ha_ceiling_by_plane(ha, &op->id);
+}
+
 static void prepare_out(struct ha *ha, uint64_t token, struct dp_op *op)
 {
 	struct ha_ceiling *c;
@@ -76,7 +82,7 @@ static void prepare_out(struct ha *ha, uint64_t token, struct dp_op *op)
 		break;
 	}
 	case DP_SA_REMOVE:
-		c = ha_ceiling_by_plane(ha, &op->id);
+		c = meant(ha, op);
 		if (c && ha_is_owner(ha)) {
 			ha_dirty(ha, HA_OBJ_CEILING, c->key, true);
 			ha_ceiling_drop(ha, c);
@@ -85,7 +91,7 @@ static void prepare_out(struct ha *ha, uint64_t token, struct dp_op *op)
 		}
 		break;
 	case DP_SA_MOVE:
-		c = ha_ceiling_by_plane(ha, &op->id);
+		c = meant(ha, op);
 		if (c) {
 			struct dp_sa_id id = { DP_OUT, op->id.spi, op->new_remote.addr };
 

@@ -445,6 +445,7 @@ static void op_move(const struct child_sa *c, const struct endpoint *local, cons
 	op.new_local = *local;
 	op.new_remote = *remote;
 	op.new_udp_encap = encap;
+	op.owner = c->reqid; /* the peer chose the outbound SPI: it may be another's there */
 	ops[(*n)++] = op;
 	if (!c->out_installed)
 		return;

@@ -72,6 +72,7 @@ static void op_move(const struct was *w, const struct ike_sa *sa, enum dp_dir di
 {
 	*op = (struct dp_op){ .kind = DP_SA_MOVE };
 	op->id = (struct dp_sa_id){ dir, dir == DP_IN ? w->spi_in : w->spi_out, w->remote.addr };
+	op->owner = w->reqid;
 	op->new_local = sa->local;
 	op->new_remote = sa->remote;
 	op->new_udp_encap = sa_udp_encap(sa);

@@ -316,6 +316,48 @@ START_TEST(the_spi_of_another)
 }
 END_TEST
 
+/* A peer that moves to where another has the SPI that it has chosen: the other's is neither moved nor hidden. */
+START_TEST(moves_onto_another)
+{
+	struct dp_sa first = make_sa(DP_OUT, 0xb000), in = make_sa(DP_IN, 0xa001), second = first, there;
+	struct endpoint further = first.remote, away = first.remote;
+	struct dp_op ops[2];
+
+	further.addr.b[3] ^= 0x40;
+	away.addr.b[3] ^= 0x20;
+	second.reqid = in.reqid = REQID + 1;
+	second.remote = in.remote = further;
+	ck_assert_int_eq(plane_do(&plane, op_add(&first)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_add(&in)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_add(&second)), GW_OK);
+	ck_assert_int_eq(plane_do(&plane, op_on(DP_SA_POSITION, &first, 77)), GW_OK);
+	ops[0] = op_move(&in, in.local, first.remote);
+	ops[1] = op_move(&second, second.local, first.remote);
+	ops[0].owner = ops[1].owner = second.reqid;
+	ck_assert_int_eq(plane_do_all(&plane, ops, 2), GW_OK);
+	ck_assert(!exists(&second));
+	ck_assert_uint_eq(state_of(&first).position, 77);
+	/* And on from there, as if it were its own. */
+	second.remote = in.remote = first.remote;
+	ops[0] = op_move(&in, in.local, away);
+	ops[1] = op_move(&second, second.local, away);
+	ops[0].owner = ops[1].owner = second.reqid;
+	ck_assert_int_eq(plane_do_all(&plane, ops, 2), GW_OK);
+	ck_assert_uint_eq(state_of(&first).position, 77);
+	there = second;
+	there.remote = away;
+	ck_assert(!exists(&there));
+	/* What fails beside it leaves it where it was. */
+	second.remote = further;
+	ck_assert_int_eq(plane_do(&plane, op_add(&second)), GW_OK);
+	ops[0] = op_move(&second, second.local, first.remote);
+	ops[0].owner = second.reqid;
+	ops[1] = op_on(DP_SA_FENCE, &(struct dp_sa){ .dir = DP_OUT, .spi = 0xdead, .remote = away }, 1);
+	ck_assert_int_eq(plane_do_all(&plane, ops, 2), GW_ENOTFOUND);
+	ck_assert(exists(&second) && exists(&first));
+}
+END_TEST
+
 START_TEST(refuses_what_it_cannot)
 {
 	const struct dp_caps *caps = plane.dp->ops->caps(plane.dp);
@@ -751,6 +793,7 @@ static void add_cases(TCase *t)
 	tcase_add_test(t, all_or_nothing);
 	tcase_add_test(t, removing_nothing_is_fine);
 	tcase_add_test(t, the_spi_of_another);
+	tcase_add_test(t, moves_onto_another);
 	tcase_add_test(t, refuses_what_it_cannot);
 	tcase_add_test(t, rekey);
 	tcase_add_test(t, counts);
