@@ -217,6 +217,8 @@ void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
 /* Moves the outer addresses (NAT rebinding, MOBIKE), CHILD SAs included, with what is known of NATs there. */
 void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt, bool peer_nat,
 	     bool our_nat);
+/* The same to where an authentic packet came from, through the peer's NAT, if its connection is for there. */
+void sa_follow_nat(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt);
 bool sa_udp_encap(const struct ike_sa *sa);
 
 /* ---- child.c ---- */

@@ -196,5 +196,5 @@ void ike_dataplane_event(struct ike *ike, const struct dp_event *ev)
 		return;
 	/* 2.23: an authenticated packet tells where the peer is, when there is a NAT that may have moved it. */
 	if (c->sa->peer_nat && c->sa->state != IKE_DEAD)
-		sa_move(c->sa, &c->sa->local, &ev->remote, true, true, c->sa->our_nat);
+		sa_follow_nat(c->sa, &c->sa->local, &ev->remote, true);
 }

@@ -120,7 +120,7 @@ static void follow_peer(struct ike_sa *sa, const struct datagram *dg)
 		sa->remote = dg->from;
 		sa->natt = dg->natt;
 	} else if (sa->peer_nat && !(sa->peer_flags & PEER_MOBIKE)) {
-		sa_move(sa, &dg->to, &dg->from, dg->natt, true, sa->our_nat);
+		sa_follow_nat(sa, &dg->to, &dg->from, dg->natt);
 	}
 }
 

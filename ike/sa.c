@@ -489,3 +489,11 @@ void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpo
 		count_up(sa->ike, nat_rebindings);
 	sa_touch(sa);
 }
+
+void sa_follow_nat(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt)
+{
+	if (sa->conn && conn_serves(sa->conn, local, remote))
+		sa_move(sa, local, remote, natt, true, sa->our_nat);
+	else
+		count_up(sa->ike, drop_address);
+}

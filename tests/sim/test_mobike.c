@@ -118,6 +118,39 @@ START_TEST(not_where_the_connection_is_not_for)
 }
 END_TEST
 
+/* Nor without MOBIKE, by a NAT that has become another one. */
+START_TEST(no_nat_elsewhere)
+{
+	static const struct sim_settings settings = { .conn = "    remote_addresses: [203.0.113.0/24]\n" };
+	struct sim_client *c;
+	struct endpoint was;
+	struct dp_event moved = { .kind = DP_MOVED };
+
+	sim_init(&s, 11, &settings, false);
+	c = sim_client_add(&s, true);
+	sim_connect(&s, c);
+	(void)sim_settle(&s, SECONDS(10));
+	sim_want(&s, ini_up(c->ini) && sim_sa(&s, c)->peer_nat);
+	c->nat->shift = 7000; /* another port of the same */
+	(void)ini_probe(c->ini);
+	sim_flush(&s);
+	(void)sim_settle(&s, SECONDS(10));
+	was = sim_sa(&s, c)->remote;
+	sim_want(&s, c->ini->done[INI_PROBE] == 1 && was.port == c->ini->local.port + 7000);
+	ck_assert(addr_parse("198.18.0.1", &c->nat->outside));
+	(void)ini_probe(c->ini);
+	sim_flush(&s);
+	(void)sim_settle(&s, SECONDS(10));
+	sim_want(&s, c->ini->done[INI_PROBE] == 2 && endpoint_equal(&sim_sa(&s, c)->remote, &was));
+	moved.id = (struct dp_sa_id){ DP_IN, sim_sa(&s, c)->children->spi_in, was.addr };
+	moved.remote = (struct endpoint){ c->nat->outside, was.port };
+	ike_dataplane_event(s.gate.active.ike, &moved);
+	sim_want(&s, endpoint_equal(&sim_sa(&s, c)->remote, &was) && gate_stat(&s.gate, "drop_address") == 2);
+	ck_assert(addr_parse("203.0.113.1", &c->nat->outside));
+	done();
+}
+END_TEST
+
 /* Addresses and ports as NO_NATS_ALLOWED has them (4.2.6). */
 static void say_no_nats(struct sim_client *c, const struct endpoint *from)
 {
@@ -332,6 +365,7 @@ int main(void)
 					  { behind_a_nat_and_out_again, 0 },
 					  { trying_a_path_moves_nobody, 0 },
 					  { not_where_the_connection_is_not_for, 0 },
+					  { no_nat_elsewhere, 0 },
 					  { no_nats_allowed, 0 },
 					  { other_addresses_of_the_peer, 0 },
 					  { other_addresses_of_ours, 0 },
