@@ -94,22 +94,6 @@ static bool one_equal(const struct schema_key *k, const void *a, const void *b)
 	return equal ? equal(a, b) : memcmp(a, b, value_type_of(k->type)->size) == 0;
 }
 
-static size_t count_at(const struct schema_key *k, const void *base)
-{
-	size_t n;
-
-	memcpy(&n, (const char *)base + k->count_offset, sizeof(n));
-	return n;
-}
-
-static const char *items_at(const struct schema_key *k, const void *base)
-{
-	const char *items;
-
-	memcpy(&items, (const char *)base + k->offset, sizeof(items));
-	return items;
-}
-
 static bool values_equal(const struct schema_key *k, const void *a, const void *b)
 {
 	const char *as, *bs;
@@ -117,11 +101,11 @@ static bool values_equal(const struct schema_key *k, const void *a, const void *
 
 	if (!(k->flags & SCHEMA_LIST) || k->type == SCHEMA_FLAGS)
 		return one_equal(k, (const char *)a + k->offset, (const char *)b + k->offset);
-	n = count_at(k, a);
-	if (n != count_at(k, b))
+	n = schema_count_at(k, a);
+	if (n != schema_count_at(k, b))
 		return false;
-	as = items_at(k, a);
-	bs = items_at(k, b);
+	as = schema_items_at(k, a);
+	bs = schema_items_at(k, b);
 	for (size_t i = 0, size = value_type_of(k->type)->size; i < n; i++)
 		if (!one_equal(k, as + i * size, bs + i * size))
 			return false;
@@ -250,10 +234,10 @@ static int name_order(const void *a, const void *b)
 
 static struct by_name *sort_named(const struct schema_key *k, const void *base, size_t *n)
 {
-	const char *items = items_at(k, base);
+	const char *items = schema_items_at(k, base);
 	struct by_name *out;
 
-	*n = count_at(k, base);
+	*n = schema_count_at(k, base);
 	out = calloc(*n + 1, sizeof(*out));
 	for (size_t i = 0; out && i < *n; i++) {
 		out[i].item = items + i * k->sub->size;

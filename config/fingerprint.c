@@ -101,29 +101,13 @@ static uint64_t mix_value(uint64_t h, const struct schema_key *k, const void *at
 	}
 }
 
-static size_t count_at(const struct schema_key *k, const void *base)
-{
-	size_t n;
-
-	memcpy(&n, (const char *)base + k->count_offset, sizeof(n));
-	return n;
-}
-
-static const char *items_at(const struct schema_key *k, const void *base)
-{
-	const char *items;
-
-	memcpy(&items, (const char *)base + k->offset, sizeof(items));
-	return items;
-}
-
 static uint64_t mix_level(uint64_t h, const struct schema *s, const void *base);
 
 /* Whatever their order is: a sum. */
 static uint64_t mix_named(uint64_t h, const struct schema_key *k, const void *base)
 {
-	const char *items = items_at(k, base);
-	size_t n = count_at(k, base);
+	const char *items = schema_items_at(k, base);
+	size_t n = schema_count_at(k, base);
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -146,11 +130,11 @@ static uint64_t mix_key(uint64_t h, const struct schema_key *k, const void *base
 		return mix_named(h, k, base);
 	if (!(k->flags & SCHEMA_LIST) || k->type == SCHEMA_FLAGS)
 		return mix_value(h, k, at);
-	n = count_at(k, base);
+	n = schema_count_at(k, base);
 	size = value_type_of(k->type)->size;
 	h = mix(h, &n, sizeof(n));
 	for (size_t i = 0; i < n; i++)
-		h = mix_value(h, k, items_at(k, base) + i * size);
+		h = mix_value(h, k, schema_items_at(k, base) + i * size);
 	return h;
 }
 

@@ -5,6 +5,8 @@
 #ifndef CONFIG_SCHEMA_H
 #define CONFIG_SCHEMA_H
 
+#include <string.h>
+
 #include "config/load.h"
 
 enum schema_type {
@@ -85,6 +87,22 @@ struct schema {
 	const struct schema_key *keys;
 	size_t count;
 };
+
+/* The list or map of `k` in a filled struct `base`: how many items, and the first. */
+static inline size_t schema_count_at(const struct schema_key *k, const void *base)
+{
+	size_t n;
+
+	memcpy(&n, (const char *)base + k->count_offset, sizeof(n));
+	return n;
+}
+static inline const char *schema_items_at(const struct schema_key *k, const void *base)
+{
+	const char *items;
+
+	memcpy(&items, (const char *)base + k->offset, sizeof(items));
+	return items;
+}
 
 extern const struct schema schema_root;
 extern const struct schema schema_conn;				   /* in schema_conn.c */
