@@ -118,8 +118,6 @@ static enum eap_verdict hand_over(struct eap *e, const struct eap_server *s, str
 	struct err why;
 	enum tls_verdict verdict;
 
-	if (!t->tls && tls_talk_create(s->tls, &t->tls) != GW_OK)
-		return eap_fail(e, "TLS cannot begin: out of memory, or too many handshakes are under way");
 	verdict = tls_talk_step(t->tls, bytes_of(t->in.p, t->in_n), judge, &q, &why);
 	t->in_n = t->in_all = 0;
 	secret_clear(&t->in);
@@ -165,6 +163,9 @@ static enum eap_verdict receive(struct eap *e, const struct eap_server *s, struc
 				t->in_all > 0 && t->in_all <= EAP_TLS_MESSAGE_MAX ? "announced" : "is taken");
 	if (p.data.n == 0) /* a fragment without anything: no progress */
 		return eap_fail(e, "an empty fragment");
+	/* Who sends a part only holds memory, too: so it counts among the handshakes from here on. */
+	if (!t->tls && tls_talk_create(s->tls, &t->tls) != GW_OK)
+		return eap_fail(e, "TLS cannot begin: out of memory, or too many handshakes are under way");
 	if (t->in.n == 0 && secret_alloc(&t->in, EAP_TLS_MESSAGE_MAX) != GW_OK)
 		return eap_fail(e, "out of memory");
 	memcpy(t->in.p + t->in_n, p.data.p, p.data.n);

@@ -107,6 +107,7 @@ struct ike {
 	uint64_t turn, version, iv_counter, token;
 	uint32_t next_id, next_reqid;
 	size_t half_open, established, children;
+	size_t strangers_held; /* octets of fragments of half-open SAs */
 	bool closing;
 	bool passive, draining, cookies_dirty;
 	bool can_transport; /* the data plane has transport mode */

@@ -107,6 +107,11 @@ enum gw_err frags_add(struct frags **f, uint32_t id, const struct sk_inside *in,
 	return GW_OK;
 }
 
+size_t frags_held(const struct frags *f)
+{
+	return f ? f->bytes : 0;
+}
+
 void frags_clear(struct frags **f)
 {
 	if (!*f)

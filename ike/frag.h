@@ -17,6 +17,8 @@ struct frags; /* owned by who holds the pointer; NULL: nothing under way */
  * GW_EREPLAY: had it. GW_EMALFORMED, GW_ELIMIT, GW_ENOMEM: the fragment is dropped, the rest kept.
  */
 MUST_USE enum gw_err frags_add(struct frags **f, uint32_t id, const struct sk_inside *in, uint8_t *first, struct bytes *chain);
+/* Octets that are held; NULL: none. */
+size_t frags_held(const struct frags *f);
 /* Wipes and frees; *f becomes NULL. */
 void frags_clear(struct frags **f);
 

@@ -23,6 +23,7 @@ enum ike_limits {
 	IKE_MAX_ID = 512,            /* octets of identification data */
 	IKE_FRAG_MAX = 64,           /* fragments of one message */
 	IKE_FRAG_MAX_BYTES = 65535,  /* of one message, all fragments */
+	IKE_FRAG_STRANGERS = 64 * 1024 * 1024, /* octets of fragments of all that are not authenticated */
 	IKE_CHILD_MAX = 16,          /* CHILD SAs of one IKE SA, rekeys under way included */
 	IKE_PRF_MAX = 64,
 };

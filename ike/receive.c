@@ -81,6 +81,36 @@ static void follow_requests(struct ike_sa *sa, uint32_t id)
 	secret_clear(&w->response);
 }
 
+static void count_held(struct ike_sa *sa)
+{
+	struct half_open *h = sa->half;
+
+	if (!h)
+		return;
+	sa->ike->strangers_held -= h->held;
+	h->held = frags_held(sa->frags[0]);
+	sa->ike->strangers_held += h->held;
+}
+
+static void drop_fragments(struct ike_sa *sa, bool response)
+{
+	frags_clear(&sa->frags[response]);
+	count_held(sa);
+}
+
+static enum gw_err collect(struct ike_sa *sa, const struct ike_header *h, const struct sk_inside *in, uint8_t *first,
+			   struct bytes *chain)
+{
+	enum gw_err code;
+
+	/* Each may send a part of something large, and many of them may come. */
+	if (sa->half && sa->ike->strangers_held + in->chain.n > IKE_FRAG_STRANGERS)
+		return GW_ELIMIT;
+	code = frags_add(&sa->frags[(h->flags & IKE_FLAG_RESPONSE) != 0], h->id, in, first, chain);
+	count_held(sa);
+	return code;
+}
+
 /* GW_PENDING: a fragment, more to come. */
 static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, uint8_t *bytes, size_t n, uint8_t *first,
 				struct bytes *chain, uint16_t *fragment)
@@ -105,7 +135,7 @@ static enum gw_err open_message(struct ike_sa *sa, const struct ike_header *h, u
 	}
 	if (window_judge(&sa->window, (h->flags & IKE_FLAG_RESPONSE) != 0, h->id) == WINDOW_STALE)
 		return GW_EREPLAY;
-	return frags_add(&sa->frags[(h->flags & IKE_FLAG_RESPONSE) != 0], h->id, &in, first, chain);
+	return collect(sa, h, &in, first, chain);
 }
 
 static void follow_peer(struct ike_sa *sa, const struct datagram *dg)
@@ -244,7 +274,7 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 	case WINDOW_ANSWER:
 		if (h->exchange != request_exchange(&sa->window)) { /* 2.2: an answer has the type of its request */
 			count_up(ike, drop_exchange);
-			frags_clear(&sa->frags[response]);
+			drop_fragments(sa, response);
 			return;
 		}
 		break;
@@ -254,7 +284,7 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 	step(sa, h, first, chain, dg);
 	if (sa->state == IKE_DEAD)
 		return;
-	frags_clear(&sa->frags[response]);
+	drop_fragments(sa, response);
 	sa_pump(sa);
 	sa_reschedule(sa);
 }

@@ -187,6 +187,7 @@ void sa_drop_half(struct ike_sa *sa)
 		source_release(sa->ike, &h->key.from);
 		sa->ike->half_open--;
 	}
+	sa->ike->strangers_held -= h->held;
 	secret_clear(&h->ni);
 	secret_clear(&h->nr);
 	secret_clear(&h->init_request);

@@ -95,6 +95,7 @@ struct half_open {
 	bool eap_only;		  /* it alone proves us (RFC 5998) */
 	struct secret msk;	  /* of EAP (RFC 7296 2.16); empty: none yet */
 	mtime expires;
+	size_t held;	 /* octets of its fragments, as counted in the engine */
 	uint8_t repeats; /* answers given again where nobody has shown yet that he gets them */
 	struct half_open_key {
 		struct addr from;

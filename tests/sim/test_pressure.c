@@ -110,13 +110,42 @@ START_TEST(one_source_alone_is_asked)
 }
 END_TEST
 
+/* Parts of messages that strangers send are held within a bound for all of them together. */
+START_TEST(fragments_of_strangers)
+{
+	const struct sim_settings none = { 0 };
+	struct sim_client *c;
+	struct sim s;
+
+	sim_init(&s, 1, &none, false);
+	c = sim_client_add(&s, false);
+	c->cfg.max_datagram = 500;
+	c->cfg.ballast = 3000;
+	s.gate.active.ike->strangers_held = IKE_FRAG_STRANGERS - 1000;
+	sim_connect(&s, c);
+	sim_run(&s, SECONDS(5));
+	ck_assert(!ini_up(c->ini));
+	ck_assert_uint_gt(gate_stat(&s.gate, "drop_fragment"), 0);
+	ck_assert_uint_gt(s.gate.active.ike->strangers_held, IKE_FRAG_STRANGERS - 1000);
+	ck_assert_uint_le(s.gate.active.ike->strangers_held, IKE_FRAG_STRANGERS);
+	sim_run(&s, SECONDS(120)); /* it has given up, and is forgotten */
+	ck_assert_uint_eq(s.gate.active.ike->strangers_held, IKE_FRAG_STRANGERS - 1000);
+	s.gate.active.ike->strangers_held = 0;
+	sim_connect(&s, c);
+	(void)sim_settle(&s, SECONDS(20));
+	ck_assert(ini_up(c->ini));
+	ck_assert_uint_eq(s.gate.active.ike->strangers_held, 0);
+	ck_assert(sim_agree(&s) && sim_leaves_nothing(&s));
+	sim_clear(&s);
+}
+END_TEST
+
 int main(void)
 {
 	const struct suite_test tests[] = {
-		{ an_ipv6_host_is_its_64_bits, 0 },
-		{ cookies_stay_until_it_is_quiet, 0 },
-		{ what_comes_to_nothing_counts, 0 },
-		{ one_source_alone_is_asked, 0 },
+		{ an_ipv6_host_is_its_64_bits, 0 },  { cookies_stay_until_it_is_quiet, 0 },
+		{ what_comes_to_nothing_counts, 0 }, { one_source_alone_is_asked, 0 },
+		{ fragments_of_strangers, 0 },
 	};
 
 	return suite_run("pressure", tests, ARRAY_LEN(tests));
