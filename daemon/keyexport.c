@@ -287,6 +287,16 @@ void keyexport_heed(struct keyexport *k, const struct ike_event *ev)
 		log_error(&k->gateway->log, "export of keys of #%u: %s", k->all[at].id, e.text);
 }
 
+void keyexport_review(struct keyexport *k)
+{
+	if (k->gateway->settings->export_keys)
+		return;
+	for (size_t i = 0; i < EXPORTS_MAX; i++)
+		if (k->all[i].id != 0)
+			end(k, i);
+	schedule(k);
+}
+
 static const struct ike_sa *sa_by_id(const struct ike *ike, uint32_t id)
 {
 	uint32_t after = id - 1;

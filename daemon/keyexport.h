@@ -20,6 +20,8 @@ struct keyexport *keyexport_create(struct gateway *g);
 void keyexport_destroy(struct keyexport *k); /* and the files; NULL is fine */
 /* Rekeys of SAs that are exported. */
 void keyexport_heed(struct keyexport *k, const struct ike_event *ev);
+/* After a reload: what is not allowed any more ends. */
+void keyexport_review(struct keyexport *k);
 /* The command `export-keys`: wants `id` and `for`. */
 enum gw_err keyexport_command(void *ctx, struct control_call *call);
 

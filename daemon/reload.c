@@ -100,6 +100,7 @@ static enum gw_err adopt(struct reload *r)
 	settings_unref(g->settings);
 	g->settings = settings_ref(r->is);
 	gateway_apply_log(g);
+	keyexport_review(g->keyexport);
 	if (g->ha)
 		ha_node_reload(g->ha, g->settings);
 	return GW_OK;

@@ -316,6 +316,21 @@ static struct ike_sa session_of(const struct conn_cfg *conn, mtime began)
 	};
 }
 
+/* No key stays on the disk for longer than that is allowed. */
+START_TEST(a_reload_ends_the_export_of_keys)
+{
+	char path[400];
+	struct node n;
+
+	node_open(&n);
+	(void)snprintf(path, sizeof(path), "%s/" KEYEXPORT_ESP, n.g->settings->state_dir);
+	file_put(path, "a key");
+	ck_answer_has(&n, "{\"cmd\":\"reload\"}", "\"end\":true");
+	ck_assert_int_ne(access(path, F_OK), 0);
+	node_close(&n);
+}
+END_TEST
+
 START_TEST(a_session_leaves_a_record)
 {
 	struct node n;
@@ -501,6 +516,7 @@ int main(void)
 	tcase_add_test(tc, datagrams_go_in_and_out_on_both_ports);
 	tcase_add_test(tc, rubbish_on_the_natt_port_is_counted);
 	tcase_add_test(tc, reload_takes_what_is_right_and_keeps_what_was);
+	tcase_add_test(tc, a_reload_ends_the_export_of_keys);
 	tcase_add_test(tc, a_dry_run_says_and_does_nothing);
 	tcase_add_test(tc, signals_during_a_reload_are_not_lost);
 	tcase_add_test(tc, a_session_leaves_a_record);
