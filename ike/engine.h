@@ -215,6 +215,8 @@ void sa_set_reason(struct ike_sa *sa, const char *reason); /* why it goes down; 
 struct sk_key sa_key_in(const struct ike_sa *sa);
 struct sk_key sa_key_out(const struct ike_sa *sa);
 void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "refused: " and why, in the log and as an event: of a peer that is who it says, but may not come in. */
+void sa_log_refused(const struct ike_sa *sa, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Moves the outer addresses (NAT rebinding, MOBIKE), CHILD SAs included, with what is known of NATs there. */
 void sa_move(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote, bool natt, bool peer_nat,
 	     bool our_nat);

@@ -97,14 +97,14 @@ enum gw_err group_admit(struct ike_sa *sa, bool initial_contact)
 
 	if (!allowed(sa->conn, g)) {
 		count_up(sa->ike, auth_failed_group);
-		sa_log(sa, LOG_LVL_INFO, "refused: connection %s is not for %s%s (groups)", sa->conn->name,
-		       g ? "group " : "who is in no group", g ? g->name : "");
+		sa_log_refused(sa, "connection %s is not for %s%s (groups)", sa->conn->name,
+			       g ? "group " : "who is in no group", g ? g->name : "");
 		return GW_EAUTH;
 	}
 	TRY(group_join(sa->ike, sa, g));
 	if (g && g->sessions > 0 && sa->tally->count - unique_leaves(sa, initial_contact) > g->sessions) {
 		count_up(sa->ike, refused_sessions);
-		sa_log(sa, LOG_LVL_INFO, "refused: group %s has its %u sessions", g->name, g->sessions);
+		sa_log_refused(sa, "group %s has its %u sessions", g->name, g->sessions);
 		return GW_ELIMIT;
 	}
 	return GW_OK;

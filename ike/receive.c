@@ -181,7 +181,7 @@ static void step(struct ike_sa *sa, const struct ike_header *h, uint8_t first, s
 		count_up(ike, drop_malformed);
 		if (code == GW_OK && h->exchange == IKE_AUTH) {
 			count_up(ike, auth_failed_method);
-			sa_log(sa, LOG_LVL_INFO, "refused: IKE_AUTH lacks a payload that we need");
+			sa_log_refused(sa, "IKE_AUTH lacks a payload that we need");
 		} else {
 			sa_log(sa, LOG_LVL_INFO, "malformed %s: %s", exchange_name(h->exchange),
 			       code != GW_OK ? e.text : "a payload is missing");

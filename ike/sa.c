@@ -59,6 +59,19 @@ void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
 	log_line_always(sa->ike->env->log, level, ike_sa_prefix(sa, prefix), "%s", text);
 }
 
+void sa_log_refused(const struct ike_sa *sa, const char *fmt, ...)
+{
+	char text[512] = "refused: ";
+	size_t at = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text + at, sizeof(text) - at, fmt, ap);
+	va_end(ap);
+	sa_log(sa, LOG_LVL_INFO, "%s", text);
+	ike_report_refused(sa->ike, &sa->remote, sa, text);
+}
+
 /* ---- the list in order of numbers ---- */
 
 static void list_compact(struct ike *ike)

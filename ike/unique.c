@@ -39,8 +39,8 @@ enum gw_err unique_admit(struct ike_sa *sa, bool initial_contact)
 	if (!kept)
 		return GW_OK;
 	count_up(sa->ike, refused_unique);
-	sa_log(sa, LOG_LVL_INFO, "refused: connection %s keeps the IKE SA #%u that this identity has (unique: keep)",
-	       sa->conn->name, kept);
+	sa_log_refused(sa, "connection %s keeps the IKE SA #%u that this identity has (unique: keep)", sa->conn->name,
+		       kept);
 	return GW_EEXIST;
 }
 

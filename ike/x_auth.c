@@ -172,14 +172,16 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 	sa->came_from = sa->half->key.from;
 	if (sa->settings != sa->ike->settings && sa_unwelcome(sa, sa->ike->settings, &gone)) {
 		/* A reload between its messages. */
-		sa_log(sa, LOG_LVL_INFO, "refused: %s", gone.reason);
+		sa_log_refused(sa, "%s", gone.reason);
 		return refuse(sa, (struct bytes){ 0 });
 	}
 	note_peer(sa, m);
 	code = mobike_greet(sa, m, &x->from, &x->to);
-	if (code == GW_EAUTH)
+	if (code == GW_EAUTH) {
+		sa_log_refused(sa, "there is a NAT on the way, which it does not allow");
 		return refuse_by(sa, (struct bytes){ 0 }, N_UNEXPECTED_NAT_DETECTED,
 				 "a NAT that the peer does not allow");
+	}
 	TRY(code);
 	if (group_admit(sa, initial_contact) != GW_OK)
 		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED, "not for its group");
@@ -187,9 +189,8 @@ static enum gw_err accept_peer(struct ike_sa *sa, const struct ike_msg *m)
 		return refuse_by(sa, (struct bytes){ 0 }, N_AUTHENTICATION_FAILED,
 				 "the identity has an IKE SA already");
 	if (!msg_has(m, PL_SA) && !sa->conn->childless) {
-		sa_log(sa, LOG_LVL_INFO,
-		       "refused: it asks for no CHILD SA, which connection %s wants (childless: false)",
-		       sa->conn->name);
+		sa_log_refused(sa, "it asks for no CHILD SA, which connection %s wants (childless: false)",
+			       sa->conn->name);
 		return refuse_by(sa, (struct bytes){ 0 }, N_INVALID_SYNTAX, "no CHILD SA asked for");
 	}
 	code = cp_lease(sa, m, &x->cp);
@@ -265,7 +266,7 @@ enum gw_err x_auth_request(struct ike_sa *sa, const struct ike_msg *m, const str
 	if (!whole(m)) {
 		count_up(sa->ike, drop_malformed);
 		count_up(sa->ike, auth_failed_method);
-		sa_log(sa, LOG_LVL_INFO, "refused: IKE_AUTH lacks a payload that we need");
+		sa_log_refused(sa, "IKE_AUTH lacks a payload that we need");
 		return refuse_by(sa, (struct bytes){ 0 }, N_INVALID_SYNTAX, "half of a CHILD SA asked for");
 	}
 	return go_on(sa, auth_allowed(sa) ? auth_first(sa, m) : AUTH_REFUSED, m);

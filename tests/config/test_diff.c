@@ -96,6 +96,14 @@ START_TEST(a_renewed_certificate)
 	b->certificates[0].chain[0].der.n = n;
 	ck_assert(scene_same(got, "certificates.gw changed [content]: new-sas\n"));
 	free(got);
+	/* One that is gone takes no SA along: peers have seen it once, and never again. */
+	n = b->certificate_count;
+	b->certificate_count = 0;
+	got = difference(a, b);
+	b->certificate_count = n;
+	ck_assert(strstr(got, "certificates.gw removed []: new-sas\n"));
+	ck_assert(!strstr(got, "sas-go"));
+	free(got);
 	settings_unref(a);
 	settings_unref(b);
 	free(text);

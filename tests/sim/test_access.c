@@ -147,6 +147,7 @@ START_TEST(groups_have_pools_and_networks_of_their_own)
 	ck_assert(!ini_up(s.clients[2].ini));
 	ck_assert_uint_eq(s.clients[2].ini->error, 24); /* AUTHENTICATION_FAILED */
 	ck_assert_uint_eq(gate_stat(&s.gate, "refused_sessions"), 1);
+	ck_assert_uint_eq(s.gate.refused, 1); /* an event tells of it */
 	s.clients[2].gone = true;
 	/* Others have the connection's. */
 	ck_assert_str_eq(inner(come(&s, false)), "10.99.0.1");
@@ -223,6 +224,7 @@ START_TEST(a_connection_for_some_groups)
 	ck_assert(ini_up(s.clients[0].ini) && ini_up(s.clients[1].ini));
 	ck_assert(!ini_up(s.clients[3].ini) && !ini_up(s.clients[4].ini)); /* in none; in another */
 	ck_assert_uint_eq(gate_stat(&s.gate, "auth_failed_group"), 2);
+	ck_assert_uint_eq(s.gate.refused, 2 + gate_stat(&s.gate, "refused_sessions"));
 	sim_clear(&s);
 }
 END_TEST

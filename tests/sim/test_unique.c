@@ -97,7 +97,7 @@ START_TEST(the_first_is_kept)
 	come(&s, 0);
 	come(&s, 1);
 	sim_want(&s, up(&s, 0) && s.clients[1].ini->failed && s.clients[1].ini->error == N_AUTHENTICATION_FAILED);
-	sim_want(&s, stat_of(&s, "refused_unique") == 1 && s.clients[0].ini->peer_probes == 1);
+	sim_want(&s, stat_of(&s, "refused_unique") == 1 && s.gate.refused == 1 && s.clients[0].ini->peer_probes == 1);
 	/* A dead one does not stand in the way for long: it is asked at once whether it lives. */
 	ini_forget(s.clients[0].ini);
 	sim_connect(&s, &s.clients[1]);
