@@ -10,6 +10,7 @@
 #include "config/diff.h"
 #include "daemon/gateway.h"
 #include "daemon/ha_node.h"
+#include "daemon/journal.h"
 #include "daemon/plane.h"
 #include "daemon/show.h"
 
@@ -119,6 +120,27 @@ static void log_changes(const struct reload *r)
 
 /* ---- the SAs that stand ---- */
 
+static json_t *problems_json(const struct config_report *report)
+{
+	json_t *list = json_array();
+	char text[1024];
+
+	for (size_t i = 0; i < report->count; i++)
+		(void)json_array_append_new(list, show_text(config_problem_text(report, i, text, sizeof(text))));
+	return list;
+}
+
+/* Those who watch hear of it however it was asked for: by the socket or a signal. */
+static void tell_watchers(struct reload *r)
+{
+	bool ok = r->code == GW_OK;
+
+	journal_event(r->gateway->journal, "reload",
+		      json_pack("{s:b, s:I, s:I, s:o, s:o}", "ok", ok, "changes", (json_int_t)r->diff.count, "sas",
+				(json_int_t)r->sas, "reason", ok ? json_null() : show_text(r->err.text), "problems",
+				problems_json(&r->report)));
+}
+
 static void finish(struct reload *r)
 {
 	struct gateway *g = r->gateway;
@@ -133,8 +155,10 @@ static void finish(struct reload *r)
 	else if (!r->dry_run && !r->unasked)
 		log_notice(&g->log, "configuration reloaded in %lld ms: %zu changes, %llu IKE SAs end", (long long)ms,
 			   r->diff.count, (unsigned long long)r->sas);
-	if (!r->dry_run && !r->unasked)
+	if (!r->dry_run && !r->unasked) {
 		sdnotify_send(&g->notify, "READY=1");
+		tell_watchers(r);
+	}
 	control_wake(g->control);
 	if (r->again) {
 		r->again = false;
@@ -270,16 +294,6 @@ void reload_review(struct reload *r)
 bool reload_running(const struct reload *r)
 {
 	return r->phase != IDLE;
-}
-
-static json_t *problems_json(const struct config_report *report)
-{
-	json_t *list = json_array();
-	char text[1024];
-
-	for (size_t i = 0; i < report->count; i++)
-		(void)json_array_append_new(list, show_text(config_problem_text(report, i, text, sizeof(text))));
-	return list;
 }
 
 static json_t *changes_json(const struct diff *d)
