@@ -74,12 +74,29 @@ static void check_pfs(struct load *l, const struct yaml_node *map, const struct 
 			     "`pfs: required`, but no proposal has a key exchange group");
 }
 
+/* Any client of the connection may ask for any of it, whoever else has been given that address. */
+static void check_remote(struct load *l, const struct yaml_node *map, const struct child_cfg *c)
+{
+	const struct settings *s = l->settings;
+
+	for (size_t i = 0; i < c->remote_count; i++)
+		for (size_t k = 0; k < s->pool_count; k++)
+			if (s->pools[k].name && range_overlaps(&c->remote[i].range, &s->pools[k].addresses)) {
+				report_warning(l->report, reader_mark(map, "remote"),
+					       "clients may ask for each other's addresses of pool `%.64s`; `dynamic` "
+					       "is a client's own",
+					       s->pools[k].name);
+				return;
+			}
+}
+
 static void check_child(struct load *l, const struct yaml_node *map, struct child_cfg *c, uint32_t compat)
 {
 	const struct yaml_node *window = yaml_tree_get(map, "replay_window");
 
 	check_life(l, map, c->rekey_us, &c->life_us);
 	check_pfs(l, map, c);
+	check_remote(l, map, c);
 	check_proposals(l, map, c->proposals, c->proposal_count, compat);
 	/* A value that was refused left a 0 as well. */
 	if (window && window->kind == YAML_SCALAR && strcmp(window->text, "off") == 0)

@@ -177,6 +177,19 @@ START_TEST(connections_without_children)
 }
 END_TEST
 
+START_TEST(addresses_of_others)
+{
+#define POOL "pools:\n  a: {addresses: 10.0.0.0/24}\n"
+#define CONN "connections:\n  a:\n    psk: correct horse\n    pools: [a]\n    children:\n"
+
+	expect_problems(POOL CONN "      x: {local: 10.1.0.0/16, remote: 10.0.0.0/16}\n",
+			"f:8:39: warning: clients may ask for each other's addresses of pool `a`; `dynamic` is a "
+			"client's own\n");
+	expect_problems(POOL CONN "      x: {local: 10.1.0.0/16, remote: [10.2.0.0/16, 'fd00::/8']}\n", "");
+	expect_problems(POOL CONN "      x: {local: 10.1.0.0/16, remote: dynamic}\n", "");
+}
+END_TEST
+
 START_TEST(cookies_that_are_never_asked_for)
 {
 	expect_problems("ike: {cookie_threshold: 100, half_open_max: 100}\n" ROAD,
@@ -235,6 +248,7 @@ int main(void)
 	tcase_add_test(t, listening);
 	tcase_add_test(t, connections_that_are_never_chosen);
 	tcase_add_test(t, connections_without_children);
+	tcase_add_test(t, addresses_of_others);
 	tcase_add_test(t, cookies_that_are_never_asked_for);
 	tcase_add_test(t, log_format_by_itself);
 	tcase_add_test(t, a_node_has_a_name);

@@ -104,7 +104,7 @@ START_TEST(everything_set)
 			   "    jitter: 0%\n"
 			   "    dpd: off\n"
 			   "    children:\n"
-			   "      x: {local: [10.0.0.0/8], remote: [10.9.0.0/24, '10.8.0.1[udp/53]'],\n"
+			   "      x: {local: [10.0.0.0/8], remote: [10.7.0.0/24, '10.8.0.1[udp/53]'],\n"
 			   "          proposals: [aes128gcm16-esn], rekey: never, life: 1d12h, replay_window: 64,\n"
 			   "          copy_dscp: false, copy_df: false}\n"
 			   "      y: {local: 'fd00::/8'}\n"
