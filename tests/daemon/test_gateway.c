@@ -430,18 +430,6 @@ START_TEST(watchers_see_what_happens)
 	ck_assert_ptr_nonnull(strstr(text, "\"reason\":\"refused: because\""));
 	ck_assert_uint_eq(drain(&n, other, text, sizeof(text)), 0);
 	close(other);
-	/* A reload, and one that is refused with all that is wrong. */
-	(void)ask(&n, "{\"cmd\":\"reload\",\"dry_run\":true}");
-	ck_assert_uint_eq(drain(&n, all, text, sizeof(text)), 0);
-	config_write(&n, SECOND_CONN);
-	(void)ask(&n, "{\"cmd\":\"reload\"}");
-	config_write(&n, "  third:\n    pks: {env: GW_TEST_PSK}\n");
-	(void)ask(&n, "{\"cmd\":\"reload\"}");
-	(void)drain(&n, all, text, sizeof(text));
-	ck_assert_ptr_nonnull(strstr(text, "\"event\":\"reload\""));
-	ck_assert_ptr_nonnull(strstr(text, "\"ok\":true,\"changes\":"));
-	ck_assert_ptr_nonnull(strstr(text, "\"ok\":false"));
-	ck_assert_ptr_nonnull(strstr(text, "unknown key `pks`; did you mean `psk`?"));
 	/* One that does not read is told what it has missed, and costs nobody anything. */
 	slow = dial(&n, "{\"cmd\":\"monitor\"}\n");
 	for (int i = 0; i < 10 * JOURNAL_EVENTS; i++) {
@@ -457,6 +445,19 @@ START_TEST(watchers_see_what_happens)
 			  10 * JOURNAL_EVENTS);
 	/* Other clients are served meanwhile; who hangs up is forgotten. */
 	ck_answer_has(&n, "{\"cmd\":\"version\"}", "\"dataplane\":\"fake\"");
+	(void)drain(&n, all, text, sizeof(text));
+	/* A reload, and one that is refused with all that is wrong. */
+	(void)ask(&n, "{\"cmd\":\"reload\",\"dry_run\":true}");
+	ck_assert_uint_eq(drain(&n, all, text, sizeof(text)), 0);
+	config_write(&n, SECOND_CONN);
+	(void)ask(&n, "{\"cmd\":\"reload\"}");
+	config_write(&n, "  third:\n    pks: {env: GW_TEST_PSK}\n");
+	(void)ask(&n, "{\"cmd\":\"reload\"}");
+	(void)drain(&n, all, text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "\"event\":\"reload\""));
+	ck_assert_ptr_nonnull(strstr(text, "\"ok\":true,\"changes\":"));
+	ck_assert_ptr_nonnull(strstr(text, "\"ok\":false"));
+	ck_assert_ptr_nonnull(strstr(text, "unknown key `pks`; did you mean `psk`?"));
 	close(slow);
 	close(all);
 	for (int i = 0; i < 20; i++)
