@@ -98,6 +98,7 @@ static struct heartbeat_says says_of(const struct ha_node *h)
 					.priority = b.priority,
 					.turn = b.turn,
 					.exposed = b.exposed,
+					.exposes = b.exposes,
 					.synced = b.synced,
 					.leaving = h->left || b.leaving,
 					.service_up = b.service_up,

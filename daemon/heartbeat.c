@@ -172,7 +172,7 @@ static bool says_differ(const struct heartbeat_says *a, const struct heartbeat_s
 {
 	return a->role != b->role || a->term != b->term || a->priority != b->priority || a->synced != b->synced ||
 	       a->config != b->config || a->leaving != b->leaving || a->service_up != b->service_up ||
-	       a->asleep != b->asleep;
+	       a->asleep != b->asleep || a->exposes != b->exposes;
 }
 
 static bool verify(struct heartbeat *h, struct bytes in, mtime now)

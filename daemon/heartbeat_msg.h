@@ -25,6 +25,7 @@ struct heartbeat_says {
 	uint8_t role;
 	uint32_t term, priority;
 	uint64_t turn, exposed;
+	bool exposes; /* not on the wire: `exposed` is news */
 	bool synced, leaving, service_up, asleep;
 	uint64_t config; /* settings_fingerprint(); 0: not said */
 	bool traffic;	 /* clients have spoken to it since it became active */

@@ -198,6 +198,7 @@ struct watch_beat ha_beat(const struct ha *ha)
 				    .priority = ha->cfg.priority,
 				    .turn = ha_is_owner(ha) ? ha->turn : ha->in.applied,
 				    .exposed = ha->out.exposed,
+				    .exposes = ha->out.exposed > ha->out.acked,
 				    .synced = ha_is_owner(ha) || (ha->sync.whole && ha->in.applied > 0),
 				    .service_up = !r->seen_view || r->view.service_up,
 				    .asleep = r->asleep,

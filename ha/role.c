@@ -8,6 +8,8 @@
 
 #include "ha/inside.h"
 
+#define LONG_UNHEARD SECONDS(5)
+
 static void persist(struct ha *ha, uint32_t reserve)
 {
 	struct ha_roles *r = &ha->roles;
@@ -86,13 +88,27 @@ size_t ha_transitions(const struct ha *ha, struct ha_transition out[HA_TRANSITIO
 
 /* ---- becoming the owner ---- */
 
+/* What it has told its clients since, it could not say: it was cut off from us, or we from it, and it may have gone on.
+ */
+static bool long_unheard(const struct ha *ha)
+{
+	mtime heard = ha->received;
+
+	if ((ha->link && ha->peer.hello) || ha->roles.view.beat.role != HA_ACTIVE)
+		return false;
+	for (size_t i = 0; i < WATCH_PATHS; i++)
+		if (ha->roles.view.paths[i].used && ha->roles.view.paths[i].heard.us > heard.us)
+			heard = ha->roles.view.paths[i].heard;
+	return mtime_since(heard, ha_now(ha)) > LONG_UNHEARD + watch_detection_us(&ha->cfg.watch);
+}
+
 static void take_over_state(struct ha *ha)
 {
 	struct ha_roles *r = &ha->roles;
 	const struct ha_entry *newest = ha->objects.lists[0].last;
 
-	r->behind = ha->objects.live > 0 &&
-		    (!ha->sync.whole || (r->view.beat.role == HA_ACTIVE && r->view.beat.exposed > ha->in.applied));
+	r->behind = ha->objects.live > 0 && (!ha->sync.whole || long_unheard(ha) ||
+					     (r->view.beat.role == HA_ACTIVE && r->view.beat.exposed > ha->in.applied));
 	ha->parent = (struct ha_position){ 0 };
 	if (ha->sync.whole && ha->epoch.term > 0)
 		ha->parent = (struct ha_position){ ha->epoch, ha->in.applied };

@@ -25,6 +25,7 @@ struct watch_beat {
 	uint32_t term, priority;
 	uint64_t turn;	  /* it holds */
 	uint64_t exposed; /* active: what left without acknowledgement; a standby below it is behind */
+	bool exposes;	  /* of our own: there is such; when that begins it is said before the next heartbeat is due */
 	bool synced, leaving, service_up, asleep;
 	bool traffic; /* active: clients have spoken to it since its promotion */
 };

@@ -3,6 +3,7 @@
  * place that turns a wish into a request, one at a time (window of one), the most urgent first.
  */
 #include "ike/revoke.h"
+#include "ike/settle.h"
 
 enum { TICK_MAX = 512, AGAIN_MS = 100 };
 
@@ -26,11 +27,25 @@ static bool child_installing(const struct ike_sa *sa)
 	return false;
 }
 
+static bool wants_any(const struct ike_sa *sa, bool may_rekey)
+{
+	if (sa->want_delete || (may_rekey && sa->want_rekey && !child_installing(sa)) ||
+	    (sa->want_dpd && sa->state == IKE_UP))
+		return true;
+	for (const struct child_sa *c = sa->children; c; c = c->next) {
+		if (child_wants(c, false) || (may_rekey && child_wants(c, true)))
+			return true;
+	}
+	return false;
+}
+
 static enum gw_err next_request(struct ike_sa *sa)
 {
 	struct child_sa *c;
 	bool may_rekey = sa->state == IKE_UP && mtime_reached(sa->not_before, ike_now(sa->ike));
 
+	if (settle_is_due(sa) && wants_any(sa, may_rekey))
+		return settle_sound(sa);
 	for (c = sa->children; c; c = c->next) {
 		if (!sa->want_delete && child_wants(c, false))
 			return x_delete_child_start(sa, c);
@@ -64,11 +79,13 @@ static void retransmit(struct ike_sa *sa, mtime now)
 	const char *reason =
 		sa->state == IKE_DELETING && sa->down_reason ? sa->down_reason : "the peer does not answer";
 
-	if (window_retransmit(&sa->window, now, cfg->retransmit_us, cfg->retransmit_tries)) {
+	if (!settle_hurries(sa) && window_retransmit(&sa->window, now, cfg->retransmit_us, cfg->retransmit_tries)) {
 		count_up(sa->ike, retransmits_out);
 		send_packed(sa, secret_bytes(&sa->window.request), NULL, IKE_EFFECT_STATE);
 		return;
 	}
+	if (settle_goes_on(sa))
+		return;
 	count_up(sa->ike, peers_lost);
 	sa_close(sa, reason, false);
 }

@@ -4,6 +4,7 @@
  */
 #include "ike/engine.h"
 #include "ike/ms_status.h"
+#include "ike/settle.h"
 
 /* 2.21.4 and 2.5: the only unprotected replies outside IKE_SA_INIT, and rate-limited. */
 static void reply_unprotected(struct ike *ike, const struct ike_header *h, const struct datagram *dg, uint16_t notify,
@@ -272,7 +273,18 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 		}
 		break;
 	case WINDOW_ANSWER:
-		if (h->exchange != request_exchange(&sa->window)) { /* 2.2: an answer has the type of its request */
+		/* 2.2: an answer has the type of its request. One to an empty request that has not is an old one,
+		 * again. */
+		if (h->exchange != request_exchange(&sa->window) && sa->window.request_kind == REQ_PROBE) {
+			window_answered(&sa->window);
+			settle_lost(sa);
+			frags_clear(&sa->frags[response]);
+			sa_touch(sa);
+			sa_pump(sa);
+			sa_reschedule(sa);
+			return;
+		}
+		if (h->exchange != request_exchange(&sa->window)) {
 			count_up(ike, drop_exchange);
 			drop_fragments(sa, response);
 			return;

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 #include "ike/reqid.h"
+#include "ike/settle.h"
 #include "ike/state_record.h"
 
-enum { SPREAD_SECONDS = 60, OPS_OF_CHILD = 3 };
+enum { OPS_OF_CHILD = 3 };
 
 /* ---- what the data plane had before a turn ---- */
 
@@ -219,31 +220,11 @@ void ike_apply(struct ike *ike, struct ike_change *changes, size_t n)
 
 /* ---- passive and active ---- */
 
-static int64_t spread(struct ike *ike, int64_t us)
-{
-	return us > 0 ? (int64_t)rng_below(ike->env->rng, (uint64_t)us) : 0;
-}
-
 static mtime later(struct ike *ike, mtime when, mtime now, int64_t min_us)
 {
 	if (when.us > now.us + min_us)
 		return when;
-	return mtime_add(now, min_us + spread(ike, SECONDS(SPREAD_SECONDS)));
-}
-
-bool sa_is_uncertain(const struct ike_sa *sa)
-{
-	return sa->adopted && sa->ike->doubt_era == sa->ike->era && sa->state == IKE_UP;
-}
-
-static void doubt(struct ike_sa *sa, mtime now)
-{
-	struct ike *ike = sa->ike;
-
-	for (struct child_sa *c = sa->children; c; c = c->next)
-		c->rekey_at = mtime_min(c->rekey_at, mtime_add(now, spread(ike, SECONDS(SPREAD_SECONDS))));
-	sa->rekey_at =
-		mtime_min(sa->rekey_at, mtime_add(now, SECONDS(SPREAD_SECONDS) + spread(ike, SECONDS(SPREAD_SECONDS))));
+	return mtime_add(now, min_us + settle_spread(ike, SECONDS(SPREAD_SECONDS)));
 }
 
 void sa_note_era(struct ike_sa *sa)
@@ -267,11 +248,11 @@ void sa_resume_timers(struct ike_sa *sa, mtime now)
 	}
 	if (window_busy(w)) {
 		w->tries = 0; /* the peer has had no chance to answer us */
-		w->retransmit_at = mtime_add(now, spread(ike, sa->settings->ike.retransmit_us));
+		w->retransmit_at = mtime_add(now, settle_spread(ike, sa->settings->ike.retransmit_us));
 	}
 	/* We did not hear what it said to the one before us. */
 	if (dpd > 0 && mtime_since(sa->last_in, now) >= dpd / 2)
-		sa->last_in = (mtime){ now.us - dpd / 2 + spread(ike, dpd / 2) };
+		sa->last_in = (mtime){ now.us - dpd / 2 + settle_spread(ike, dpd / 2) };
 	/* First the CHILD SAs and later their IKE SA, and no end before there was time for a rekey. */
 	for (struct child_sa *c = sa->children; c; c = c->next) {
 		c->rekey_at = later(ike, c->rekey_at, now, 0);
@@ -280,7 +261,7 @@ void sa_resume_timers(struct ike_sa *sa, mtime now)
 	}
 	sa->rekey_at = later(ike, sa->rekey_at, now, SECONDS(SPREAD_SECONDS));
 	if (sa_is_uncertain(sa))
-		doubt(sa, now);
+		settle_plan(sa, now);
 	if (sa->state == IKE_UP)
 		sa->life_at = later(ike, sa->life_at, now, SECONDS(3 * SPREAD_SECONDS));
 	sa_reschedule(sa);
@@ -333,19 +314,6 @@ void ike_set_draining(struct ike *ike, bool draining)
 bool ike_is_passive(const struct ike *ike)
 {
 	return ike->passive;
-}
-
-void ike_doubt_all(struct ike *ike)
-{
-	mtime now = ike_now(ike);
-
-	ike->doubt_era = ike->era;
-	for (size_t i = 0; i < ike->list_len; i++) {
-		struct ike_sa *sa = ike->list[i];
-
-		if (sa && sa->adopted && sa->state == IKE_UP && sa->era != ike->era)
-			due_set(&ike->due, sa, now);
-	}
 }
 
 /* ---- cookies ---- */

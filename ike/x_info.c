@@ -2,6 +2,7 @@
  */
 #include "ike/engine.h"
 #include "ike/mobike.h"
+#include "ike/settle.h"
 
 /* One Delete payload of the peer: what is ours of it goes, and its counterpart is listed for the answer. */
 static void delete_children(struct ike_sa *sa, const struct delete_payload *d, uint32_t *answer, size_t *n)
@@ -91,8 +92,11 @@ enum gw_err x_info_response(struct ike_sa *sa, const struct ike_msg *m, const st
 	uint8_t kind = sa->window.request_kind;
 
 	(void)dg;
-	(void)m;
 	window_answered(&sa->window);
+	if (kind == REQ_PROBE && m->delete_count > 0)
+		settle_lost(sa); /* nobody deletes in answer to nothing */
+	else if (kind == REQ_PROBE)
+		settle_answered(sa);
 	if (kind == REQ_DELETE_CHILD)
 		children_deleted(sa);
 	if (kind == REQ_DELETE_IKE)

@@ -531,6 +531,9 @@ static void node_turn(struct duo *d, struct duo_node *n)
 	link_send(d, n);
 	if (active && changed && reached(d, n, POINT_REPLICATED))
 		return;
+	if (ha_beat(n->ha).exposes && !n->exposes)
+		d->beat_at = now_of(d);
+	n->exposes = ha_beat(n->ha).exposes;
 	send_datagrams(d, n);
 }
 

@@ -40,6 +40,7 @@ struct duo_node {
 	bool service_down, beats_cut;
 	bool mute; /* its heartbeats do not arrive */
 	bool former;
+	bool exposes; /* as its heartbeats said */
 	struct ha_durable durable;
 	struct watch_view view;
 	struct duo_segment *in, **in_tail; /* of the sync link, on their way here */

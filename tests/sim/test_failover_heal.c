@@ -293,6 +293,80 @@ START_TEST(uncertain_until_settled)
 }
 END_TEST
 
+/*
+ * The owner has asked its client for something that nobody replicated: the client has answered message IDs that the
+ * successor would use next. What is asked there next must not be taken for answered.
+ */
+static void ids_of_the_one_before(struct sim *s, uint64_t seed)
+{
+	struct duo_node *n;
+	const struct ike_sa *sa;
+	const struct ini *ini;
+	uint32_t after = 0;
+	bool up;
+
+	begin(s, seed, 1);
+	ini = s->clients[0].ini;
+	n = duo_owner(&duo);
+	duo_cut_link(&duo, true);
+	duo_run(&duo, SECONDS(1));
+	sa = n ? ike_next(n->g.ike, &after) : NULL;
+	sim_want(s, sa != NULL);
+	if (s->failure[0])
+		return;
+	/* Once or twice; the last one may be cut off anywhere. */
+	for (uint64_t i = 0; i <= seed % 3; i++) {
+		bool child = seed % 4 != 3;
+
+		after = 0;
+		sa = ike_next(n->g.ike, &after);
+		sim_want(s,
+			 sa && ike_rekey(n->g.ike,
+					 &(struct ike_select){ .id = sa->id, .child_id = child ? sa->children->id : 0 },
+					 child) > 0);
+		duo_flush(&duo);
+		duo_run(&duo,
+			i < seed % 3 ? SECONDS(2) : MILLISECONDS(1) + (int64_t)(seed * 577 % 9) * MILLISECONDS(7));
+	}
+	duo.rebirth_us = 0;
+	duo_kill(&duo, n);
+	duo_run(&duo, SECONDS(1));
+	n = duo_owner(&duo);
+	sim_want(s, n && n->behind == 1);
+	/* It asks now and then whether we live. */
+	for (int i = 0; i < 40 && ini_up(ini); i++) {
+		(void)ini_probe(s->clients[0].ini);
+		duo_flush(&duo);
+		duo_run(&duo, SECONDS(20));
+	}
+	up = ini_up(ini);
+	if (!up) {
+		s->clients[0].gone = true;
+		duo_run(&duo, SECONDS(900));
+		sim_want(s, ike_count(n->g.ike) == 0);
+	} else if (seed % 4 == 3) {
+		/* Its IKE SA is another one than ours: it finds that out by its own liveness, as it would of any dead
+		 * peer. */
+		(void)ini_probe(s->clients[0].ini);
+		duo_flush(&duo);
+		duo_run(&duo, SECONDS(300));
+		up = ini_up(ini);
+		s->clients[0].gone = !up;
+	}
+	if (up) {
+		duo_traffic(&duo, 10);
+		if (duo_settle(&duo, SECONDS(60)))
+			(void)duo_agree(&duo);
+	}
+	duo_clear(&duo);
+}
+
+START_TEST(no_answer_to_another_question)
+{
+	sim_seeds("ids of the one before", 1, 12, ids_of_the_one_before);
+}
+END_TEST
+
 /* The heartbeats are lost and the sync link is not: nobody takes over; when it is silent, too, the standby does. */
 static void deaf(struct sim *s, uint64_t seed)
 {
@@ -320,11 +394,9 @@ END_TEST
 
 int main(void)
 {
-	const struct suite_test all[] = { { clients_of_both_sides_go_on, 0 },
-					  { an_address_is_given_once, 0 },
-					  { a_guest_of_the_loser_goes_on, 0 },
-					  { uncertain_until_settled, 0 },
-					  { who_is_deaf_does_not_take_over, 0 } };
+	const struct suite_test all[] = { { clients_of_both_sides_go_on, 0 },	{ an_address_is_given_once, 0 },
+					  { a_guest_of_the_loser_goes_on, 0 },	{ uncertain_until_settled, 0 },
+					  { no_answer_to_another_question, 0 }, { who_is_deaf_does_not_take_over, 0 } };
 
 	return suite_run("failover_heal", all, ARRAY_LEN(all));
 }

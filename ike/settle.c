@@ -1,0 +1,84 @@
+#include "ike/settle.h"
+
+int64_t settle_spread(struct ike *ike, int64_t us)
+{
+	return us > 0 ? (int64_t)rng_below(ike->env->rng, (uint64_t)us) : 0;
+}
+
+bool sa_is_uncertain(const struct ike_sa *sa)
+{
+	return sa->adopted && sa->ike->doubt_era == sa->ike->era && sa->state == IKE_UP;
+}
+
+void ike_doubt_all(struct ike *ike)
+{
+	mtime now = ike_now(ike);
+
+	ike->doubt_era = ike->era;
+	for (size_t i = 0; i < ike->list_len; i++) {
+		struct ike_sa *sa = ike->list[i];
+
+		if (sa && sa->adopted && sa->state == IKE_UP && sa->era != ike->era)
+			due_set(&ike->due, sa, now);
+	}
+}
+
+void settle_plan(struct ike_sa *sa, mtime now)
+{
+	struct ike *ike = sa->ike;
+
+	for (struct child_sa *c = sa->children; c; c = c->next)
+		c->rekey_at = mtime_min(c->rekey_at, mtime_add(now, settle_spread(ike, SECONDS(SPREAD_SECONDS))));
+	sa->rekey_at = mtime_min(sa->rekey_at,
+				 mtime_add(now, SECONDS(SPREAD_SECONDS) + settle_spread(ike, SECONDS(SPREAD_SECONDS))));
+}
+
+bool settle_is_due(const struct ike_sa *sa)
+{
+	return sa_is_uncertain(sa) && sa->settled_era != sa->ike->era;
+}
+
+enum gw_err settle_sound(struct ike_sa *sa)
+{
+	if (sa->sounding_era != sa->ike->era)
+		sa->soundings = 0;
+	sa->sounding_era = sa->ike->era;
+	sa->soundings++;
+	sa->sounded = ike_now(sa->ike);
+	return x_probe_start(sa);
+}
+
+static bool sounding(const struct ike_sa *sa)
+{
+	return settle_is_due(sa) && sa->sounding_era == sa->ike->era && sa->window.request_kind == REQ_PROBE;
+}
+
+bool settle_hurries(const struct ike_sa *sa)
+{
+	return sounding(sa) && sa->window.tries >= SETTLE_TRIES &&
+	       (sa->soundings > 1 || sa->last_in.us > sa->sounded.us);
+}
+
+bool settle_goes_on(struct ike_sa *sa)
+{
+	if (!sounding(sa) || sa->soundings >= SETTLE_SOUNDINGS)
+		return false;
+	sa_log(sa, LOG_LVL_INFO, "no answer to message ID %u: it may have been the other node's; on to the next",
+	       sa->window.send_next - 1);
+	window_answered(&sa->window);
+	return settle_sound(sa) == GW_OK;
+}
+
+void settle_answered(struct ike_sa *sa)
+{
+	if (sa->sounding_era == sa->ike->era)
+		sa->settled_era = sa->ike->era;
+}
+
+void settle_lost(struct ike_sa *sa)
+{
+	sa_log(sa, LOG_LVL_INFO, "the peer has answered a request of the other node that was lost with it");
+	settle_answered(sa);
+	sa->want_delete = true;
+	sa_set_reason(sa, "the peer has gone on with the other node");
+}
