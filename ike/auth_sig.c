@@ -458,7 +458,7 @@ enum gw_err auth_sig_tls(struct ike_sa *sa, const struct ike_msg *first, const s
 {
 	struct peer_certs all;
 	struct chain chain;
-	const struct conn_cfg *conn;
+	const struct conn_cfg *conn, *leads_to;
 	struct id_payload told = auth_user_id(identity);
 	char name[EAP_NAME_MAX + 1];
 
@@ -478,7 +478,10 @@ enum gw_err auth_sig_tls(struct ike_sa *sa, const struct ike_msg *first, const s
 			       sa->settings->authorities[chain.trust].name);
 	secret_clear(&sa->cert_path);
 	TRY(cert_path_make(sa->ike->env->crypto, &chain, authority_of(conn, &chain)->name, &sa->cert_path));
-	if (identity.n > 0 && auth_sig_names(&all.leaf, told.kind, identity, conn->id_match))
+	/* By the rule of the connection that it would lead to; where there is none that says so later. */
+	leads_to = auth_eap_choose(sa, first, CONN_AUTH_EAP_TLS, &told);
+	if (identity.n > 0 &&
+	    auth_sig_names(&all.leaf, told.kind, identity, leads_to ? leads_to->id_match : conn->id_match))
 		return secret_copy(user, identity);
 	return secret_copy(user, best_name(&all.leaf, name, sizeof(name)));
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/load.h"
+#include "ike/auth_sig.h"
 #include "tests/pki/pki.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/suite.h"
@@ -295,6 +296,55 @@ START_TEST(psk_beside)
 END_TEST
 
 /* A client with a key of its own beside others: its own is right for it, and the one that all have is not. */
+/*
+ * Within EAP-TLS a name that the client tells counts where the connection that it leads to finds it in the certificate,
+ * not where any other connection would.
+ */
+START_TEST(told_within_eap)
+{
+	static const char *const names[] = { "CN=boss", "CN=clerk" };
+	struct sim_settings settings = { .local = "{id: gw.example.org, auth: cert, certificates: [gw]}",
+					 .conn = conn,
+					 .root = more,
+					 .more = "  strict:\n"
+						 "    local: {id: gw.example.org, auth: cert, certificates: [gw]}\n"
+						 "    remote: {auth: eap-tls, authorities: [ca], eap_ids: [boss]}\n"
+						 "    children: {lan: {local: 10.1.0.0/16}}\n" };
+
+	world(70, NULL, "", false);
+	sim_clear(&s);
+	(void)snprintf(conn, sizeof(conn), "    remote: {auth: eap-tls, authorities: [ca], id_match: cn}\n");
+	sim_init(&s, 70, &settings, false);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct pki *cert =
+			pki_issue(root, &(struct pki_spec){ .subject = names[i], .san = "email:mallory@example.org" });
+		struct bytes der = pki_der(cert);
+		struct ike_msg first = { .idi = { .kind = ID_KEY_ID, .data = bytes_str("anybody") } };
+		struct secret user = { 0 };
+		struct err why = { 0 };
+		struct sim_client *c = sim_client_add(&s, false);
+		struct ike_sa *sa;
+
+		sim_connect(&s, c);
+		while (ike_half_open_count(s.gate.active.ike) == 0 && sim_step(&s, mtime_add(sim_now(&s), SECONDS(5))))
+			;
+		ck_assert_ptr_nonnull(s.gate.active.ike->by_init);
+		sa = s.gate.active.ike->by_init->sa;
+		sa->conn = &sa->settings->conns[0];
+		ck_assert_msg(auth_sig_tls(sa, &first, &der, 1, bytes_str(i ? "clerk" : "boss"), &user, &why) == GW_OK,
+			      "%s", why.text);
+		ck_assert(bytes_equal(secret_bytes(&user), bytes_str(i ? "clerk" : "mallory@example.org")));
+		sa->conn = NULL;
+		secret_clear(&user);
+		ini_forget(c->ini);
+		c->gone = true;
+		sim_run(&s, SECONDS(60));
+		pki_free(cert);
+	}
+	done();
+}
+END_TEST
+
 START_TEST(own_key)
 {
 	static const struct sim_settings settings = {
@@ -574,6 +624,7 @@ int main(void)
 		{ wrong_method, 0 },
 		{ nothing_it_can_check, 0 },
 		{ psk_beside, 0 },
+		{ told_within_eap, 0 },
 		{ own_key, 0 },
 		{ authority_gone, 0 },
 		{ several_attempts_wait, 0 },
