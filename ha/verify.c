@@ -79,6 +79,16 @@ static uint32_t round_of(const struct ha *ha)
 	return (uint32_t)ha->verify.id;
 }
 
+/* Nobody has its keys' owner: it must not speak. */
+static void take_out(struct ha *ha, const struct dp_sa_id *id)
+{
+	struct dp_op op = { .kind = DP_SA_REMOVE };
+
+	op.id = *id;
+	if (ha_operate(ha, HA_TOKEN | HA_TOKEN_OWNER | ++ha->token, &op, 1) != GW_OK)
+		log_error(ha->env->log, "out of memory: an SA without a record stays");
+}
+
 static void look_at(struct ha *ha, const struct dp_sa_state *s)
 {
 	struct ha_verify_run *v = &ha->verify;
@@ -97,6 +107,8 @@ static void look_at(struct ha *ha, const struct dp_sa_state *s)
 		(void)snprintf(d.why, sizeof(d.why), "%s SA without a record",
 			       s->id.dir == DP_OUT ? "outbound" : "inbound");
 		ha_verify_found(ha, &d);
+		if (v->out.repair)
+			take_out(ha, &s->id);
 	}
 }
 

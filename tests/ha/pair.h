@@ -32,6 +32,7 @@ struct pair_node {
 	bool *used;		    /* borrowed: since that was told of last */
 	size_t state_count, dumps, takes;
 	int64_t look_us;
+	unsigned removed, rewound; /* operations that were asked for */
 };
 
 struct pair {
@@ -102,8 +103,29 @@ static inline size_t pair_take_used(void *arg, struct dp_sa_state *out, size_t m
 	return count;
 }
 
+static inline enum gw_err pair_query(void *arg, const struct dp_sa_id *id, struct dp_sa_state *out)
+{
+	struct pair_node *n = arg;
+
+	for (size_t i = 0; i < n->state_count; i++)
+		if (n->states[i].id.dir == id->dir && n->states[i].id.spi == id->spi) {
+			*out = n->states[i];
+			return GW_OK;
+		}
+	return GW_ENOTFOUND;
+}
+
+/* An SA as the IKE engine would have it installed. */
+static inline void pair_install(struct pair_node *n, enum dp_dir dir, uint32_t spi, uint32_t reqid)
+{
+	struct dp_op op = { .kind = DP_SA_ADD, .sa = { .dir = dir, .spi = spi, .reqid = reqid, .esn = true } };
+
+	op.sa.remote.addr = (struct addr){ .family = 4, .b = { 192, 0, 2, 1 } };
+	(void)ha_prepare(n->ha, ha_role_of(n->ha) == HA_ACTIVE ? 1 : 0, reqid, &op, 1);
+}
+
 static const struct ha_ops pair_ops = {
-	.encode = pair_encode, .apply = pair_apply, .dump = pair_dump, .take_used = pair_take_used
+	.encode = pair_encode, .apply = pair_apply, .dump = pair_dump, .take_used = pair_take_used, .query = pair_query
 };
 
 static inline void pair_events(struct pair_node *n)
@@ -114,6 +136,10 @@ static inline void pair_events(struct pair_node *n)
 		if (ev.kind == HA_EV_PERSIST)
 			ha_persisted(n->ha, ev.durable.reserve);
 		n->last[ev.kind % ARRAY_LEN(n->last)]++;
+		for (size_t i = 0; ev.kind == HA_EV_DATAPLANE && i < ev.op_count; i++) {
+			n->removed += ev.ops[i].kind == DP_SA_REMOVE;
+			n->rewound += ev.ops[i].kind == DP_SA_REWIND;
+		}
 		if (ev.kind == HA_EV_VERIFIED && ev.verify)
 			n->verified = *ev.verify;
 		n->synced += ev.kind == HA_EV_SYNCED;

@@ -146,6 +146,50 @@ START_TEST(what_is_under_way_is_no_difference)
 }
 END_TEST
 
+/* An SA that is gone from the data plane is named; one that nobody knows is, too, and goes where that is wanted. */
+START_TEST(a_data_plane_is_compared)
+{
+	const struct addr client = { .family = 4, .b = { 192, 0, 2, 1 } };
+
+	for (int i = 0; i < 2; i++) {
+		struct dp_sa_state states[] = { { .id = { .dir = DP_IN, .spi = 1 } },
+						{ .id = { DP_OUT, 2, client } },
+						{ .id = { .dir = DP_IN, .spi = 77 } },
+						{ .id = { DP_OUT, 88, client } } };
+		struct pair_node *n = &p.n[i];
+
+		begin();
+		for (int k = 0; k < 2; k++) {
+			pair_install(&p.n[k], DP_IN, 1, 9);
+			pair_install(&p.n[k], DP_OUT, 2, 9);
+		}
+		(void)ha_end_turn(p.n[0].ha);
+		pair_set(&p.n[0], 1, "y"); /* what is younger than the comparison does not count */
+		(void)ha_end_turn(p.n[0].ha);
+		pair_talk(&p);
+		n->states = states;
+		n->state_count = 2;
+		verify(i, true);
+		ck_assert_uint_eq(n->verified.plane_sas, 2);
+		ck_assert_uint_eq(n->verified.count, 0);
+		n->state_count = 4;
+		verify(i, false);
+		ck_assert_uint_eq(n->verified.plane_extra, 2);
+		ck_assert_uint_eq(item(&n->verified, 77)->what, HA_PLANE_EXTRA);
+		ck_assert_uint_eq(n->removed, 0);
+		verify(i, true);
+		ck_assert_uint_eq(n->verified.plane_extra, 2);
+		ck_assert_uint_eq(n->removed, 2);
+		n->state_count = 0;
+		verify(i, false);
+		ck_assert_uint_eq(n->verified.plane_lacks, 2);
+		ck_assert_uint_eq(item(&n->verified, 1)->what, HA_PLANE_LACKS);
+		ck_assert_uint_eq(item(&n->verified, UINT64_C(9) << 32 | 2)->what, HA_PLANE_LACKS);
+		pair_clear(&p);
+	}
+}
+END_TEST
+
 START_TEST(an_answer_may_never_come)
 {
 	struct err e;
@@ -173,6 +217,7 @@ int main(void)
 		{ what_differs_is_named, 0 },
 		{ a_refused_one_is_named_with_its_reason, 0 },
 		{ what_is_under_way_is_no_difference, 0 },
+		{ a_data_plane_is_compared, 0 },
 		{ an_answer_may_never_come, 0 },
 	};
 

@@ -1,0 +1,130 @@
+/* Exact numbers at a planned switchover: all SAs up to HA_EXACT_MAX, else only those with traffic, and never more. */
+#include "tests/ha/pair.h"
+
+enum { MANY = 300 };
+
+static struct pair p;
+static struct dp_sa_state states[MANY];
+static bool used[MANY];
+
+static void begin(size_t count)
+{
+	const struct addr client = { .family = 4, .b = { 192, 0, 2, 1 } };
+
+	pair_init(&p);
+	pair_promote(&p.n[0]);
+	pair_link(&p);
+	pair_talk(&p);
+	for (uint32_t i = 0; i < count; i++) {
+		states[i] = (struct dp_sa_state){ .id = { DP_OUT, 1000 + i, client }, .position = 5 + i };
+		used[i] = false;
+		pair_install(&p.n[0], DP_OUT, 1000 + i, i + 1);
+		pair_install(&p.n[1], DP_OUT, 1000 + i, i + 1);
+	}
+	p.n[0].states = states;
+	p.n[0].used = used;
+	p.n[0].state_count = count;
+	(void)ha_end_turn(p.n[0].ha);
+	pair_talk(&p);
+}
+
+static void traffic(size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		states[i].count.packets = 10;
+		states[i].position += 10;
+		used[i] = true;
+	}
+	p.time.now.us += SECONDS(1);
+	ha_tick(p.n[0].ha);
+	pair_talk(&p);
+}
+
+/* What the owner tells, and how many of it the standby goes back to. */
+static size_t told(struct ha_buffer *b)
+{
+	struct ha_frame_writer f;
+	struct ha_frame frame;
+	struct reader r, v;
+	uint16_t tag;
+	size_t taken, n = 0;
+
+	ha_frame_begin(&f, b, HA_HANDOVER);
+	ha_exact_write(p.n[0].ha, &f);
+	ck_assert_int_eq(ha_frame_end(&f), GW_OK);
+	ck_assert_int_eq(ha_frame_next(ha_buffer_bytes(b), &frame, &taken), GW_OK);
+	r = rd_of(frame.fields);
+	while (ha_field_next(&r, &tag, &v))
+		if (tag == HA_TAG_NUMBER_LIST) {
+			n = v.left / 16;
+			(void)ha_exact_take(p.n[1].ha, rd_rest(&v));
+		}
+	ha_buffer_clear(b);
+	pair_events(&p.n[1]);
+	ck_assert_uint_eq(p.n[1].rewound, n);
+	return n;
+}
+
+START_TEST(all_of_few)
+{
+	struct ha_buffer b = { 0 };
+
+	begin(HA_EXACT_MAX);
+	ck_assert_uint_eq(told(&b), HA_EXACT_MAX);
+	for (uint32_t i = 0; i < HA_EXACT_MAX; i++) {
+		const struct ha_ceiling *c = ha_ceiling_find(p.n[1].ha, (uint64_t)(i + 1) << 32 | (1000 + i));
+
+		ck_assert(c && c->base == 5 + i);
+	}
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(of_many_those_with_traffic)
+{
+	struct ha_buffer b = { 0 };
+
+	begin(MANY);
+	traffic(10, 50);
+	ck_assert_uint_eq(told(&b), 40);
+	for (uint32_t i = 0; i < MANY; i++) {
+		const struct ha_ceiling *c = ha_ceiling_find(p.n[1].ha, (uint64_t)(i + 1) << 32 | (1000 + i));
+
+		/* The others stand where nothing can have been used, on neither side. */
+		ck_assert(c && (i >= 10 && i < 50 ? c->base == 15 + i : c->base >= UINT64_C(1) << 20));
+	}
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(never_more_than_the_bound)
+{
+	struct ha_buffer b = { 0 };
+
+	begin(MANY);
+	traffic(0, MANY);
+	ck_assert_uint_eq(told(&b), HA_EXACT_MAX);
+	pair_clear(&p);
+	begin(HA_EXACT_MAX + 1);
+	ck_assert_uint_eq(told(&b), 0);
+	pair_clear(&p);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("exact");
+	TCase *t = tcase_create("exact");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, all_of_few);
+	tcase_add_test(t, of_many_those_with_traffic);
+	tcase_add_test(t, never_more_than_the_bound);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
