@@ -47,10 +47,11 @@ client_stop() {
 client_crash() { rig_stop "pluto-$CLIENT_AT" KILL || true; }
 
 # client_configure KEY=VALUE...: one connection `road`. Keys: as interop/strongswan/client.sh, as far as they mean something here.
-# Libreswan makes one CHILD SA of one pair of selectors: of remote_ts the first network is taken.
+# Libreswan makes one CHILD SA of one pair of selectors: of remote_ts the first network is taken. certs: the nickname of a
+# certificate that client_import brought in.
 client_configure() {
 	local gateway=$GATEWAY_V4 id=client@example.org psk=$STORY_PSK proposals='' esp_proposals='' \
-		remote_ts=10.1.0.0/24 vips=0.0.0.0 rekey=4h child_rekey=1h dpd=0s encap=no dir=$RIG/$CLIENT_AT pair
+		remote_ts=10.1.0.0/24 vips=0.0.0.0 rekey=4h child_rekey=1h dpd=0s encap=no certs='' auth=secret dir=$RIG/$CLIENT_AT pair
 
 	for pair in "$@"; do
 		[[ -v ${pair%%=*} ]] || die "client_configure: unknown key ${pair%%=*}"
@@ -60,9 +61,12 @@ client_configure() {
 	cat >"$dir/ipsec.conf" <<-EOT
 		conn road
 		    ikev2=yes
-		    authby=secret
+		    authby=$auth
 		    left=%defaultroute
 		    leftid=$id
+		    ${certs:+leftcert=$certs}
+		    ${certs:+leftsendcert=always}
+		    ${certs:+rightca=%any}
 		    ${vips:+leftmodecfgclient=yes}
 		    ${vips:+leftsubnet=0.0.0.0/0}
 		    right=$gateway
@@ -84,6 +88,15 @@ client_configure() {
 		cat "$RIG/log/load-$CLIENT_AT" >&2
 		return 1
 	}
+}
+# client_import NAME AUTHORITY: $PKI/NAME.pem with its key, and whom it trusts, into its database. Needs interop/pki.sh.
+client_import() {
+	local dir=$RIG/$CLIENT_AT
+
+	openssl pkcs12 -export -in "$PKI/$1.pem" -inkey "$PKI/$1.key" -name "$1" -passout pass: -out "$dir/$1.p12" &&
+		(pluto_run pk12util -i "$dir/$1.p12" -d "sql:$dir/nss" -W '') >>"$RIG/log/nss-$CLIENT_AT" 2>&1 &&
+		(pluto_run certutil -A -d "sql:$dir/nss" -n "$2" -t CT,C,C -i "$PKI/$2.pem") >>"$RIG/log/nss-$CLIENT_AT" 2>&1 ||
+		die "NSS does not take $1: $(tail -n 3 "$RIG/log/nss-$CLIENT_AT")"
 }
 # It asks the kernel for the route to the gateway, so in the client's namespace.
 on_client_addconn() {
