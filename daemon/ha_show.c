@@ -367,14 +367,15 @@ static json_t *node_counters(const struct looked *l)
 {
 	const struct ha_node *h = l->h;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "promotions",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "promotions",
 			 (json_int_t)h->counters.promotions, "demotions", (json_int_t)h->counters.demotions, "sleeps",
 			 (json_int_t)h->counters.sleeps, "longest_sleep_us", (json_int_t)h->counters.longest_sleep_us,
 			 "refused_records", (json_int_t)h->counters.refused, "rekeys_asked",
 			 (json_int_t)h->counters.rekeys, "links_closed", (json_int_t)h->counters.links_closed,
 			 "released_unacknowledged", (json_int_t)l->st.releases, "repairs", (json_int_t)l->st.repairs,
 			 "adopted", (json_int_t)l->st.adopted, "given_up", (json_int_t)l->st.given_up,
-			 "address_failures", (json_int_t)l->vips.failed);
+			 "address_failures", (json_int_t)l->vips.failed, "ceilings_raised",
+			 (json_int_t)l->st.ceilings_raised);
 }
 
 static json_t *beat_counters(const struct looked *l)

@@ -249,6 +249,7 @@ void ha_ceiling_more(struct ha *ha, struct ha_ceiling *c, uint64_t position)
 			return;
 		c->asked = next;
 		c->asking = true;
+		ha->ceil.raised++;
 		c->next_asking = NULL;
 		*ha->ceil.asking_tail = c;
 		ha->ceil.asking_tail = &c->next_asking;

@@ -255,8 +255,9 @@ struct ha_status {
 	size_t objects, refused, held, ceilings, repairs;
 	int64_t srtt_us;
 	bool config_differs;
-	uint64_t releases;	 /* datagrams that left unacknowledged while there was a standby */
-	const char *last_change; /* why the role is what it is */
+	uint64_t ceilings_raised; /* asked of a standby, since the start */
+	uint64_t releases;	  /* datagrams that left unacknowledged while there was a standby */
+	const char *last_change;  /* why the role is what it is */
 	mtime changed_at;
 	enum ha_fence fence; /* of the other node, since it fell silent */
 	bool paused;

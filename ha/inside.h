@@ -170,6 +170,8 @@ struct ha_ceilings {
 	uint64_t pass_packets;
 	uint64_t report_packets; /* inbound ones, from the report before to the last; owner */
 	int64_t report_us;	 /* time between them */
+	bool drain;		 /* standby: marks of used SAs from its own reign are there */
+	uint64_t raised;	 /* how often a standby was asked for more */
 	uint32_t reign;
 };
 
@@ -420,6 +422,8 @@ void ha_windows_note(struct ha *ha, uint32_t spi, bool added); /* in the plane, 
 void ha_windows_clear(struct ha *ha);
 void ha_windows_restart(struct ha *ha);
 void ha_windows_report(struct ha *ha);
+/* Owner: whether packets of clients have come since the promotion. For when two are active: takes the planes' marks. */
+bool ha_windows_used(struct ha *ha);
 void ha_windows_strict(struct ha *ha); /* before a promotion: what came since the last report is not taken again */
 MUST_USE enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields);
 
@@ -437,6 +441,7 @@ void ha_handover_tick(struct ha *ha);
 void ha_roles_init(struct ha *ha, const struct ha_durable *d);
 void ha_roles_tick(struct ha *ha);
 mtime ha_roles_due(const struct ha *ha);
+void ha_note_traffic(struct ha *ha);
 void ha_roles_met(struct ha *ha); /* the peer's HELLO or ROLE is there */
 void ha_roles_acked(struct ha *ha);
 void ha_roles_handed(struct ha *ha, struct bytes positions);

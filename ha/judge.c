@@ -91,6 +91,8 @@ static mtime judge_active(struct ha *ha, const struct watch_result *w, mtime now
 	const struct watch_beat *b = &r->view.beat;
 	struct err e;
 
+	if (fresh(ha, w) && b->role == HA_ACTIVE)
+		ha_note_traffic(ha);
 	/* One whose loop hangs owns no more: it finds out when it wakes up. Flags only rise, so one of the two stays.
 	 */
 	if (fresh(ha, w) && b->role == HA_ACTIVE && (r->asleep || w->verdict == PEER_ALIVE) &&

@@ -86,6 +86,7 @@ void ha_look(const struct ha *ha, struct ha_status *out)
 		.srtt_us = ha->out.srtt_us,
 		.config_differs = ha->peer.config_differs,
 		.releases = ha->out.releases,
+		.ceilings_raised = ha->ceil.raised,
 		.last_change = r->reason,
 		.changed_at = r->changed,
 		.fence = r->fence,

@@ -237,6 +237,7 @@ void ha_demote_now(struct ha *ha, const char *why, bool clean)
 	ha->peer.following = false;
 	ha_ceilings_reign(ha);
 	ha_ceilings_stale(ha);
+	ha->ceil.drain = true;
 	log_notice(ha->env->log, "standby: %s", why);
 	/* After a handover that is for later: ha/handover.c. */
 	if (!clean) {
@@ -285,6 +286,33 @@ void ha_learn_term(struct ha *ha, uint32_t term)
 	keep_reserve(ha);
 }
 
+void ha_note_traffic(struct ha *ha)
+{
+	struct ha_roles *r = &ha->roles;
+
+	if (!r->traffic && !r->asleep)
+		r->traffic = ha_windows_used(ha);
+}
+
+/*
+ * Two are active: both decide, by what they have said to each other, and so alike. Whoever stays says so again, since
+ * the other one may not know all; and what was not said yet is said before anything is decided.
+ */
+static void met_rival(struct ha *ha)
+{
+	struct ha_roles *r = &ha->roles;
+	const struct ha_peer *p = &ha->peer;
+
+	ha_note_traffic(ha);
+	if (r->traffic == r->traffic_said &&
+	    !ha_we_stay(r->term, r->traffic, ha->env->node.index, p->term, p->flags & HA_HELLO_TRAFFIC, p->index)) {
+		ha_demote_now(ha, "two were active: the other one stays", false);
+		return;
+	}
+	r->rival = true;
+	ha_say_role(ha, HA_ROLE);
+}
+
 void ha_roles_met(struct ha *ha)
 {
 	struct ha_roles *r = &ha->roles;
@@ -294,11 +322,8 @@ void ha_roles_met(struct ha *ha)
 		r->peer_incarnation = p->incarnation;
 	if (p->role == HA_ACTIVE)
 		ha_handover_seen(ha);
-	if (ha_is_owner(ha) && p->role == HA_ACTIVE &&
-	    !ha_we_stay(r->term, r->traffic_said, ha->env->node.index, p->term, p->flags & HA_HELLO_TRAFFIC, p->index))
-		ha_demote_now(ha, "two were active: the other one stays", false);
 	if (ha_is_owner(ha) && p->role == HA_ACTIVE)
-		r->rival = true;
+		met_rival(ha);
 	if (ha_is_owner(ha) && p->role == HA_STANDBY) {
 		bool empty = p->at.turn == 0;
 

@@ -202,12 +202,34 @@ static void go_on(struct ha *ha, mtime begin, int64_t may)
 		pass_ends(ha);
 }
 
+bool ha_windows_used(struct ha *ha)
+{
+	struct dp_sa_state states[DUMP_EACH];
+	bool came = false;
+
+	if (!ha->ops->take_used)
+		return false;
+	for (size_t i = ha->ops->take_used(ha->arg, states, DUMP_EACH); i > 0; i--)
+		came |= states[i - 1].id.dir == DP_IN;
+	return came;
+}
+
+/* So that in our next reign only what comes then counts. */
+static void drain(struct ha *ha)
+{
+	struct dp_sa_state states[DUMP_EACH];
+
+	ha->ceil.drain = ha->ops->take_used && ha->ops->take_used(ha->arg, states, DUMP_EACH) == DUMP_EACH;
+}
+
 void ha_windows_report(struct ha *ha)
 {
 	int64_t every = ha->cfg.report_us > 0 ? ha->cfg.report_us : REPORT_US;
 	mtime now = ha_now(ha);
 	size_t before = ha_buffer_len(&ha->tx);
 
+	if (ha->ceil.drain && !ha_is_owner(ha))
+		drain(ha);
 	if (!ha_streams(ha) || !mtime_reached(ha->ceil.report_at, now))
 		return;
 	ha->ceil.report_at = mtime_add(now, every);

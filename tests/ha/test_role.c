@@ -230,6 +230,24 @@ START_TEST(of_two_owners_one_stays)
 }
 END_TEST
 
+/* The link has lived on, so nobody greets anew: the one that stays tells the other why. */
+START_TEST(one_that_was_found_dead_by_mistake_stays)
+{
+	pair_init(&p);
+	pair_promote(&p.n[0]);
+	p.n[0].ha->roles.traffic = true;
+	pair_link(&p);
+	pair_talk(&p);
+	pair_promote(&p.n[1]);
+	pair_talk(&p);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	pair_talk(&p);
+	ck_assert_uint_gt(p.n[0].ha->roles.term, p.n[1].ha->roles.owned);
+	pair_clear(&p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("role");
@@ -245,6 +263,7 @@ int main(void)
 	tcase_add_test(t, a_node_that_slept_is_silent);
 	tcase_add_test(t, one_that_slept_alone_goes_on);
 	tcase_add_test(t, of_two_owners_one_stays);
+	tcase_add_test(t, one_that_was_found_dead_by_mistake_stays);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
