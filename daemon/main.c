@@ -65,12 +65,11 @@ static enum gw_err drop(struct log *log, struct err *e)
 	return privileges_drop(log, e);
 }
 
-/* The parent process keeps its rights, for the daemons to come; but it has the key of the heartbeats. */
-static enum gw_err protect(struct log *log, struct err *e)
+/* The parent process keeps what the daemons to come need; and it has the key of the heartbeats. */
+static enum gw_err rest(struct log *log, struct err *e)
 {
-	(void)e;
 	privileges_protect(log);
-	return GW_OK;
+	return privileges_rest(e);
 }
 
 /* The planes' threads hardly allocate: one arena, given back early, keeps an idle gateway small. */
@@ -113,8 +112,12 @@ static int run_gateway(struct settings *s, const struct start *start, struct par
 static int run_child(void *arg, struct parent_link *parent)
 {
 	const struct start *start = arg;
-	struct settings *s = load(start->file);
+	struct err e = { 0 };
+	struct settings *s;
 
+	if (privileges_take_up(&e) != GW_OK)
+		fprintf(stderr, "gatewayd: %s\n", e.text);
+	s = load(start->file);
 	return s ? run_gateway(s, start, parent) : EXIT_CONFIG;
 }
 
@@ -122,7 +125,7 @@ static int run_child(void *arg, struct parent_link *parent)
 static int run_pair(struct settings *s, struct start *start)
 {
 	struct log log = { .level = LOG_LVL_NOTICE, .clock = clock_system() };
-	const struct parent_options opt = { .log = &log, .daemon = run_child, .drop = protect, .arg = start };
+	const struct parent_options opt = { .log = &log, .daemon = run_child, .arg = start, .rest = rest };
 	char *role = s->ha.hook ? strdup(s->ha.hook) : NULL, *fence = s->ha.fence ? strdup(s->ha.fence) : NULL;
 	const char *const paths[PROGRAM_KINDS] = { [PROGRAM_ROLE] = role, [PROGRAM_FENCE] = fence };
 	int64_t timeout_us = s->ha.hook_timeout_us;

@@ -268,20 +268,16 @@ static void pause_before(struct parent *p)
 
 static int run(struct parent *p)
 {
-	bool dropped = false;
+	struct err e = { 0 };
 	int status;
 
+	if (p->opt->rest && p->opt->rest(p->log, &e) != GW_OK)
+		log_warn(p->log, "parent: %s", e.text);
 	for (;;) {
-		struct err e = { 0 };
-
 		if (!start(p)) {
 			log_error(p->log, "parent: cannot start the daemon: %s", strerror(errno));
 			return EXIT_FAILURE;
 		}
-		/* After the first start: a daemon that finds the rights of a whole root is better off. */
-		if (!dropped && p->opt->drop && p->opt->drop(p->log, &e) != GW_OK)
-			log_warn(p->log, "parent: %s", e.text);
-		dropped = true;
 		status = watch(p);
 		(void)close(p->pidfd);
 		if (p->link >= 0)

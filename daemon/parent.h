@@ -40,8 +40,11 @@ struct parent_options {
 	/* The daemon: its exit status. Runs in a process of its own, each time anew. */
 	int (*daemon)(void *arg, struct parent_link *link);
 	void *arg;
-	/* Least privilege of the parent; what a daemon that is started again needs must stay. NULL: nothing. */
-	enum gw_err (*drop)(struct log *log, struct err *e);
+	/*
+	 * Least privilege of the parent, before the first start, so that every start is like it: privileges_rest().
+	 * What a daemon needs `daemon` takes up. NULL: nothing.
+	 */
+	enum gw_err (*rest)(struct log *log, struct err *e);
 };
 
 /*

@@ -17,6 +17,16 @@ static const struct {
 	{ CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", "UDP port 500" },
 };
 
+/* What a start of the daemon uses besides, and gives up before it is ready. */
+static const unsigned for_start[] = {
+	CAP_SETPCAP,	  /* to give up the rest for good */
+	CAP_IPC_LOCK,	  /* keys stay out of swap */
+	CAP_SYS_RESOURCE, /* limits of locked memory, and of real time */
+	CAP_SYS_NICE,	  /* heartbeats in real time */
+	CAP_CHOWN,	  /* control.group */
+	CAP_DAC_OVERRIDE, /* secrets, certificates and a state_dir of another owner */
+};
+
 static void lock_memory(struct log *log)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -57,6 +67,45 @@ enum gw_err privileges_check(struct err *e)
 		if (!capng_have_capability(CAPNG_EFFECTIVE, kept[i].cap))
 			return err_set(e, GW_EPERM, "%s is missing, needed for %s: run as root, or by the systemd unit",
 				       kept[i].name, kept[i].what_for);
+	return GW_OK;
+}
+
+enum gw_err privileges_rest(struct err *e)
+{
+	bool starts[ARRAY_LEN(for_start)], had[ARRAY_LEN(kept)], may_bound;
+
+	if (capng_get_caps_process() != 0)
+		return err_set(e, GW_EIO, "cannot read the process's capabilities");
+	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) != 0;
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		had[i] = capng_have_capability(CAPNG_PERMITTED, kept[i].cap) != 0;
+	for (size_t i = 0; i < ARRAY_LEN(for_start); i++)
+		starts[i] = capng_have_capability(CAPNG_PERMITTED, for_start[i]) != 0;
+	capng_clear(CAPNG_SELECT_ALL);
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		if (had[i])
+			(void)capng_update(CAPNG_ADD, CAPNG_PERMITTED | CAPNG_BOUNDING_SET, kept[i].cap);
+	for (size_t i = 0; i < ARRAY_LEN(for_start); i++)
+		if (starts[i])
+			(void)capng_update(CAPNG_ADD, CAPNG_PERMITTED | CAPNG_BOUNDING_SET, for_start[i]);
+	if (capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN))
+		(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+	if (capng_apply(may_bound ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS) != 0)
+		return err_set(e, GW_EPERM, "cannot lay capabilities down: %s", strerror(errno));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0)
+		return err_set(e, GW_EPERM, "no_new_privs: %s", strerror(errno));
+	return GW_OK;
+}
+
+enum gw_err privileges_take_up(struct err *e)
+{
+	if (capng_get_caps_process() != 0)
+		return err_set(e, GW_EIO, "cannot read the process's capabilities");
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (capng_have_capability(CAPNG_PERMITTED, cap))
+			(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, cap);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+		return err_set(e, GW_EPERM, "cannot take capabilities up: %s", strerror(errno));
 	return GW_OK;
 }
 

@@ -16,6 +16,14 @@ void privileges_protect(struct log *log);
 /* Keeps CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE, those of them that are there. */
 MUST_USE enum gw_err privileges_drop(struct log *log, struct err *e);
 
+/*
+ * For the daemon's parent process: of the process's capabilities stay those that a start of the daemon needs, laid
+ * down; in effect is CAP_NET_ADMIN alone, to take addresses away. No program can be run any more that has others.
+ */
+MUST_USE enum gw_err privileges_rest(struct err *e);
+/* In its child, which is to become the daemon: takes them up again, to drop them for good when it has started. */
+MUST_USE enum gw_err privileges_take_up(struct err *e);
+
 /* Whether the calling thread has what the data plane and low ports need; `e` names what is missing. */
 MUST_USE enum gw_err privileges_check(struct err *e);
 

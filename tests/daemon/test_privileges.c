@@ -121,6 +121,55 @@ static int child_check(void)
 	return 0;
 }
 
+static unsigned long long all_of_root(void)
+{
+	unsigned long long v = 0;
+
+	return status_line("CapPrm", &v) ? v : 0;
+}
+
+/* The parent process: one in effect, what a start needs laid down, and a child that can take it up. */
+static int parent_and_child(void)
+{
+	unsigned long long effective = 0, permitted = 0, bounding = 0, before = all_of_root();
+	struct err e = { 0 };
+	int status;
+	pid_t pid;
+
+	if (privileges_rest(&e) != GW_OK || !status_line("CapEff", &effective) || !status_line("CapPrm", &permitted) ||
+	    !status_line("CapBnd", &bounding))
+		return 1;
+	if (effective != 1u << CAP_NET_ADMIN)
+		return 2;
+	if ((permitted & KEPT) != KEPT ||
+	    (permitted & (1u << CAP_SYS_ADMIN | 1u << CAP_SYS_MODULE | 1u << CAP_SYS_PTRACE)))
+		return 3;
+	if ((permitted & ~before) != 0 || bounding != permitted)
+		return 4;
+	pid = fork();
+	if (pid == 0) {
+		if (privileges_check(&e) == GW_OK)
+			_exit(5);
+		if (privileges_take_up(&e) != GW_OK || privileges_check(&e) != GW_OK)
+			_exit(6);
+		privileges_protect(NULL);
+		if (privileges_drop(NULL, &e) != GW_OK || !status_line("CapPrm", &permitted) || permitted != KEPT)
+			_exit(7);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 8;
+	return WEXITSTATUS(status);
+}
+
+START_TEST(a_parent_lays_down_what_its_child_takes_up)
+{
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(in_child(parent_and_child), 0);
+}
+END_TEST
+
 START_TEST(missing_rights_are_named)
 {
 	ck_assert_int_eq(in_child(child_check), 0);
@@ -250,6 +299,7 @@ int main(void)
 
 	tcase_add_test(tc, no_dumps_and_memory_can_be_had);
 	tcase_add_test(tc, three_capabilities_are_left);
+	tcase_add_test(tc, a_parent_lays_down_what_its_child_takes_up);
 	tcase_add_test(tc, missing_rights_are_named);
 	tcase_add_test(tc, what_the_daemon_does_is_allowed);
 	tcase_add_loop_test(tc, what_an_intruder_would_do_is_the_end, 0, (int)ARRAY_LEN(forbidden));
