@@ -1,6 +1,7 @@
 #include "daemon/fault.h"
 
 #include "core/bytes.h"
+#include "ike/events.h"
 
 static const char *const place_names[FAULT_PLACES] = {
 	[FAULT_BEFORE_REPLICATE] = "before-replicate",
@@ -19,11 +20,21 @@ static const char *const place_names[FAULT_PLACES] = {
 
 #define FORMER "former-format"
 
-/* RFC 7296 3.1 */
+enum { CREATE_CHILD_SA = 36 };
+
+/* RFC 7296 3.1, and what one of them is for. */
 static const struct {
-	uint8_t number;
+	uint16_t number;
 	const char *name;
-} exchanges[] = { { 34, "IKE_SA_INIT" }, { 35, "IKE_AUTH" }, { 36, "CREATE_CHILD_SA" }, { 37, "INFORMATIONAL" } };
+} messages[] = {
+	{ 34, "IKE_SA_INIT" },
+	{ 35, "IKE_AUTH" },
+	{ CREATE_CHILD_SA, "CREATE_CHILD_SA" },
+	{ IKE_ABOUT_NEW_CHILD << 8 | CREATE_CHILD_SA, "NEW_CHILD" },
+	{ IKE_ABOUT_REKEY_CHILD << 8 | CREATE_CHILD_SA, "REKEY_CHILD" },
+	{ IKE_ABOUT_REKEY_IKE << 8 | CREATE_CHILD_SA, "REKEY_IKE" },
+	{ 37, "INFORMATIONAL" },
+};
 
 #ifdef GW_FAULTS
 #include <signal.h>
@@ -41,7 +52,7 @@ static const char *const action_names[] = { "kill", "stop", "drop", "delay" };
 
 struct armed {
 	enum fault_place place;
-	uint8_t exchange; /* 0: any */
+	uint16_t about; /* 0: any; of CREATE_CHILD_SA without its upper octet: any kind */
 	unsigned long count, delay_ms;
 	enum action action;
 	_Atomic unsigned long reached;
@@ -68,10 +79,10 @@ static bool parse_name(char *name, struct armed *a)
 		}
 	if (!found || !slash)
 		return found;
-	for (size_t i = 0; i < ARRAY_LEN(exchanges); i++)
-		if (strcmp(exchanges[i].name, slash) == 0)
-			a->exchange = exchanges[i].number;
-	return a->exchange != 0 && a->place < FAULT_BY_EXCHANGE;
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++)
+		if (strcmp(messages[i].name, slash) == 0)
+			a->about = messages[i].number;
+	return a->about != 0 && a->place < FAULT_BY_EXCHANGE;
 }
 
 static bool parse_action(char *word, struct armed *a)
@@ -124,14 +135,14 @@ bool fault_init(void)
 	return true;
 }
 
-static bool fire(const struct armed *a, uint8_t exchange)
+static bool fire(const struct armed *a)
 {
 	const struct timespec pause = { (time_t)(a->delay_ms / 1000), (long)(a->delay_ms % 1000) * 1000000 };
 
 	fprintf(stderr, "fault: %s", place_names[a->place]);
-	for (size_t i = 0; i < ARRAY_LEN(exchanges); i++)
-		if (exchanges[i].number == exchange)
-			fprintf(stderr, "/%s", exchanges[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++)
+		if (messages[i].number == a->about)
+			fprintf(stderr, "/%s", messages[i].name);
 	fprintf(stderr, ": %s\n", action_names[a->action]);
 	switch (a->action) {
 	case ACTION_KILL:
@@ -149,16 +160,21 @@ static bool fire(const struct armed *a, uint8_t exchange)
 	return a->action == ACTION_DROP;
 }
 
-bool fault_at(enum fault_place place, uint8_t exchange)
+static bool meant(const struct armed *a, enum fault_place place, uint16_t about)
+{
+	return a->place == place &&
+	       (a->about == 0 || a->about == about || (a->about <= UINT8_MAX && a->about == (about & UINT8_MAX)));
+}
+
+bool fault_at(enum fault_place place, uint16_t about)
 {
 	bool drop = false;
 
 	for (unsigned i = 0; faults && i < faults->n; i++) {
 		struct armed *a = &faults->armed[i];
 
-		if (a->place == place && (a->exchange == 0 || a->exchange == exchange) &&
-		    atomic_fetch_add(&a->reached, 1) + 1 == a->count)
-			drop |= fire(a, exchange);
+		if (meant(a, place, about) && atomic_fetch_add(&a->reached, 1) + 1 == a->count)
+			drop |= fire(a);
 	}
 	return drop;
 }
@@ -185,12 +201,12 @@ bool fault_list(FILE *out)
 		if (i >= FAULT_BY_EXCHANGE)
 			fprintf(out, "%s\n", place_names[i]);
 		else
-			for (size_t k = 0; k < ARRAY_LEN(exchanges); k++)
-				fprintf(out, "%s/%s\n", place_names[i], exchanges[k].name);
+			for (size_t k = 0; k < ARRAY_LEN(messages); k++)
+				fprintf(out, "%s/%s\n", place_names[i], messages[k].name);
 	return true;
 #else
 	(void)place_names;
-	(void)exchanges;
+	(void)messages;
 	fputs("this build has no fault points (GW_FAULTS)\n", out);
 	return false;
 #endif

@@ -5,8 +5,10 @@
  *	GATEWAY_FAULT=NAME:COUNT:ACTION[,...]	the COUNTth time that NAME is reached, once
  *
  * ACTION is kill, stop (SIGSTOP), drop (where something can be lost) or delay[=MILLISECONDS]. Names of places where an
- * IKE message is on its way end with its exchange: sent/IKE_AUTH. `gatewayd --list-faults` has them all. Times are
- *counted over restarts of the daemon under its parent process. Each point that fires says so on standard error.
+ * IKE message is on its way end with its exchange: sent/IKE_AUTH; of CREATE_CHILD_SA also with what it is for:
+ *sent/NEW_CHILD, sent/REKEY_CHILD, sent/REKEY_IKE (repeated messages count as neither of these). `gatewayd
+ *--list-faults` has them all. Times are counted over restarts of the daemon under its parent process. Each point that
+ *fires says so on standard error.
  *
  * The word `former-format` in that list makes the process a node of the former format of the sync stream, which adds
  * fields that this version does not know and leaves out what may be missing.
@@ -44,8 +46,11 @@ enum fault_place {
 /* Reads the environment; before fork(), so that all processes count together. False: it makes no sense, which is said.
  */
 bool fault_init(void);
-/* True: what is about to be said is to be lost. `exchange`: of the IKE header, 0 where there is none. */
-bool fault_at(enum fault_place place, uint8_t exchange);
+/*
+ * True: what is about to be said is to be lost. `about`: the exchange of the IKE header, enum ike_about << 8; 0 where
+ * there is no message.
+ */
+bool fault_at(enum fault_place place, uint16_t about);
 /* Whether any point of that place is waited for: for places that cost something to find out. */
 bool fault_wanted(enum fault_place place);
 bool fault_former(void);
@@ -54,10 +59,10 @@ static inline bool fault_init(void)
 {
 	return true;
 }
-static inline bool fault_at(enum fault_place place, uint8_t exchange)
+static inline bool fault_at(enum fault_place place, uint16_t about)
 {
 	(void)place;
-	(void)exchange;
+	(void)about;
 	return false;
 }
 static inline bool fault_wanted(enum fault_place place)

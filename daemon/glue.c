@@ -97,13 +97,13 @@ static bool take_datagram(struct gateway *g, struct ike_output *out)
 static void send_datagram(struct gateway *g, const struct ike_output *out)
 {
 	bool state = g->ha && out->effect == IKE_EFFECT_STATE;
-	uint8_t exchange = glue_exchange(out->datagram.data);
+	uint16_t about = glue_about(out);
 
-	if (state && fault_at(FAULT_ACKNOWLEDGED, exchange))
+	if (state && fault_at(FAULT_ACKNOWLEDGED, about))
 		return;
 	listen_send(g, &out->datagram);
 	if (state)
-		(void)fault_at(FAULT_SENT, exchange);
+		(void)fault_at(FAULT_SENT, about);
 }
 
 /* DELETEs to everybody are more than fits into a turn, and into a socket's buffer. */

@@ -5,7 +5,7 @@
 #ifndef DAEMON_GLUE_H
 #define DAEMON_GLUE_H
 
-#include "core/bytes.h"
+#include "ike/events.h"
 
 struct gateway;
 
@@ -13,10 +13,13 @@ void glue_turn(struct gateway *g);
 /* What the engine wants of the data plane, now; of a standby, while a turn of the other node is applied. */
 void glue_take_engine_events(struct gateway *g);
 
-/* Exchange type of an IKE message (RFC 7296 3.1); 0: too short for one. */
-static inline uint8_t glue_exchange(struct bytes message)
+/* What daemon/fault.h calls `about`: exchange type of a message (RFC 7296 3.1) and enum ike_about; 0: too short for
+ * one. */
+static inline uint16_t glue_about(const struct ike_output *out)
 {
-	return message.n > 18 ? message.p[18] : 0;
+	struct bytes message = out->datagram.data;
+
+	return (uint16_t)(out->about << 8 | (message.n > 18 ? message.p[18] : 0));
 }
 
 #endif

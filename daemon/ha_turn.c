@@ -338,13 +338,25 @@ static void leave(struct ha_node *h)
 	ha_node_say(h);
 }
 
-/* Points of test builds about a record: `exchange` is that of the message that waits for it. */
-static void link_faults(struct ha_node *h, uint8_t exchange, bool written)
+/* What the messages of a turn are that wait for its record (glue_about()); more than so many are not told apart. */
+struct waiting {
+	uint16_t about[8];
+	size_t n;
+};
+
+static void wait_for(struct waiting *w, uint16_t about)
+{
+	if (w->n < ARRAY_LEN(w->about))
+		w->about[w->n++] = about;
+}
+
+/* Points of test builds about a record. */
+static void link_faults(struct ha_node *h, const struct waiting *w, bool written)
 {
 	struct ha_status st = { 0 };
 
-	if (exchange)
-		(void)fault_at(written ? FAULT_REPLICATED : FAULT_BEFORE_REPLICATE, exchange);
+	for (size_t i = 0; i < w->n; i++)
+		(void)fault_at(written ? FAULT_REPLICATED : FAULT_BEFORE_REPLICATE, w->about[i]);
 	if (!written && h->applied)
 		(void)fault_at(FAULT_APPLIED, 0);
 	if (!fault_wanted(FAULT_RESYNC_SENDING) && !fault_wanted(FAULT_RESYNC_TAKING))
@@ -360,18 +372,18 @@ static void link_faults(struct ha_node *h, uint8_t exchange, bool written)
 
 void ha_node_end(struct ha_node *h)
 {
+	struct waiting waiting = { .n = 0 };
 	struct ike_output out;
-	uint8_t exchange = 0;
 
 	(void)ha_end_turn(h->ha);
 	while (ike_take_datagram(h->g->ike, &out)) {
 		if (out.effect == IKE_EFFECT_STATE)
-			exchange = glue_exchange(out.datagram.data);
+			wait_for(&waiting, glue_about(&out));
 		ha_send(h->ha, &out);
 	}
-	link_faults(h, exchange, false);
+	link_faults(h, &waiting, false);
 	write_link(h);
-	link_faults(h, exchange, true);
+	link_faults(h, &waiting, true);
 	h->applied = false;
 	/* Not before this turn's events were carried out: a node that slept is shut by them. */
 	atomic_store(&h->turning_us, now_of(h).us);

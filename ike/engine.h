@@ -105,6 +105,7 @@ struct ike {
 	size_t gone_len, gone_cap;
 	struct graves graves;
 	uint64_t turn, version, iv_counter, token;
+	uint8_t about; /* enum ike_about of what is sent next */
 	uint32_t next_id, next_reqid;
 	size_t half_open, established, children;
 	size_t strangers_held; /* octets of fragments of half-open SAs */

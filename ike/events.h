@@ -11,7 +11,7 @@ struct child_sa;
 struct datagram {
 	struct endpoint from, to;
 	struct bytes data; /* the IKE message, without non-ESP marker */
-	bool natt;         /* came in or goes out on the NAT-T port: with the marker on the wire (RFC 3948 2.2) */
+	bool natt;	   /* came in or goes out on the NAT-T port: with the marker on the wire (RFC 3948 2.2) */
 };
 
 /* Whether a datagram may leave at once, or only when the standby has its turn (DESIGN.md §3). */
@@ -20,21 +20,26 @@ enum ike_effect {
 	IKE_EFFECT_STATE, /* depends on `turn` */
 };
 
+/* What a message of CREATE_CHILD_SA is about; it stands inside the encryption, so nobody else can tell. */
+enum ike_about { IKE_ABOUT_OTHER, IKE_ABOUT_NEW_CHILD, IKE_ABOUT_REKEY_CHILD, IKE_ABOUT_REKEY_IKE };
+
 struct ike_output {
 	struct datagram datagram;
 	uint64_t turn;
 	enum ike_effect effect;
+	uint8_t about; /* enum ike_about; of repeated messages OTHER */
 };
 
 enum ike_event_kind {
 	IKE_EV_DATAPLANE, /* submit ops under token; answer with ike_resume(token, result). token 0: no answer wanted */
 	IKE_EV_SA_UP,
 	IKE_EV_SA_REKEYED, /* `sa` is the new one, `old_id` the number of the old */
-	IKE_EV_SA_DOWN,    /* the session ends; the last moment at which `sa` may be read. Not for SAs that were replaced */
+	IKE_EV_SA_DOWN, /* the session ends; the last moment at which `sa` may be read. Not for SAs that were replaced
+			 */
 	IKE_EV_CHILD_UP,
 	IKE_EV_CHILD_REKEYED, /* `child` is the new one */
 	IKE_EV_CHILD_DOWN,
-	IKE_EV_LEASE, /* the lease table changed */
+	IKE_EV_LEASE,	 /* the lease table changed */
 	IKE_EV_SA_MOVED, /* the peer's outer address; `from` is the one before */
 	IKE_EV_REFUSED,	 /* somebody at `from`, for `reason`; `sa` may be NULL. At most some a second */
 };

@@ -214,6 +214,7 @@ void ike_send(struct ike *ike, const struct endpoint *from, const struct endpoin
 		.datagram = { .from = *from, .to = *to, .data = { o->data, data.n }, .natt = natt },
 		.turn = ike->turn,
 		.effect = effect,
+		.about = ike->about,
 	};
 	*ike->out_tail = o;
 	ike->out_tail = &o->next;

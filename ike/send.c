@@ -61,6 +61,7 @@ void send_packed(struct ike_sa *sa, struct bytes packed, const struct datagram *
 		else
 			ike_send(sa->ike, &sa->local, &sa->remote, sa->natt, one, effect);
 	}
+	sa->ike->about = IKE_ABOUT_OTHER;
 }
 
 static struct ike_header header_of(const struct ike_sa *sa, uint8_t exchange, bool response, uint32_t id)
@@ -122,6 +123,8 @@ enum gw_err send_request(struct ike_sa *sa, uint8_t exchange, struct msg_writer 
 					sa->settings->ike.retransmit_us);
 	if (code != GW_OK)
 		return mute(sa, code);
+	if (kind == REQ_REKEY_CHILD || kind == REQ_REKEY_IKE)
+		sa->ike->about = kind == REQ_REKEY_CHILD ? IKE_ABOUT_REKEY_CHILD : IKE_ABOUT_REKEY_IKE;
 	send_packed(sa, packed, NULL, effect);
 	sa_touch(sa);
 	return GW_OK;

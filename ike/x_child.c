@@ -236,6 +236,7 @@ void x_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 			cp_answer(sa, &m, x->cp);
 		if (x->more_ts)
 			notify_simple(&m, N_ADDITIONAL_TS_POSSIBLE);
+		sa->ike->about = x->old_spi ? IKE_ABOUT_REKEY_CHILD : IKE_ABOUT_NEW_CHILD;
 		sent = send_response(sa, CREATE_CHILD_SA, &m, &to, IKE_EFFECT_STATE);
 		x_child_is_up(sa, c);
 		if (old && old->successor) {

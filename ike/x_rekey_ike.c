@@ -188,6 +188,7 @@ static enum gw_err answer(struct ike_sa *old, const struct chosen *chosen, const
 	sa_end(&w, mark);
 	nonce_write(&w, secret_bytes(&r->nr));
 	ke_write(&w, chosen->dh.id, dh_public(r->dh));
+	old->ike->about = IKE_ABOUT_REKEY_IKE;
 	return send_response(old, CREATE_CHILD_SA, &w, dg, IKE_EFFECT_STATE);
 }
 

@@ -1,16 +1,12 @@
 #!/usr/bin/env bash
 # seconds 120
 . "$(dirname "$0")/../pair.sh"
+. "$(dirname "$0")/../boundaries.sh"
 story 'The active node is killed at each boundary of its request of INFORMATIONAL, by which it ends an IKE SA: the client comes back.'
 
-boundaries_start INFORMATIONAL
-client_start
-client_configure
-expect_up
 end() {
 	gateway_terminate 2>/dev/null || true
-	# Before it was told to anybody it dies with the node.
 	wait_for 8 'the end of the IKE SA at the client' client_has ike 0 || [[ $BOUNDARY == before-replicate ]] || return 1
 	client_has ike 1 || client_up
 }
-boundaries INFORMATIONAL end
+boundary_story INFORMATIONAL end

@@ -36,6 +36,20 @@ START_TEST(without_an_exchange_all_count)
 }
 END_TEST
 
+START_TEST(a_kind_of_message_counts_alone)
+{
+	enum { NEW = 1 << 8 | 36, RENEWED = 2 << 8 | 36 }; /* enum ike_about */
+
+	ck_assert(arm("sent/REKEY_CHILD:1:drop,acknowledged/CREATE_CHILD_SA:2:drop"));
+	ck_assert(!fault_at(FAULT_SENT, NEW));
+	ck_assert(!fault_at(FAULT_SENT, 36)); /* nobody knows which */
+	ck_assert(fault_at(FAULT_SENT, RENEWED));
+	/* The exchange's name stands for all of them. */
+	ck_assert(!fault_at(FAULT_ACKNOWLEDGED, NEW));
+	ck_assert(fault_at(FAULT_ACKNOWLEDGED, 36));
+}
+END_TEST
+
 /* As the daemon under its parent: what one process has counted the next one does not begin anew. */
 START_TEST(counts_over_restarts)
 {
@@ -97,7 +111,7 @@ START_TEST(all_that_is_listed_is_known)
 		ck_assert_msg(arm(fault), "%s", line);
 		names++;
 	}
-	ck_assert_uint_eq(names, FAULT_BY_EXCHANGE * 4 + (FAULT_PLACES - FAULT_BY_EXCHANGE));
+	ck_assert_uint_eq(names, FAULT_BY_EXCHANGE * 7 + (FAULT_PLACES - FAULT_BY_EXCHANGE));
 	free(text);
 }
 END_TEST
@@ -106,6 +120,7 @@ static void add_all(TCase *tc)
 {
 	tcase_add_test(tc, fires_once_at_its_count);
 	tcase_add_test(tc, without_an_exchange_all_count);
+	tcase_add_test(tc, a_kind_of_message_counts_alone);
 	tcase_add_test(tc, counts_over_restarts);
 	tcase_add_test(tc, a_node_of_the_former_format);
 	tcase_add_test(tc, what_makes_no_sense_is_refused);
