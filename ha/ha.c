@@ -194,7 +194,7 @@ struct watch_beat ha_beat(const struct ha *ha)
 
 	return (struct watch_beat){ .role = (uint8_t)r->role,
 				    .index = ha->env->node.index,
-				    .term = r->heard,
+				    .term = ha_term_said(ha),
 				    .priority = ha->cfg.priority,
 				    .turn = ha_is_owner(ha) ? ha->turn : ha->in.applied,
 				    .exposed = ha->out.exposed,

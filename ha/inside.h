@@ -432,6 +432,8 @@ void ha_promote_now(struct ha *ha, const char *why);
 /* `clean`: all that this node knows is with the other one, which takes the addresses. */
 void ha_demote_now(struct ha *ha, const char *why, bool clean);
 void ha_note_change(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* An owner's own term, by which two of them are told apart; a standby's is the highest that it has heard of. */
+uint32_t ha_term_said(const struct ha *ha);
 void ha_learn_term(struct ha *ha, uint32_t term);
 /* DESIGN.md §5: of two active nodes the higher term stays, unless only the other one has had clients. */
 bool ha_we_stay(uint32_t our_term, bool our_traffic, uint8_t our_index, uint32_t term, bool traffic, uint8_t index);

@@ -48,7 +48,7 @@ static void say_hello(struct ha *ha)
 		.software = bytes_str(ha->cfg.software ? ha->cfg.software : ""),
 		.index = ha->env->node.index,
 		.incarnation = ha->env->node.incarnation,
-		.term = r->heard,
+		.term = ha_term_said(ha),
 		.owned_term = r->owned,
 		.role = (uint8_t)r->role,
 		.flags = (uint8_t)((r->traffic ? HA_HELLO_TRAFFIC : 0) | (r->fenced ? HA_HELLO_FENCED : 0)),
@@ -69,7 +69,7 @@ void ha_role_fields(struct ha *ha, struct ha_frame_writer *f)
 {
 	ha->roles.traffic_said = ha->roles.traffic;
 	ha_field_u8(f, HA_TAG_ROLE, (uint8_t)ha->roles.role);
-	ha_field_u32(f, HA_TAG_TERM, ha->roles.heard);
+	ha_field_u32(f, HA_TAG_TERM, ha_term_said(ha));
 	ha_field_u8(f, HA_TAG_FLAGS, ha->roles.traffic ? HA_HELLO_TRAFFIC : 0);
 }
 

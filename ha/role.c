@@ -277,6 +277,11 @@ bool ha_we_stay(uint32_t our_term, bool our_traffic, uint8_t our_index, uint32_t
 	return our_index < index;
 }
 
+uint32_t ha_term_said(const struct ha *ha)
+{
+	return ha_is_owner(ha) ? ha->roles.term : ha->roles.heard;
+}
+
 void ha_learn_term(struct ha *ha, uint32_t term)
 {
 	if (term > ha->roles.heard)

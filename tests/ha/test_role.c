@@ -248,6 +248,30 @@ START_TEST(one_that_was_found_dead_by_mistake_stays)
 }
 END_TEST
 
+/* Each has heard of the other's term, says its own, and one of them is left: by link or by heartbeats. */
+START_TEST(an_owner_says_its_own_term)
+{
+	pair_init(&p);
+	pair_promote(&p.n[0]);
+	pair_promote(&p.n[1]);
+	p.n[0].ha->roles.traffic = p.n[1].ha->roles.traffic = true;
+	ck_assert_uint_gt(p.n[1].ha->roles.term, p.n[0].ha->roles.term);
+	p.n[0].ha->roles.heard = p.n[1].ha->roles.term;
+	ck_assert_uint_eq(ha_beat(p.n[0].ha).term, p.n[0].ha->roles.term);
+	for (int i = 0; i < 2; i++) {
+		struct watch_view v;
+
+		p.time.now.us += MILLISECONDS(1);
+		v = pair_view(&p.n[i], true);
+		pair_look(&p, 1 - i, &v);
+	}
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_uint_ge(ha_beat(p.n[0].ha).term, p.n[1].ha->roles.term);
+	pair_clear(&p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("role");
@@ -263,6 +287,7 @@ int main(void)
 	tcase_add_test(t, a_node_that_slept_is_silent);
 	tcase_add_test(t, one_that_slept_alone_goes_on);
 	tcase_add_test(t, of_two_owners_one_stays);
+	tcase_add_test(t, an_owner_says_its_own_term);
 	tcase_add_test(t, one_that_was_found_dead_by_mistake_stays);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
