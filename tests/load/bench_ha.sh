@@ -7,15 +7,10 @@
 #   defaults    node cut off, daemon killed, node hung, planned switchover, at default timers
 #   tuned       the same but for the hung one with heartbeats of 10 ms x 3
 #   many        node cut off, with TUNNELS tunnels besides; memory of both nodes for them; full resync of a standby
-<<<<<<< Updated upstream
 #   false, false-tuned              no failover for MINUTES while both cores are busy
-#   replicate   CPU and latency of a handshake, alone and with a standby
+#   replicate   CPU and latency of a handshake, alone and with a standby; the idle pair's apart
 #   latency     of a handshake, alone and with a standby, at a fixed rate, beside the link's round trip; and during a full resync
 #   ceilings    updates of ceilings per data packet, throughput alone and with a standby
-=======
-#   false       no failover for MINUTES while both cores are busy, at each of the settings
-#   replicate   CPU and latency of a handshake, alone and with a standby; the idle pair's apart
->>>>>>> Stashed changes
 #   lossy       5 % loss on the sync link while tunnels come: do the tables differ
 #
 # Each section leaves its part in build/bench/ha-PLANE.parts, and the report is made of all parts there are; so the whole
