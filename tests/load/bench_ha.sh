@@ -9,7 +9,6 @@
 #   many        node cut off, with TUNNELS tunnels besides; memory of both nodes for them; full resync of a standby
 #   false, false-tuned              no failover for MINUTES while both cores are busy
 #   replicate   CPU and latency of a handshake, alone and with a standby; the idle pair's apart
-#   latency     of a handshake, alone and with a standby, at a fixed rate, beside the link's round trip; and during a full resync
 #   ceilings    updates of ceilings per data packet, throughput alone and with a standby
 #   lossy       5 % loss on the sync link while tunnels come: do the tables differ
 #
@@ -34,7 +33,7 @@ GATEWAY_BUILD=${GATEWAY_BUILD:-$TOP/build/release}
 GATEWAY_PLANE=${GATEWAY_PLANE:-userspace}
 [[ $GATEWAY_PLANE != kernel ]] || CHARON_ESP=kernel
 ROUNDS=${ROUNDS:-100} MINUTES=${MINUTES:-10} TUNNELS=${TUNNELS:-10000}
-SECTIONS=${SECTIONS:-defaults tuned many false false-tuned replicate latency ceilings lossy}
+SECTIONS=${SECTIONS:-defaults tuned many false false-tuned replicate ceilings lossy}
 RIG_NICE=-20
 TUNED='interval: 10ms, misses: 3'
 OUT=$TOP/build/bench
