@@ -269,6 +269,31 @@ bench_replicate() {
 	rig_end
 }
 
+# At a fixed rate while nothing else happens, and while a standby that came back empty gets everything.
+bench_latency() {
+	local quiet during begin
+	rig_begin ha-latency
+	pair_topology
+	node_start a || die 'node a did not start'
+	node_start b || die 'node b did not start'
+	wait_synced 20 || die 'no pair'
+	LOAD_ID=many load "up:$TUNNELS"
+	wait_synced 60 || die 'the standby does not follow'
+	LOAD_ID=before load 'up:1500' --rate 300 --in-flight 500
+	quiet=$(jq '.results[0].took_us_p99' "$RIG/load.json")
+	node_kill_all "$(standby)"
+	node_start "$(other "$(active)")" || die 'the standby did not start'
+	begin=$(now_ms)
+	LOAD_ID=during load 'up:1500' --rate 300 --in-flight 500
+	during=$(jq '.results[0].took_us_p99' "$RIG/load.json")
+	result "log-ins refused during a full resync of $TUNNELS tunnels, 300 a second" "$(jq '.results[0].failed' "$RIG/load.json")" log-ins '<= 0'
+	wait_synced 120 || die 'no resync'
+	result "full resync of $TUNNELS tunnels under log-ins, at most" "$(($(now_ms) - begin))" ms
+	result 'log-in, 300 a second: p99' "$quiet" us
+	result 'log-in, 300 a second, during a full resync: p99' "$during" us
+	rig_end
+}
+
 bench_lossy() {
 	local n
 	rig_begin ha-lossy
