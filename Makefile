@@ -69,8 +69,8 @@ fuzz: missing ## fuzz all targets for SECONDS=60 in all
 # How long `make soak` runs.
 MINUTES ?= 10
 
-soak: debug ## random seeds of all simulations for MINUTES=10; a seed that fails is told
-	@tools/soak.sh $(MINUTES)
+soak: $(if $(SEEDS),build,debug) ## random seeds of all simulations for MINUTES=10; SEEDS=100: 100 hours of everything each, release build
+	@SEEDS=$(SEEDS) tools/soak.sh $(MINUTES)
 
 install: build ## install the release build under PREFIX=/usr/local
 	@cmake --install build/release --prefix $(PREFIX)

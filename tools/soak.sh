@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # `make soak MINUTES=n`: plays the simulations with random seeds until time is up, two at a time, and goes on after a
-# failure. Each run is one test program with SIM_FROM set to a random number: all its seeds are moved by that.
+# failure. Each run is one test program with SIM_FROM set to a random number: all its seeds are moved by that. SOAK_BUILD
+# (build/debug) is where the programs are.
+#
+# `make soak SEEDS=100`: instead the hours of everything at once, SIM_HOURS (100) of each of that many seeds from 1 on.
 #
 # The last line is `N runs, N failed`; failures are told with what plays them again, their output is in build/soak/.
 
@@ -9,6 +12,22 @@ cd "$(dirname "$0")/.."
 
 minutes=${1:?usage: soak.sh MINUTES [SUITE...]}
 shift
+if [[ -n ${SEEDS:-} ]]; then
+	failed=0
+	OUT=build/soak
+	mkdir -p "$OUT"
+	for ((seed = 1; seed <= SEEDS; seed++)); do
+		SIM_SEED=$seed SIM_HOURS=${SIM_HOURS:-100} CK_FORK=no CK_DEFAULT_TIMEOUT=7200 \
+			"${SOAK_BUILD:-build/release}/tests/sim-test_hours" >"$OUT/hours-$seed.log" 2>&1 </dev/null && continue
+		failed=$((failed + 1))
+		printf '  FAILED  SIM_SEED=%d\n' "$seed"
+		grep -m 3 -E 'seed [0-9]+:' "$OUT/hours-$seed.log" || true
+	done
+	jq -n --argjson runs "$SEEDS" --argjson failed "$failed" --argjson hours "${SIM_HOURS:-100}" \
+		'{name: "soak", runs: $runs, failed: $failed, hours_each: $hours}' >"$OUT/summary.json"
+	printf '%d seeds of %d hours, %d failed\n' "$SEEDS" "${SIM_HOURS:-100}" "$failed"
+	exit $((failed > 0))
+fi
 [[ $minutes =~ ^[0-9]+$ ]] && ((minutes > 0)) || { echo "soak: minutes, please" >&2; exit 2; }
 OUT=build/soak
 BIN=${SOAK_BUILD:-build/debug}/tests

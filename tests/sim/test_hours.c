@@ -3,7 +3,7 @@
  * reorders, rekeys from both sides and at the same time, clients that roam, crash and come again, nodes that die or
  * hand over. Each hour the world gets well, and then all sides have to agree on every SA.
  *
- * SIM_HOURS=n: that many hours a seed (make soak: 100); SIM_SEED, SIM_MORE as in sim.h.
+ * SIM_HOURS=n: that many hours a seed (make soak SEEDS=100: 100); SIM_SEED, SIM_MORE as in sim.h.
  */
 #include <stdio.h>
 
