@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # quick
+# needs esp
 # seconds 120
 . "$(dirname "$0")/../pair.sh"
 . "$(dirname "$0")/../boundaries.sh"
 story 'The active node is killed at each boundary of its answer to INFORMATIONAL, by which the client says that it has moved (MOBIKE): the tunnel goes along.'
 
+# kernel-libipsec cannot move an SA, so that the client rekeys it instead, and after a second move it may send nothing.
 on client sysctl -q -w net.ipv4.conf.out.promote_secondaries=1
 # Else it may find that way better, in the moment when nobody answers.
 on client ip -6 addr flush dev out
