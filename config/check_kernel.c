@@ -1,12 +1,25 @@
-/* Rules for what only the kernel's data plane knows: XFRM interfaces, marks, offload. */
+/* Rules for what only the kernel's data plane knows: XFRM interfaces, marks, offload, transport mode. */
 #include "config/reader.h"
+
+/* The key is in the connection, or in the first child that has it. */
+static struct mark mark_of(const struct yaml_node *map, const struct conn_cfg *c, const char *key)
+{
+	const struct yaml_node *child = yaml_tree_item(yaml_tree_get(map, "children"), 0);
+
+	if (strcmp(key, "mode") != 0)
+		return reader_mark(map, key);
+	for (size_t i = 0; i < c->child_count && child; i++, child = child->next)
+		if (c->children[i].mode == CHILD_MODE_TRANSPORT)
+			return reader_mark(child, key);
+	return reader_mark(map, "children");
+}
 
 static void check_plane(struct load *l, const struct yaml_node *map, const struct conn_cfg *c)
 {
 	const char *key = conn_kernel_key(c);
 
 	if (key && l->settings->dataplane == DATAPLANE_USERSPACE)
-		report_error(l->report, reader_mark(map, key),
+		report_error(l->report, mark_of(map, c, key),
 			     "`%s` is for the kernel's data plane: not with `dataplane: userspace`", key);
 	/* The kernel's packet limit, which is our fence, counts one packet for many numbers there. */
 	if (c->offload != CONN_OFFLOAD_NONE && l->settings->ha.enabled)

@@ -36,7 +36,12 @@ const char *conn_kernel_key(const struct conn_cfg *c)
 		return "mark";
 	if (c->output_mark.mask != 0)
 		return "output_mark";
-	return c->offload != CONN_OFFLOAD_NONE ? "offload" : NULL;
+	if (c->offload != CONN_OFFLOAD_NONE)
+		return "offload";
+	for (size_t i = 0; i < c->child_count; i++)
+		if (c->children[i].mode == CHILD_MODE_TRANSPORT)
+			return "mode";
+	return NULL;
 }
 
 static bool has_pool(const struct pool_cfg *const *list, size_t n, const struct pool_cfg *p)

@@ -240,7 +240,7 @@ struct conn_cfg {
 	enum conn_offload offload;
 };
 
-/* The name of the first of its keys that only the kernel's data plane knows; NULL: none is used. */
+/* The name of the first of its keys, or of its children's, that only the kernel's data plane knows; NULL: none is used. */
 const char *conn_kernel_key(const struct conn_cfg *c);
 /* All of them are the same. */
 bool conn_kernel_equal(const struct conn_cfg *a, const struct conn_cfg *b);

@@ -158,16 +158,16 @@ static json_t *child_json(const struct show *s, const struct child_sa *c, mtime 
 		"{s:I, s:o, s:s, s:I, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, "
 		"s:{s:I, s:I, s:I}}",
 		"id", (json_int_t)c->id, "name", show_text(c->cfg ? c->cfg->name : "?"), "state",
-		child_state_name(c->state), "reqid", (json_int_t)c->reqid, "mode", "tunnel", "spi_in",
-		hex("%08llx", c->spi_in), "spi_out", hex("%08llx", c->spi_out), "proposal",
-		suite_json(&c->encr, NULL, &c->integ, &c->esn, &c->dh), "udp_encap", child_in_udp(c), "local_ts",
-		selectors_json(c->ours, c->ours_count), "remote_ts", selectors_json(c->theirs, c->theirs_count),
-		"bytes_in", (json_int_t)t.in.count.bytes, "bytes_out", (json_int_t)t.out.count.bytes, "packets_in",
-		(json_int_t)t.in.count.packets, "packets_out", (json_int_t)t.out.count.packets, "age",
-		seconds_since(c->created, now), "rekey_in", seconds_until(c->rekey_at, now), "expires_in",
-		seconds_until(c->life_at, now), "last_use", seconds_since(last, now), "drops", "replay",
-		(json_int_t)t.in.replays, "bad_icv", (json_int_t)t.in.bad_icv, "bad_policy",
-		(json_int_t)t.in.bad_policy);
+		child_state_name(c->state), "reqid", (json_int_t)c->reqid, "mode",
+		c->transport ? "transport" : "tunnel", "spi_in", hex("%08llx", c->spi_in), "spi_out",
+		hex("%08llx", c->spi_out), "proposal", suite_json(&c->encr, NULL, &c->integ, &c->esn, &c->dh),
+		"udp_encap", child_in_udp(c), "local_ts", selectors_json(c->ours, c->ours_count), "remote_ts",
+		selectors_json(c->theirs, c->theirs_count), "bytes_in", (json_int_t)t.in.count.bytes, "bytes_out",
+		(json_int_t)t.out.count.bytes, "packets_in", (json_int_t)t.in.count.packets, "packets_out",
+		(json_int_t)t.out.count.packets, "age", seconds_since(c->created, now), "rekey_in",
+		seconds_until(c->rekey_at, now), "expires_in", seconds_until(c->life_at, now), "last_use",
+		seconds_since(last, now), "drops", "replay", (json_int_t)t.in.replays, "bad_icv",
+		(json_int_t)t.in.bad_icv, "bad_policy", (json_int_t)t.in.bad_policy);
 }
 
 json_t *show_inner(const struct ike_sa *sa)

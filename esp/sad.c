@@ -14,8 +14,8 @@ struct sad_busy {
 
 struct sad {
 	struct table_seed seed;
-	struct sad_sa *table;
-	struct sad_sa *newest;	     /* outbound SAs: the newest of each reqid */
+	struct chain table;
+	struct chain newest;	     /* outbound SAs: the newest of each reqid */
 	struct sad_sa *first, *last; /* by age */
 	struct sad_sa *cursor;	     /* where the last dump stopped: the first SA not told */
 	struct sad_sa *used_first, *used_last;
@@ -48,6 +48,8 @@ void sad_destroy(struct sad *s)
 		sad_unlink(s, sa);
 		sad_sa_destroy(sa);
 	}
+	chain_clear(&s->table);
+	chain_clear(&s->newest);
 	free(s);
 }
 
@@ -158,20 +160,22 @@ void sad_sa_destroy(struct sad_sa *sa)
 
 /* ---- the newest outbound SA of a reqid ---- */
 
-static struct sad_sa *newest_find(const struct sad *s, uint32_t reqid)
+static struct sad_sa *of_reqid(struct link *l)
 {
-	struct sad_sa *sa;
-
-	HASH_FIND_BYHASHVALUE(by_reqid, s->newest, &reqid, sizeof(reqid), table_hash(&s->seed, &reqid, sizeof(reqid)),
-			      sa);
-	return sa;
+	return (struct sad_sa *)(void *)((char *)l - offsetof(struct sad_sa, by_reqid));
 }
 
-static bool newest_add(struct sad *s, struct sad_sa *sa)
+static unsigned reqid_hash(const struct sad *s, uint32_t reqid)
 {
-	HASH_ADD_KEYPTR_BYHASHVALUE(by_reqid, s->newest, &sa->reqid, sizeof(sa->reqid),
-				    table_hash(&s->seed, &sa->reqid, sizeof(sa->reqid)), sa);
-	return sa->by_reqid.tbl != NULL;
+	return table_hash(&s->seed, &reqid, sizeof(reqid));
+}
+
+static struct sad_sa *newest_find(const struct sad *s, uint32_t reqid)
+{
+	for (struct link *l = chain_first(&s->newest, reqid_hash(s, reqid)); l; l = chain_next(l))
+		if (of_reqid(l)->reqid == reqid)
+			return of_reqid(l);
+	return NULL;
 }
 
 /* Newest first; almost always the head. */
@@ -180,14 +184,9 @@ static bool group_add(struct sad *s, struct sad_sa *sa)
 	struct sad_sa *head = newest_find(s, sa->reqid), **at;
 
 	if (!head)
-		return newest_add(s, sa);
+		return chain_add(&s->newest, &sa->by_reqid, reqid_hash(s, sa->reqid));
 	if (head->age < sa->age) {
-		HASH_DELETE(by_reqid, s->newest, head);
-		if (!newest_add(s, sa)) {
-			/* The table had room for one a moment ago; if not even now, packets find no SA: fail closed. */
-			(void)newest_add(s, head);
-			return false;
-		}
+		chain_replace(&s->newest, &head->by_reqid, &sa->by_reqid);
 		sa->older = head;
 		return true;
 	}
@@ -203,9 +202,10 @@ static void group_drop(struct sad *s, struct sad_sa *sa)
 	struct sad_sa *head = newest_find(s, sa->reqid), **at;
 
 	if (head == sa) {
-		HASH_DELETE(by_reqid, s->newest, sa);
 		if (sa->older)
-			(void)newest_add(s, sa->older);
+			chain_replace(&s->newest, &sa->by_reqid, &sa->older->by_reqid);
+		else
+			chain_remove(&s->newest, &sa->by_reqid);
 	} else if (head) {
 		for (at = &head->older; *at; at = &(*at)->older)
 			if (*at == sa) {
@@ -218,34 +218,36 @@ static void group_drop(struct sad *s, struct sad_sa *sa)
 
 /* ---- entries ---- */
 
-static bool table_add(struct sad *s, struct sad_sa *sa)
+static struct sad_sa *of_key(struct link *l)
 {
-	unsigned h = table_hash(&s->seed, &sa->key, sizeof(sa->key));
-
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->table, &sa->key, sizeof(sa->key), h, sa);
-	return sa->hh.tbl != NULL;
+	return (struct sad_sa *)(void *)((char *)l - offsetof(struct sad_sa, by_key));
 }
 
-static struct sad_sa *table_find(const struct sad *s, const struct sad_key *key)
+static unsigned key_hash(const struct sad *s, const struct sad_key *key)
 {
-	unsigned h = table_hash(&s->seed, key, sizeof(*key));
-	struct sad_sa *sa;
+	return table_hash(&s->seed, key, sizeof(*key));
+}
 
-	HASH_FIND_BYHASHVALUE(hh, s->table, key, sizeof(*key), h, sa);
-	return sa;
+static struct sad_sa *table_find(const struct sad *s, const struct sad_key *key, unsigned hash)
+{
+	for (struct link *l = chain_first(&s->table, hash); l; l = chain_next(l))
+		if (memcmp(&of_key(l)->key, key, sizeof(*key)) == 0)
+			return of_key(l);
+	return NULL;
 }
 
 enum gw_err sad_link(struct sad *s, struct sad_sa *sa)
 {
+	unsigned hash = key_hash(s, &sa->key);
 	struct sad_sa *after;
 
-	if (table_find(s, &sa->key))
+	if (table_find(s, &sa->key, hash))
 		return GW_EEXIST;
 	if (sa->age == 0)
 		sa->age = s->next_age++;
 	if (sa->key.dir == DP_OUT && !group_add(s, sa))
 		return GW_ENOMEM;
-	if (!table_add(s, sa)) {
+	if (!chain_add(&s->table, &sa->by_key, hash)) {
 		if (sa->key.dir == DP_OUT)
 			group_drop(s, sa);
 		return GW_ENOMEM;
@@ -309,7 +311,7 @@ void sad_unlink(struct sad *s, struct sad_sa *sa)
 {
 	cipher_drop(s, sa->busy);
 	used_unlink(s, sa);
-	HASH_DELETE(hh, s->table, sa);
+	chain_remove(&s->table, &sa->by_key);
 	if (sa->key.dir == DP_OUT)
 		group_drop(s, sa);
 	if (s->cursor == sa)
@@ -324,7 +326,7 @@ struct sad_sa *sad_find(const struct sad *s, const struct dp_sa_id *id)
 	struct sad_key key;
 
 	key_fill(&key, id->dir, id->spi, &id->remote);
-	return table_find(s, &key);
+	return table_find(s, &key, key_hash(s, &key));
 }
 
 struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi)
@@ -332,7 +334,15 @@ struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi)
 	struct sad_key key;
 
 	key_fill(&key, DP_IN, spi, NULL);
-	return table_find(s, &key);
+	return table_find(s, &key, key_hash(s, &key));
+}
+
+void sad_expect(const struct sad *s, const struct dp_sa_id *id)
+{
+	struct sad_key key;
+
+	key_fill(&key, id->dir, id->spi, &id->remote);
+	chain_expect(&s->table, key_hash(s, &key), sizeof(struct sad_sa));
 }
 
 struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid)
@@ -342,7 +352,7 @@ struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid)
 
 size_t sad_count(const struct sad *s)
 {
-	return HASH_COUNT(s->table);
+	return s->table.count;
 }
 
 struct dp_sa_id sad_id(const struct sad_sa *sa)
@@ -355,17 +365,19 @@ enum gw_err sad_move(struct sad *s, struct sad_sa *sa, const struct endpoint *lo
 {
 	struct sad_key key;
 	struct sad_sa *other;
+	unsigned hash;
 
 	if (local->addr.family != remote->addr.family || addr_len(&remote->addr) == 0)
 		return GW_EINVAL;
 	key_fill(&key, (enum dp_dir)sa->key.dir, sa->key.spi, &remote->addr);
-	other = table_find(s, &key);
+	hash = key_hash(s, &key);
+	other = table_find(s, &key, hash);
 	if (other && other != sa)
 		return GW_EEXIST;
 	if (!other) {
-		HASH_DELETE(hh, s->table, sa);
+		chain_remove(&s->table, &sa->by_key);
 		sa->key = key;
-		if (!table_add(s, sa)) /* the table existed a moment ago; its memory was just given back */
+		if (!chain_add(&s->table, &sa->by_key, hash)) /* never: it has buckets */
 			return GW_ENOMEM;
 	}
 	sa->local = *local;

@@ -2,12 +2,13 @@
  * The security association database of a plane: SAs by SPI, the newest outbound SA of a reqid, sequence numbers, and
  * the keyed ciphers of those SAs that are busy. Belongs to one thread at a time; the owner locks.
  *
- * An entry is small (about 400 octets, its keys and its replay bitmap included), so that 100,000 tunnels fit; an
+ * An entry is small (about 300 octets, its keys and its replay bitmap included), so that 100,000 tunnels fit; an
  * OpenSSL context costs three times that, so it is made at the first packet and dropped when idle.
  */
 #ifndef ESP_SAD_H
 #define ESP_SAD_H
 
+#include "core/chain.h"
 #include "core/table.h"
 #include "esp/dataplane.h"
 #include "esp/replay.h"
@@ -41,7 +42,7 @@ struct sad_busy; /* the keyed cipher of an SA */
 
 /* Fields of one direction share their place with those of the other. */
 struct sad_sa {
-	UT_hash_handle hh;
+	struct link by_key; /* beside the key: a lookup reads one cache line of it */
 	struct sad_key key;
 	struct sad_sa *prev, *next; /* by age */
 	uint64_t age;		    /* order of creation, from 1 */
@@ -66,11 +67,11 @@ struct sad_sa {
 			uint64_t replays, bad_icv, bad_policy;
 			struct endpoint moved_to; /* the new address that was reported last */
 		};
-		struct {			 /* DP_OUT */
-			UT_hash_handle by_reqid; /* of the newest of its reqid */
-			struct sad_sa *older;	 /* the next older SA of the same reqid */
-			uint64_t near_at;	 /* the last number without a DP_NEAR_FENCE */
-			uint32_t path_mtu_at;	 /* when path_mtu was asked, s */
+		struct {		      /* DP_OUT */
+			struct link by_reqid; /* of the newest of its reqid */
+			struct sad_sa *older; /* the next older SA of the same reqid */
+			uint64_t near_at;     /* the last number without a DP_NEAR_FENCE */
+			uint32_t path_mtu_at; /* when path_mtu was asked, s */
 			uint32_t ahead; /* right below the position: numbers that no packet of this entry got; or fewer
 					 */
 		};
@@ -99,6 +100,8 @@ void sad_unlink(struct sad *s, struct sad_sa *sa); /* drops the cipher; the entr
 struct sad_sa *sad_find(const struct sad *s, const struct dp_sa_id *id);
 struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi);
 struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid);
+/* It will be looked for soon: its memory is fetched meanwhile. Worth it where many are touched that lie cold. */
+void sad_expect(const struct sad *s, const struct dp_sa_id *id);
 size_t sad_count(const struct sad *s);
 struct dp_sa_id sad_id(const struct sad_sa *sa);
 

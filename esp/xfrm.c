@@ -64,6 +64,23 @@ static enum gw_err plane_submit(struct dataplane *dp, uint64_t token, const stru
 	return GW_OK;
 }
 
+/* What a batch is going to touch has lain cold, maybe for hours. */
+static void expect(const struct xfrm_plane *x, const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		switch (b->ops[i].kind) {
+		case DP_SA_ADD:
+		case DP_POLICY_SET:
+			break;
+		case DP_POLICY_REMOVE:
+			xfrm_pol_expect(x, b->ops[i].reqid);
+			break;
+		default:
+			sad_expect(x->sad, &b->ops[i].id);
+			break;
+		}
+}
+
 /* One turn: what the kernel has to say, then a bounded number of operations. */
 static void pump(struct xfrm_plane *x)
 {
@@ -79,6 +96,8 @@ static void pump(struct xfrm_plane *x)
 			x->last = NULL;
 		x->waiting--;
 		b->next = NULL;
+		if (x->first)
+			expect(x, x->first);
 		ops += b->n + 1;
 		xfrm_run(x, b);
 	}
@@ -90,10 +109,12 @@ static bool plane_take_event(struct dataplane *dp, struct dp_event *out)
 	struct xfrm_plane *x = xfrm_self(dp);
 	bool taken = outbox_take(&x->outbox, out);
 
-	if (!taken) {
+	/* Once it has told something, looking again costs four system calls, and the next wake-up does it. */
+	if (!taken && (x->first || !x->looked)) {
 		pump(x);
 		taken = outbox_take(&x->outbox, out);
 	}
+	x->looked = taken;
 	if (!outbox_empty(&x->outbox) || x->resync)
 		kick(x);
 	settle_kick(x);

@@ -111,22 +111,17 @@ void xfrm_finish(struct xfrm_plane *x, struct xfrm_flight *f)
 	for (size_t i = 0; i < f->b->n; i++)
 		free(f->undo[i].numbers);
 	outbox_adopt_done(&x->outbox, f->b);
-	free(f->undo);
 	free(f);
 }
 
 static struct xfrm_flight *flight_create(struct xfrm_plane *x, struct batch *b)
 {
-	struct xfrm_flight *f = calloc(1, sizeof(*f));
+	struct xfrm_flight *f = calloc(1, sizeof(*f) + b->n * sizeof(*f->undo));
 
 	if (!f)
 		return NULL;
 	f->b = b;
-	f->undo = calloc(b->n > 0 ? b->n : 1, sizeof(*f->undo));
-	if (!f->undo) {
-		free(f);
-		return NULL;
-	}
+	f->undo = (struct xfrm_undo *)(void *)(f + 1);
 	f->number = ++x->numbered;
 	return f;
 }

@@ -99,6 +99,7 @@ static enum gw_err make_room(struct xfrm_plane *x, const struct sad_sa *sa)
 enum gw_err xfrm_do_add(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u, const char **why)
 {
 	struct dp_sa_id id = { op->sa.dir, op->sa.spi, op->sa.remote.addr };
+	const struct xfrm_pol *p;
 	struct xfrm_numbers n;
 	enum gw_err code;
 
@@ -130,8 +131,9 @@ enum gw_err xfrm_do_add(struct xfrm_plane *x, const struct dp_op *op, struct xfr
 	xfrm_sa_numbers(x, u->sa, &n);
 	u->sa->kernel.epoch = x->epoch;
 	xfrm_sa_add(x, u->sa, &n);
-	if (op->sa.dir == DP_OUT && find_pol(x, op->sa.reqid))
-		xfrm_pol_refresh(x, op->sa.reqid);
+	p = op->sa.dir == DP_OUT ? find_pol(x, op->sa.reqid) : NULL;
+	if (p)
+		xfrm_pol_emit(x, p);
 	return GW_OK;
 }
 
@@ -156,11 +158,13 @@ bool xfrm_only_removes(const struct batch *b)
 
 static void take_away(struct xfrm_plane *x, struct sad_sa *sa)
 {
-	bool newest = sa->key.dir == DP_OUT && find_pol(x, sa->reqid) && sad_newest_out(x->sad, sa->reqid) == sa;
+	const struct xfrm_pol *p = NULL;
 
+	if (sa->key.dir == DP_OUT && sad_newest_out(x->sad, sa->reqid) == sa)
+		p = find_pol(x, sa->reqid);
 	sad_unlink(x->sad, sa);
-	if (newest)
-		xfrm_pol_refresh(x, sa->reqid);
+	if (p)
+		xfrm_pol_emit(x, p);
 	/* With other operations beside it, which may fail, the state stays until they have not. */
 	if (xfrm_only_removes(x->current->b) && sa->kernel.life != SAD_EXPIRED)
 		xfrm_sa_delete(x, sa);

@@ -15,7 +15,7 @@ struct slot_key {
 };
 
 struct xfrm_slot {
-	UT_hash_handle hh;
+	struct link by_key;
 	struct slot_key key;
 	struct xfrm_entry *top; /* newest first */
 	struct xfrm_slot *next_dirty;
@@ -29,13 +29,13 @@ struct xfrm_entry {
 };
 
 struct xfrm_pol {
-	UT_hash_handle hh;
+	struct link by_reqid;
 	uint32_t reqid;
 	enum dp_mode mode;
 	struct dp_extra extra;
 	uint64_t age;
 	uint64_t flight;       /* number of the flight that touched it last */
-	struct xfrm_row *rows; /* owned, n */
+	struct xfrm_row *rows; /* n, behind the entries */
 	size_t n;
 	struct xfrm_entry entries[];
 };
@@ -51,7 +51,7 @@ enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, c
 		return GW_EINVAL;
 	}
 	TRY(xfrm_rows_make(in, &rows, &n, why));
-	p = calloc(1, sizeof(*p) + n * sizeof(p->entries[0]));
+	p = calloc(1, sizeof(*p) + n * (sizeof(p->entries[0]) + sizeof(*rows)));
 	if (!p) {
 		free(rows);
 		return GW_ENOMEM;
@@ -59,8 +59,9 @@ enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, c
 	p->reqid = in->reqid;
 	p->mode = in->mode;
 	p->extra = in->extra;
-	p->rows = rows;
+	p->rows = memcpy(p->entries + n, rows, n * sizeof(*rows));
 	p->n = n;
+	free(rows);
 	for (size_t i = 0; i < n; i++)
 		p->entries[i].pol = p;
 	*out = p;
@@ -69,19 +70,36 @@ enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, c
 
 void xfrm_pol_destroy(struct xfrm_pol *p)
 {
-	if (!p)
-		return;
-	free(p->rows);
 	free(p);
+}
+
+static struct xfrm_pol *pol_of(struct link *l)
+{
+	return (struct xfrm_pol *)(void *)l; /* the first member */
+}
+
+static struct xfrm_slot *slot_of(struct link *l)
+{
+	return (struct xfrm_slot *)(void *)l; /* the first member */
+}
+
+static unsigned reqid_hash(const struct xfrm_plane *x, uint32_t reqid)
+{
+	return table_hash(&x->spd.seed, &reqid, sizeof(reqid));
 }
 
 struct xfrm_pol *xfrm_pol_find(const struct xfrm_plane *x, uint32_t reqid)
 {
-	unsigned h = table_hash(&x->spd.seed, &reqid, sizeof(reqid));
-	struct xfrm_pol *p;
+	for (struct link *l = chain_first(&x->spd.by_reqid, reqid_hash(x, reqid)); l; l = chain_next(l))
+		if (pol_of(l)->reqid == reqid)
+			return pol_of(l);
+	return NULL;
+}
 
-	HASH_FIND_BYHASHVALUE(hh, x->spd.by_reqid, &reqid, sizeof(reqid), h, p);
-	return p;
+void xfrm_pol_expect(const struct xfrm_plane *x, uint32_t reqid)
+{
+	chain_expect(&x->spd.by_reqid, reqid_hash(x, reqid),
+		     sizeof(struct xfrm_pol) + sizeof(struct xfrm_entry) + sizeof(struct xfrm_row));
 }
 
 uint64_t xfrm_pol_flight(const struct xfrm_pol *p)
@@ -105,15 +123,14 @@ static struct xfrm_slot *slot_get(struct xfrm_plane *x, const struct slot_key *k
 	unsigned h = table_hash(&x->spd.seed, key, sizeof(*key));
 	struct xfrm_slot *s;
 
-	HASH_FIND_BYHASHVALUE(hh, x->spd.slots, key, sizeof(*key), h, s);
-	if (s)
-		return s;
+	for (struct link *l = chain_first(&x->spd.slots, h); l; l = chain_next(l))
+		if (memcmp(&slot_of(l)->key, key, sizeof(*key)) == 0)
+			return slot_of(l);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	s->key = *key;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->spd.slots, &s->key, sizeof(s->key), h, s);
-	if (s->hh.tbl)
+	memcpy(&s->key, key, sizeof(s->key)); /* padding too */
+	if (chain_add(&x->spd.slots, &s->by_key, h))
 		return s;
 	free(s);
 	return NULL;
@@ -123,7 +140,7 @@ static void slot_drop_empty(struct xfrm_plane *x, struct xfrm_slot *s)
 {
 	if (s->top || s->dirty)
 		return;
-	HASH_DELETE(hh, x->spd.slots, s);
+	chain_remove(&x->spd.slots, &s->by_key);
 	free(s);
 }
 
@@ -211,13 +228,19 @@ static void emit_slot(struct xfrm_plane *x, struct xfrm_slot *s)
 	s->has_fwd = fwd;
 }
 
-void xfrm_pol_refresh(struct xfrm_plane *x, uint32_t reqid)
+void xfrm_pol_emit(struct xfrm_plane *x, const struct xfrm_pol *p)
 {
-	struct xfrm_pol *p = xfrm_pol_find(x, reqid);
-
-	for (size_t i = 0; p && i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++)
 		if (p->entries[i].slot->top == &p->entries[i])
 			emit_dir(x, p->entries[i].slot, XFRM_POLICY_OUT);
+}
+
+void xfrm_pol_refresh(struct xfrm_plane *x, uint32_t reqid)
+{
+	const struct xfrm_pol *p = xfrm_pol_find(x, reqid);
+
+	if (p)
+		xfrm_pol_emit(x, p);
 }
 
 /* ---- linking ---- */
@@ -233,7 +256,7 @@ static void mark_dirty(struct xfrm_slot *s, struct xfrm_slot **dirty)
 
 static void unlink_pol(struct xfrm_plane *x, struct xfrm_pol *p, struct xfrm_slot **dirty)
 {
-	HASH_DELETE(hh, x->spd.by_reqid, p);
+	chain_remove(&x->spd.by_reqid, &p->by_reqid);
 	for (size_t i = 0; i < p->n; i++) {
 		struct xfrm_slot *s = p->entries[i].slot;
 
@@ -247,8 +270,6 @@ static void unlink_pol(struct xfrm_plane *x, struct xfrm_pol *p, struct xfrm_slo
 /* Slots first, so that nothing has changed when there is no memory. */
 static enum gw_err link_pol(struct xfrm_plane *x, struct xfrm_pol *p, struct xfrm_slot **dirty)
 {
-	unsigned h = table_hash(&x->spd.seed, &p->reqid, sizeof(p->reqid));
-
 	for (size_t i = 0; i < p->n; i++) {
 		struct slot_key key;
 
@@ -260,8 +281,7 @@ static enum gw_err link_pol(struct xfrm_plane *x, struct xfrm_pol *p, struct xfr
 			slot_drop_empty(x, p->entries[i].slot);
 		return GW_ENOMEM;
 	}
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->spd.by_reqid, &p->reqid, sizeof(p->reqid), h, p);
-	if (!p->hh.tbl) {
+	if (!chain_add(&x->spd.by_reqid, &p->by_reqid, reqid_hash(x, p->reqid))) {
 		for (size_t i = 0; i < p->n; i++)
 			slot_drop_empty(x, p->entries[i].slot);
 		return GW_ENOMEM;
@@ -307,17 +327,14 @@ enum gw_err xfrm_pol_exchange(struct xfrm_plane *x, struct xfrm_pol *out, struct
 
 void xfrm_spd_clear(struct xfrm_plane *x)
 {
-	struct xfrm_pol *p, *next_pol;
-	struct xfrm_slot *s, *next_slot;
+	struct link *l;
 
-	HASH_ITER (hh, x->spd.slots, s, next_slot) {
-		HASH_DELETE(hh, x->spd.slots, s);
-		free(s);
-	}
-	HASH_ITER (hh, x->spd.by_reqid, p, next_pol) {
-		HASH_DELETE(hh, x->spd.by_reqid, p);
-		xfrm_pol_destroy(p);
-	}
+	while ((l = chain_pop(&x->spd.slots)) != NULL)
+		free(slot_of(l));
+	while ((l = chain_pop(&x->spd.by_reqid)) != NULL)
+		xfrm_pol_destroy(pol_of(l));
+	chain_clear(&x->spd.slots);
+	chain_clear(&x->spd.by_reqid);
 }
 
 /* ---- guards and bypasses ---- */

@@ -18,7 +18,7 @@ enum {
 	XFRM_BATCH_SIZE = 64 << 10,
 	XFRM_BATCHES_MAX = 65536, /* submitted and not applied */
 	XFRM_EVENTS_MAX = 4096,	  /* other than completions */
-	XFRM_TURN_OPS = 512,	  /* operations of one turn */
+	XFRM_TURN_OPS = 1024,	  /* operations between two looks at what has happened */
 	XFRM_SOCKETS_MAX = 32,
 };
 
@@ -47,18 +47,18 @@ struct xfrm_slot;
 /* What the policies know of each other: esp/xfrm_policy.c. */
 struct xfrm_spd {
 	struct table_seed seed;
-	struct xfrm_pol *by_reqid;
-	struct xfrm_slot *slots;
+	struct chain by_reqid, slots;
 	uint64_t next_age;
 };
 
 struct xfrm_undo;
 
+/* One allocation, with what undoes its operations behind it. */
 struct xfrm_flight {
 	struct xfrm_flight *next;
 	uint64_t number;	/* from 1, in order */
 	struct batch *b;	/* owned */
-	struct xfrm_undo *undo; /* owned array, b->n */
+	struct xfrm_undo *undo; /* b->n of them */
 	size_t done;		/* operations that have been begun and are to be undone on failure */
 };
 
@@ -85,7 +85,7 @@ struct xfrm_plane {
 	struct dp_caps caps;
 	struct nl_socket nl, events, witness;
 	int epoll_fd, kick_fd;
-	bool kicked;
+	bool kicked, looked; /* looked: at events, in this turn of the loop */
 
 	struct nl_batch tx;
 	uint8_t *tx_buf; /* owned */
@@ -232,6 +232,8 @@ struct xfrm_pol *xfrm_pol_find(const struct xfrm_plane *x, uint32_t reqid);
 MUST_USE enum gw_err xfrm_pol_exchange(struct xfrm_plane *x, struct xfrm_pol *out, struct xfrm_pol *in);
 /* Its outbound policies again: the newest outbound SA of the reqid has changed. None: fine. */
 void xfrm_pol_refresh(struct xfrm_plane *x, uint32_t reqid);
+void xfrm_pol_emit(struct xfrm_plane *x, const struct xfrm_pol *p); /* that, for who has it at hand */
+void xfrm_pol_expect(const struct xfrm_plane *x, uint32_t reqid);   /* as sad_expect() */
 uint64_t xfrm_pol_flight(const struct xfrm_pol *p);
 void xfrm_spd_clear(struct xfrm_plane *x); /* the tables only */
 /* Block policies for all guards at the priority of the epoch; bypass policies. */

@@ -91,9 +91,20 @@ expect_ping() { on "$1" ping -q -n -c 3 -i 0.02 -W 2 "$2" >/dev/null || fail "no
 
 expect_no_flow() { ! on client ping -q -n -c 1 -W 0.5 "$LAN_V4" >/dev/null || fail "$LAN_V4 answers, which it must not"; }
 
-# Some 200 packets a second from now to expect_no_loss, each way.
+# One CHILD SA in transport mode, at both ends.
+expect_transport() {
+	local states
+	expect_sas '.sas | length == 1 and (.[0].children | length == 1 and .[0].mode == "transport")' 'a CHILD SA in transport mode'
+	states=$(on client ip xfrm state)
+	[[ $states == *'mode transport'* && $states != *'mode tunnel'* ]] || fail "the client's states: $states"
+}
+# Packets went through it, both ways.
+expect_esp() { expect_sas '.sas[0].children[0] | .packets_in > 0 and .packets_out > 0' 'packets both ways'; }
+
+# Some 200 packets a second from now to expect_no_loss, each way. traffic_start ADDRESS: from the client to there only.
 traffic_start() {
-	rig_start traffic-client client ping -n -i 0.005 -W 1 "$LAN_V4"
+	rig_start traffic-client client ping -n -i 0.005 -W 1 "${1:-$LAN_V4}"
+	(($# == 0)) || return 0
 	rig_start traffic-lan lan ping -n -i 0.005 -W 1 "$(client_inner v4)"
 	wait_for 5 'traffic' grep -q 'icmp_seq=' "$RIG/log/traffic-client" "$RIG/log/traffic-lan"
 }
@@ -103,6 +114,7 @@ expect_no_loss() {
 	local side spare=${1:-0}
 	[[ $CHARON_ESP != kernel ]] || spare=0
 	for side in client lan; do
+		[[ -e $RIG/pid/traffic-$side ]] || continue
 		rig_stop "traffic-$side" INT || true
 		# One packet may be on its way when ping is interrupted.
 		awk -v spare="$((spare + 1))" '/packets transmitted/ { seen = 1; lost = $1 - $4 } END { exit !(seen && lost <= spare) }' \

@@ -34,7 +34,7 @@ client_configure() {
 			road {
 				version = 2
 				remote_addrs = $gateway
-				vips = $vips
+				${vips:+vips = $vips}
 				${proposals:+proposals = $proposals}
 				rekey_time = $rekey
 				dpd_delay = $dpd

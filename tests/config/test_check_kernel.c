@@ -68,6 +68,10 @@ START_TEST(not_with_the_userspace_plane)
 			n + 7, n, keys[i]);
 		expect_problems(yaml, wanted);
 	}
+	expect_problems("dataplane: userspace\nconnections:\n"
+			"  a:\n    psk: 'correct horse of a'\n    children:\n"
+			"      lan: {local: 192.168.1.0/24}\n      host: {local: 192.0.2.1, mode: transport}\n",
+			"f:7:38: error: `mode` is for the kernel's data plane: not with `dataplane: userspace`\n");
 	expect_problems("dataplane: userspace\n" ROAD "    offload: none\n", "");
 	expect_problems("dataplane: kernel\n" ROAD "    mark: 7\n", "");
 }

@@ -406,6 +406,84 @@ START_TEST(many_at_once)
 }
 END_TEST
 
+/* The kernel has no room for its answers: nobody knows what has failed, so all of it has, and nothing of it stays. */
+START_TEST(lost_answers)
+{
+	enum { N = 200 };
+	struct xfrm_plane *x = xfrm_self(plane.dp);
+	struct dp_event event;
+	const int tiny = 1, large = 1 << 20;
+	size_t lost = 0;
+
+	ck_assert_int_eq(setsockopt(x->nl.fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
+	for (uint32_t i = 0; i < N; i++) {
+		struct dp_sa fresh = sa_here(DP_IN, 0x50000 + i), same = fresh;
+		struct dp_op ops[2];
+
+		/* Ours knows them as two, the kernel as one: by destination and SPI. */
+		fresh.reqid = same.reqid = i + 1;
+		same.dir = DP_OUT;
+		same.remote = fresh.local;
+		same.local = fresh.remote;
+		same.fence = 1000;
+		ops[0] = op_add(&fresh);
+		ops[1] = op_add(&same);
+		ck_assert_int_eq(dp_submit(plane.dp, i, ops, 2), GW_OK);
+	}
+	for (uint32_t i = 0; i < N; i++) {
+		ck_assert(plane_event(&plane, &event, PATIENCE_MS) && event.token == i);
+		ck_assert_int_ne(event.result, GW_OK);
+		lost += event.result == GW_EBUSY;
+	}
+	ck_assert_uint_gt(lost, 0);
+	ck_assert_uint_ge(plane_stat(&plane, "overruns"), 1);
+	look(0);
+	ck_assert_uint_eq(found.states, 0);
+	/* And on it goes. */
+	ck_assert_int_eq(setsockopt(x->nl.fd, SOL_SOCKET, SO_RCVBUF, &large, sizeof(large)), 0);
+	for (uint32_t i = 0; i < N; i++) {
+		struct dp_sa sa = sa_here(DP_IN, 0x50000 + i);
+
+		ck_assert_int_eq(plane_do(&plane, op_add(&sa)), GW_OK);
+	}
+	look(0);
+	ck_assert_uint_eq(found.states, N);
+}
+END_TEST
+
+/* All SAs are counted by one request, however many there are. */
+START_TEST(ten_thousand_by_one_dump)
+{
+	enum { N = 10000 };
+	struct dp_sa_state states[256];
+	struct dp_event event;
+	uint64_t cookie = 0, sends;
+	size_t n, told = 0, here = 0;
+
+	for (uint32_t i = 0, done = 0; done < N;) {
+		for (; i < N && i - done < 500; i++) {
+			struct dp_sa sa = sa_here(DP_IN, 0x60000 + i);
+			struct dp_op op = op_add(&sa);
+
+			ck_assert_int_eq(dp_submit(plane.dp, i, &op, 1), GW_OK);
+		}
+		ck_assert(plane_event(&plane, &event, PATIENCE_MS) && event.token == done++);
+		ck_assert_int_eq(event.result, GW_OK);
+	}
+	sends = plane_stat(&plane, "sends");
+	ck_assert_uint_le(sends, N / 50); /* nor is each SA installed by itself */
+	do {
+		n = plane.dp->ops->dump(plane.dp, &cookie, states, ARRAY_LEN(states));
+		for (size_t i = 0; i < n; i++)
+			here += states[i].id.spi >= 0x60000 && states[i].id.spi < 0x60000 + N;
+		told += n;
+	} while (cookie != 0);
+	ck_assert_uint_eq(told, N);
+	ck_assert_uint_eq(here, N);
+	ck_assert_uint_eq(plane_stat(&plane, "sends"), sends + 1);
+}
+END_TEST
+
 /* A batch that fails at its end leaves nothing, though the next ones are in the same send. */
 START_TEST(a_failure_among_others)
 {
@@ -1080,6 +1158,8 @@ static void add(TCase *t)
 	tcase_add_test(t, leftovers_go_and_others_stay);
 	tcase_add_test(t, refused_by_the_kernel);
 	tcase_add_test(t, many_at_once);
+	tcase_add_test(t, lost_answers);
+	tcase_add_test(t, ten_thousand_by_one_dump);
 	tcase_add_test(t, a_failure_among_others);
 	tcase_add_test(t, moves_to_another_address);
 	tcase_add_test(t, lost_events_are_made_good);
