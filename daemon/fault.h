@@ -1,14 +1,14 @@
 /*
  * Fault points of test builds (GW_FAULTS): named places at which the process kills itself, stops, loses what it was
- *about to say, or stands still. What they are told stands in the environment:
+ * about to say, or stands still. What they are told stands in the environment:
  *
  *	GATEWAY_FAULT=NAME:COUNT:ACTION[,...]	the COUNTth time that NAME is reached, once
  *
  * ACTION is kill, stop (SIGSTOP), drop (where something can be lost) or delay[=MILLISECONDS]. Names of places where an
  * IKE message is on its way end with its exchange: sent/IKE_AUTH; of CREATE_CHILD_SA also with what it is for:
- *sent/NEW_CHILD, sent/REKEY_CHILD, sent/REKEY_IKE (repeated messages count as neither of these). `gatewayd
+ * sent/NEW_CHILD, sent/REKEY_CHILD, sent/REKEY_IKE (repeated messages count as neither of these). `gatewayd
  *--list-faults` has them all. Times are counted over restarts of the daemon under its parent process. Each point that
- *fires says so on standard error.
+ * fires says so on standard error.
  *
  * The word `former-format` in that list makes the process a node of the former format of the sync stream, which adds
  * fields that this version does not know and leaves out what may be missing.

@@ -6,7 +6,7 @@
  *	format 1 = 2 | (length of what follows 2 | pool name length 1 | pool name | family 1 | address 16
  *	| microseconds left 8 | ID kind 1 | ID length 2 | ID | what a later version has to say)*
  * in network order. Nodes whose common format (ha_format()) is older than HA_LEASES_GROW say format 1, which is the
- *same without the lengths. What a client holds travels with its IKE SA.
+ * same without the lengths. What a client holds travels with its IKE SA.
  */
 #ifndef DAEMON_HA_OBJECTS_H
 #define DAEMON_HA_OBJECTS_H

@@ -1,5 +1,6 @@
 #include "daemon/heartbeat.h"
 
+#include "daemon/cell.h"
 #include "daemon/pairkeys.h"
 
 #include <errno.h>
@@ -15,18 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CELL_WORDS = 64, BURST = 32, PRIORITY = 10, STACK = 128 << 10 };
+enum { BURST = 32, PRIORITY = 10, STACK = 128 << 10 };
 
 #define STALL_MIN_US MILLISECONDS(500)
-
-/*
- * A value that one thread writes and another reads, without locks: the loop may be stopped in the middle of writing,
- * and the heartbeat must not wait for it (it then goes on with what it had).
- */
-struct cell {
-	_Atomic uint32_t seq; /* odd: being written */
-	_Atomic uint64_t w[CELL_WORDS];
-};
 
 struct beat_keys {
 	uint8_t key[2][PAIR_BEAT_KEY];
@@ -75,37 +67,6 @@ struct heartbeat {
 
 _Static_assert(sizeof(struct heartbeat_view) <= sizeof(uint64_t) * CELL_WORDS, "a cell is too small");
 _Static_assert(sizeof(struct beat_keys) <= sizeof(uint64_t) * CELL_WORDS, "a cell is too small");
-
-static void cell_put(struct cell *c, const void *from, size_t n)
-{
-	uint64_t w[CELL_WORDS] = { 0 };
-	uint32_t seq = atomic_load_explicit(&c->seq, memory_order_relaxed);
-
-	memcpy(w, from, n);
-	atomic_store_explicit(&c->seq, seq + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
-	for (size_t i = 0; i < (n + 7) / 8; i++)
-		atomic_store_explicit(&c->w[i], w[i], memory_order_relaxed);
-	atomic_store_explicit(&c->seq, seq + 2, memory_order_release);
-	secret_wipe(w, sizeof(w));
-}
-
-/* False: it is being written. */
-static bool cell_get(const struct cell *c, void *to, size_t n)
-{
-	uint64_t w[CELL_WORDS];
-	uint32_t seq = atomic_load_explicit(&c->seq, memory_order_acquire);
-	bool ok;
-
-	for (size_t i = 0; i < (n + 7) / 8; i++)
-		w[i] = atomic_load_explicit(&c->w[i], memory_order_relaxed);
-	atomic_thread_fence(memory_order_acquire);
-	ok = seq % 2 == 0 && atomic_load_explicit(&c->seq, memory_order_relaxed) == seq;
-	if (ok)
-		memcpy(to, w, n);
-	secret_wipe(w, sizeof(w));
-	return ok;
-}
 
 const char *heartbeat_refusal_text(enum heartbeat_refusal r)
 {

@@ -3,7 +3,7 @@
  *	1. privileges_protect()   memory locked, no core dumps, nobody may attach      (before keys are made)
  *	2. privileges_drop()      three capabilities are left, and no way to get more   (before any thread is made)
  *	3. sandbox_enter()        only the system calls that are needed                  (daemon/sandbox.h; when all is
- *open) Each is for the whole process and cannot be undone.
+ * open) Each is for the whole process and cannot be undone.
  */
 #ifndef DAEMON_PRIVILEGES_H
 #define DAEMON_PRIVILEGES_H

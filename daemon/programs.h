@@ -1,11 +1,13 @@
 /*
  * Programs that the daemon wants run (hooks.role, hooks.fence): a small process of its own starts them, forked before
- * anything is confined and with no secret in memory, so it has the rights of who started gatewayd, and no key. It knows the programs' paths
- * from the beginning and takes no others: what has got hold of the daemon cannot have anything else run.
+ * anything is confined and with no secret in memory, so it has the rights of who started gatewayd, and no key. It knows
+ * the programs' paths from the beginning and takes no others: what has got hold of the daemon cannot have anything else
+ * run.
  *
- * A program gets one JSON document on its standard input, of the environment PATH, HOME, TZ, LANG and LC_ALL only (there
- * may be secrets in it), its output goes where the daemon's goes, and it has a limited time; then it and what it has started are killed. Programs of one kind run one after the other, in the order of
- * asking; a daemon that is started again meanwhile does not hear of those that it did not ask for.
+ * A program gets one JSON document on its standard input, and of the environment PATH, HOME, TZ, LANG and LC_ALL only
+ * (there may be secrets in it). Its output goes where the daemon's goes, and it has a limited time; then it and what it
+ * has started are killed. Programs of one kind run one after the other, in the order of asking; a daemon that is started
+ * again meanwhile does not hear of those that it did not ask for.
  */
 #ifndef DAEMON_PROGRAMS_H
 #define DAEMON_PROGRAMS_H

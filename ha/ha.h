@@ -1,12 +1,12 @@
 /*
  * The engine of high availability (DESIGN.md §3-§5): one node of a pair. Same shape as ike/ike.h: no I/O, no clock of
- *its own, nothing global. Bytes of the sync link, what the heartbeats saw and time come in; bytes, datagrams that may
- *leave and events come out. What is replicated is made and applied by the node through struct ha_ops; only ceilings,
- *which belong to no engine, live here.
+ * its own, nothing global. Bytes of the sync link, what the heartbeats saw and time come in; bytes, datagrams that may
+ * leave and events come out. What is replicated is made and applied by the node through struct ha_ops; only ceilings,
+ * which belong to no engine, live here.
  *
  * A turn of the caller's loop:
  *	... ike_receive(), ike_tick(), ike_resume(); ha_link_receive(), ha_plane_event(), ha_observe(); ha_tick() when
- *due while (ike_take_event(...))      of IKE_EV_DATAPLANE: copy the ops, token = ha_prepare(ha, ...), submit while
+ * due while (ike_take_event(...))      of IKE_EV_DATAPLANE: copy the ops, token = ha_prepare(ha, ...), submit while
  *(ha_take_event(...))       what ha wants done, in order while (ike_take_dirty(...))      ha_dirty(ha, ...)
  *	ike_end_turn(); ha_end_turn()
  *	while (ike_take_datagram(...))   ha_send(ha, ...)

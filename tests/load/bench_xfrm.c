@@ -1,7 +1,7 @@
 /*
  * Tunnels per second that the kernel plane installs, updates (rekeys) and removes, beside a bare loop that puts the
- *same messages into the kernel in batches and does nothing else: no books, no undoing, no events. A tunnel is two SAs
- *with their three policies. In a network namespace of its own; needs a kernel with ESP (tests/load/bench_xfrm.sh).
+ * same messages into the kernel in batches and does nothing else: no books, no undoing, no events. A tunnel is two SAs
+ * with their three policies. In a network namespace of its own; needs a kernel with ESP (tests/load/bench_xfrm.sh).
  *
  *	bench-xfrm [FILE]: results as JSON to the file
  */
@@ -334,9 +334,9 @@ static double raise_all(struct bench *b, uint32_t n)
 /* ---- results ---- */
 
 #define WHY \
-	"the books (two SAs with keys and numbers, a policy, what undoes them) cost about 8,000 instructions an " \
-	"operation and " \
-	"2 kB a tunnel that is touched for the first time, where a page fault in User Mode Linux costs 10 us and more"
+	"the books (two SAs with keys and numbers, a policy, what undoes them) are 2 kB a tunnel: touched for the " \
+	"first time " \
+	"they cost page faults, of 10 us and more each in User Mode Linux, and later cache misses"
 
 struct results {
 	FILE *f;

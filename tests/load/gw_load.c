@@ -2,10 +2,10 @@
  * gw-load: many IKEv2 clients in one process against a real responder, ours or another's, and what that costs it.
  *
  *	gw-load --to 127.0.0.1 --from 127.0.1.1 --sources 64 --pid 1234 --plan
- *up:100,up:1000,probe:5000,child:1000,ike:1000
+ * up:100,up:1000,probe:5000,child:1000,ike:1000
  *
  * Each item of the plan is a job and how many of it; JSON with one result an item goes to stdout. Exit status 1 when a
- *job failed.
+ * job failed.
  */
 #include <getopt.h>
 #include <jansson.h>

@@ -9,7 +9,7 @@
  * Standard input, while it is open: `mark NAME` begins a part of the run with figures of its own, `end` ends it.
  * Standard output: at a mark `part NAME`, then of the part before it longest gap up and down in ms, lost up and down
  *(but for what was sent in its last 20 ms). And every 100 ms: milliseconds since the start, then for up and down:
- *arrived, lost so far (as far as known: overtaken, or silent for 100 ms), milliseconds since the last arrival.
+ * arrived, lost so far (as far as known: overtaken, or silent for 100 ms), milliseconds since the last arrival.
  * --series: a line a packet: way, second of the run when it was sent, milliseconds under way (or `-`); for plots.
  * The process runs in real time where it may; `pause` in the JSON says for how long it did not get to send.
  */
