@@ -1,5 +1,6 @@
 #include "daemon/plane.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -81,6 +82,50 @@ static enum gw_err open_anchor(struct gateway *g, struct err *e)
 	return tun_set_up(g->device, true, e);
 }
 
+/* ---- what the nodes of a pair say to each other passes by all policies of ours ---- */
+
+enum { BYPASS_MAX = 64 };
+
+struct bypasses {
+	struct xfrm_bypass list[BYPASS_MAX];
+	size_t n;
+};
+
+static struct prefix host(const struct addr *a)
+{
+	return (struct prefix){ *a, (uint8_t)(addr_len(a) * 8) };
+}
+
+static void bypass_add(struct bypasses *b, const struct addr *us, const struct addr *them, uint8_t proto,
+		       uint16_t our_port, uint16_t their_port)
+{
+	if (b->n < BYPASS_MAX)
+		b->list[b->n++] = (struct xfrm_bypass){ host(us), host(them), proto, our_port, their_port };
+}
+
+/* A client's network that contains the other node's addresses would take the pair's own traffic, and guards block it.
+ */
+static enum gw_err bypass_cluster(struct gateway *g, struct err *e)
+{
+	const struct ha_cfg *ha = &g->settings->ha;
+	struct bypasses b = { .n = 0 };
+
+	if (!ha->enabled)
+		return GW_OK;
+	bypass_add(&b, &ha->self->sync, &ha->peer->sync, IPPROTO_TCP, ha->port, 0);
+	bypass_add(&b, &ha->self->sync, &ha->peer->sync, IPPROTO_TCP, 0, ha->port);
+	bypass_add(&b, &ha->self->sync, &ha->peer->sync, IPPROTO_UDP, ha->port, ha->port);
+	for (size_t i = 0; i < ha->self->heartbeat_count && i < ha->peer->heartbeat_count; i++)
+		bypass_add(&b, &ha->self->heartbeat[i], &ha->peer->heartbeat[i], IPPROTO_UDP, ha->port, ha->port);
+	for (size_t i = 0; i < ha->witness_count; i++) {
+		const struct addr any = { .family = ha->witness[i].family }; /* from wherever we reach it */
+
+		bypass_add(&b, &any, &ha->witness[i], any.family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, 0, 0);
+		b.list[b.n - 1].local.len = 0;
+	}
+	return xfrm_plane_set_bypass(g->dp, b.list, b.n, e);
+}
+
 static enum gw_err open_kernel(struct gateway *g, struct err *e)
 {
 	const struct xfrm_plane_config cfg = { 0 };
@@ -96,6 +141,7 @@ static enum gw_err open_kernel(struct gateway *g, struct err *e)
 
 		TRY(xfrm_plane_add_socket(g->dp, s->udp.fd, s->udp.local.addr.family, s->natt, e));
 	}
+	TRY(bypass_cluster(g, e));
 	g->plane_watch = loop_fd_create(g->loop, xfrm_plane_wake_fd(g->dp), LOOP_READ, kernel_ready, g);
 	if (!g->plane_watch)
 		return err_set(e, GW_ENOMEM, "data plane: out of memory");
