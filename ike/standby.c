@@ -93,9 +93,11 @@ static void follow_child(const struct child_sa *c, const struct was *w, struct d
 	if (!endpoint_equal(&w->local, &sa->local) || !endpoint_equal(&w->remote, &sa->remote) ||
 	    w->encap != sa_udp_encap(sa)) {
 		op_move(w, sa, DP_IN, &ops[(*n)++]);
-		if (w->out)
+		if (w->out && c->out_installed)
 			op_move(w, sa, DP_OUT, &ops[(*n)++]);
 	}
+	if (w->out && !c->out_installed) /* the other node's plane has refused it */
+		op_remove(w, DP_OUT, &ops[(*n)++]);
 	if (c->out_installed && !w->out)
 		child_op_out(c, ops, n);
 }

@@ -12,26 +12,33 @@ cd "$(dirname "$0")/.."
 
 minutes=${1:?usage: soak.sh MINUTES [SUITE...]}
 shift
+JOBS=2
+OUT=build/soak
+
+# hours SEED: of a hundred hours of everything at once. A log stays of a seed that fails.
+hours() {
+	local log=$OUT/hours-$1.log
+	if SIM_SEED=$1 CK_FORK=no CK_DEFAULT_TIMEOUT=7200 "${SOAK_BUILD:-build/release}/tests/sim-test_hours" >"$log" 2>&1 </dev/null; then
+		rm -f "$log"
+		return
+	fi
+	printf '  FAILED  SIM_SEED=%d SIM_HOURS=%d (%s)\n' "$1" "$SIM_HOURS" "$log"
+	grep -m 3 -E 'seed [0-9]+:' "$log" || true
+}
 if [[ -n ${SEEDS:-} ]]; then
-	failed=0
-	OUT=build/soak
+	export SIM_HOURS=${SIM_HOURS:-100} OUT
+	export -f hours
+	rm -rf "$OUT"
 	mkdir -p "$OUT"
-	for ((seed = 1; seed <= SEEDS; seed++)); do
-		SIM_SEED=$seed SIM_HOURS=${SIM_HOURS:-100} CK_FORK=no CK_DEFAULT_TIMEOUT=7200 \
-			"${SOAK_BUILD:-build/release}/tests/sim-test_hours" >"$OUT/hours-$seed.log" 2>&1 </dev/null && continue
-		failed=$((failed + 1))
-		printf '  FAILED  SIM_SEED=%d\n' "$seed"
-		grep -m 3 -E 'seed [0-9]+:' "$OUT/hours-$seed.log" || true
-	done
-	jq -n --argjson runs "$SEEDS" --argjson failed "$failed" --argjson hours "${SIM_HOURS:-100}" \
+	seq "$SEEDS" | xargs -P "$JOBS" -I{} bash -c 'hours {}'
+	failed=$(find "$OUT" -name 'hours-*.log' | wc -l)
+	jq -n --argjson runs "$SEEDS" --argjson failed "$failed" --argjson hours "$SIM_HOURS" \
 		'{name: "soak", runs: $runs, failed: $failed, hours_each: $hours}' >"$OUT/summary.json"
-	printf '%d seeds of %d hours, %d failed\n' "$SEEDS" "${SIM_HOURS:-100}" "$failed"
+	printf '%d seeds of %d hours, %d failed\n' "$SEEDS" "$SIM_HOURS" "$failed"
 	exit $((failed > 0))
 fi
 [[ $minutes =~ ^[0-9]+$ ]] && ((minutes > 0)) || { echo "soak: minutes, please" >&2; exit 2; }
-OUT=build/soak
 BIN=${SOAK_BUILD:-build/debug}/tests
-JOBS=2
 rm -rf "$OUT"
 mkdir -p "$OUT"
 if (($# == 0)); then

@@ -33,6 +33,49 @@ static void nobody_lost(struct duo *d)
 	}
 }
 
+/* ---- a plane that refuses ---- */
+
+static const struct child_sa *child_without_outbound(struct duo_node *n)
+{
+	const struct ike_sa *sa;
+	uint32_t after = 0;
+
+	while ((sa = ike_next(n->g.ike, &after)) != NULL)
+		for (const struct child_sa *c = sa->children; c; c = c->next)
+			if (!c->out_installed)
+				return c;
+	return NULL;
+}
+
+/* The owner's plane refuses the outbound SA of a rekey, which its standby has been told of and has: there it goes, too.
+ */
+static void outbound_refused(struct sim *s, uint64_t seed)
+{
+	struct duo_node *n;
+
+	begin(s, seed, 1);
+	n = duo_owner(&duo);
+	sim_want(s, n != NULL && fake_plane_sa_count(n->g.plane) == 2);
+	if (s->failure[0])
+		return;
+	duo.plane_delay_us = MILLISECONDS(20); /* longer than it takes to tell the standby */
+	sim_want(s, ini_rekey_child(s->clients[0].ini, 0));
+	for (int ms = 0; ms < 1000 && !child_without_outbound(n); ms++)
+		duo_run(&duo, MILLISECONDS(1));
+	sim_want(s, child_without_outbound(n) != NULL);
+	fake_plane_fail(n->g.plane, DP_SA_ADD, 0, GW_EEXIST, 1);
+	(void)duo_settle(&duo, SECONDS(60));
+	duo_run(&duo, SECONDS(30));
+	sim_want(s, fake_plane_sa_count(duo_other(&duo, n)->g.plane) == fake_plane_sa_count(n->g.plane));
+	duo_clear(&duo);
+}
+
+START_TEST(an_outbound_sa_is_refused)
+{
+	sim_seeds("an outbound SA is refused", 1, 4, outbound_refused);
+}
+END_TEST
+
 /* ---- twenty in a row ---- */
 
 static void twenty(struct sim *s, uint64_t seed)
@@ -186,7 +229,9 @@ END_TEST
 
 int main(void)
 {
-	const struct suite_test all[] = { { twenty_in_a_row, 0 }, { kills_while_protected, 0 }, { anything, 0 } };
+	const struct suite_test all[] = {
+		{ an_outbound_sa_is_refused, 0 }, { twenty_in_a_row, 0 }, { kills_while_protected, 0 }, { anything, 0 }
+	};
 
 	return suite_run("failover_faults", all, ARRAY_LEN(all));
 }
