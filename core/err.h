@@ -40,7 +40,7 @@ const char *gw_err_text(enum gw_err code);
 
 struct err {
 	enum gw_err code;
-	char text[240];
+	char text[800]; /* room for both sides of a refusal */
 };
 
 /* Sets code and text; returns code. `e` may be NULL, then only the code is passed on. */

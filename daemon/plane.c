@@ -156,7 +156,7 @@ static enum gw_err open_best(struct gateway *g, struct err *e)
 
 	if (xfrm_probe(&g->env, &caps, &why) == GW_OK)
 		return open_kernel(g, e);
-	(void)snprintf(g->plane_text, sizeof(g->plane_text), "auto: %s", why.text);
+	(void)snprintf(g->plane_text, sizeof(g->plane_text), "auto: %.200s", why.text);
 	g->plane_why = g->plane_text;
 	return open_user(g, e);
 }

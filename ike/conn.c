@@ -1,4 +1,5 @@
 /* Which connection a peer gets, and which of its CHILD settings. */
+#include "ike/disagree.h"
 #include "ike/engine.h"
 #include "ike/id.h"
 #include "ike/ts.h"
@@ -29,22 +30,28 @@ bool conn_any_childless(const struct settings *s, const struct endpoint *local, 
 	return false;
 }
 
-static void describe_configured(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
-				char *buf, size_t n)
+/* Of every connection that serves the pair of addresses. */
+static enum gw_err refuse_offer(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
+				const struct sa_payload *offer, struct err *e)
 {
-	char text[PROPOSAL_TEXT];
-	struct writer w = wr_of(buf, n - 1);
+	char why[DISAGREEMENT_TEXT], offered[200], ours[200], text[PROPOSAL_TEXT];
+	const struct proposal_cfg *all[64];
+	struct writer w = wr_of(ours, sizeof(ours) - 4);
+	size_t n = 0;
 
 	for (size_t i = 0; i < s->conn_count; i++) {
 		const struct conn_cfg *c = &s->conns[i];
 
-		for (size_t k = 0; conn_serves(c, local, remote) && k < c->proposal_count; k++) {
-			if (w.n > 0)
-				wr_bytes(&w, bytes_str(", "));
+		for (size_t k = 0; conn_serves(c, local, remote) && k < c->proposal_count && n < ARRAY_LEN(all); k++) {
+			wr_bytes(&w, bytes_str(n > 0 ? ", " : ""));
 			wr_bytes(&w, bytes_str(proposal_text(&c->proposals[k], text)));
+			all[n++] = &c->proposals[k];
 		}
 	}
-	buf[w.n] = '\0';
+	(void)snprintf(ours + w.n, sizeof(ours) - w.n, "%s", w.bad ? "..." : "");
+	return err_set(e, GW_EPROPOSAL, "no common IKE proposal: %s (all that is offered: %s; configured: %s)",
+		       disagreement(offer, PROTO_IKE, all, n, PROPOSAL_DH_REQUIRED, why),
+		       offer_text(offer, offered, sizeof(offered)), ours);
 }
 
 enum gw_err conn_propose(const struct settings *s, const struct endpoint *local, const struct endpoint *remote,
@@ -52,7 +59,6 @@ enum gw_err conn_propose(const struct settings *s, const struct endpoint *local,
 {
 	enum gw_err best = GW_ENOTFOUND;
 	struct chosen other;
-	char offered[300], ours[300];
 
 	for (size_t i = 0; i < s->conn_count; i++) {
 		const struct conn_cfg *c = &s->conns[i];
@@ -75,12 +81,7 @@ enum gw_err conn_propose(const struct settings *s, const struct endpoint *local,
 	}
 	if (best == GW_ENOTFOUND)
 		return err_set(e, GW_ENOTFOUND, "no connection serves this address pair");
-	if (best == GW_EPROPOSAL) {
-		describe_configured(s, local, remote, ours, sizeof(ours));
-		return err_set(e, GW_EPROPOSAL, "no common IKE proposal; offered: %.100s; configured: %.100s",
-			       offer_text(offer, offered, sizeof(offered)), ours);
-	}
-	return best;
+	return best == GW_EPROPOSAL ? refuse_offer(s, local, remote, offer, e) : best;
 }
 
 static bool accepts_suite(const struct conn_cfg *conn, const struct ike_sa *sa)
@@ -303,8 +304,7 @@ static enum gw_err try_child(const struct ike_sa *sa, const struct child_cfg *cf
 		ts_text(s, n, c, sizeof(c));
 		n = conn_local_selectors(sa, cfg, s, ARRAY_LEN(s));
 		ts_text(s, n, d, sizeof(d));
-		return err_set(e, GW_ETS,
-			       "no common traffic selectors; asked for %.40s === %.40s; configured %.40s === %.40s", a,
+		return err_set(e, GW_ETS, "no common traffic selectors; asked for %s === %s; configured %s === %s", a,
 			       b, c, d);
 	}
 	return proposal_choose(&m->sa, PROTO_ESP, cfg->proposals, cfg->proposal_count, group, dh, &out->chosen, e);

@@ -471,7 +471,7 @@ size_t ike_stats(const struct ike *ike, struct ike_stat *out, size_t max)
 
 void ike_log_stranger(struct ike *ike, const struct endpoint *from, const char *fmt, ...)
 {
-	char text[400], ep[ENDPOINT_TEXT];
+	char text[900], ep[ENDPOINT_TEXT];
 	uint64_t suppressed = 0;
 	va_list ap;
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "ike/disagree.h"
+
 /* Transforms of one side: a proposal of the peer's, or one of the configuration. */
 struct set {
 	const struct transform *t;
@@ -302,15 +304,22 @@ const char *chosen_text(const struct chosen *c, char buf[CHOSEN_TEXT])
 
 /* ---- choice ---- */
 
-enum { SIDE_TEXT = 96 };
+enum { SIDE_TEXT = 200 };
 
-static enum gw_err nothing_common(const struct sa_payload *sa, const struct proposal_cfg *ours, size_t count,
-				  struct err *e)
+static enum gw_err nothing_common(const struct sa_payload *sa, uint8_t protocol, const struct proposal_cfg *ours,
+				  size_t count, enum proposal_dh dh, struct err *e)
 {
-	char theirs[SIDE_TEXT], configured[SIDE_TEXT];
+	char theirs[SIDE_TEXT], configured[SIDE_TEXT], why[DISAGREEMENT_TEXT];
+	const struct proposal_cfg *all[16];
+	size_t n = 0;
 
-	return err_set(e, GW_EPROPOSAL, "nothing in common: offered %s; configured %s",
-		       offer_text(sa, theirs, sizeof(theirs)), cfg_text(ours, count, configured, sizeof(configured)));
+	if (!e)
+		return GW_EPROPOSAL;
+	for (; n < count && n < ARRAY_LEN(all); n++)
+		all[n] = &ours[n];
+	return err_set(e, GW_EPROPOSAL, "%s (all that is offered: %s; configured: %s)",
+		       disagreement(sa, protocol, all, n, dh, why), offer_text(sa, theirs, sizeof(theirs)),
+		       cfg_text(ours, count, configured, sizeof(configured)));
 }
 
 enum gw_err proposal_choose(const struct sa_payload *offer, uint8_t protocol, const struct proposal_cfg *ours,
@@ -344,7 +353,7 @@ enum gw_err proposal_choose(const struct sa_payload *offer, uint8_t protocol, co
 			break;
 	}
 	if (!have_other_group)
-		return nothing_common(offer, ours, count, e);
+		return nothing_common(offer, protocol, ours, count, dh, e);
 	*out = other_group;
 	return err_set(e, GW_EGROUP, "key exchange group %u is not what we want, but %u is", ke_group, out->dh.id);
 }
@@ -390,7 +399,7 @@ enum gw_err proposal_answer(const struct sa_payload *answer, uint8_t protocol, c
 		*out = c;
 		return GW_OK;
 	}
-	return nothing_common(answer, offered, count, e);
+	return nothing_common(answer, protocol, offered, count, dh, e);
 }
 
 size_t chosen_transforms(const struct chosen *c, struct transform t[5])

@@ -48,7 +48,7 @@ static bool sa_log_wants(const struct ike_sa *sa, enum log_level level)
 
 void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
 {
-	char text[512], prefix[SA_PREFIX];
+	char text[900], prefix[SA_PREFIX];
 	va_list ap;
 
 	if (!sa_log_wants(sa, level))
@@ -61,7 +61,7 @@ void sa_log(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
 
 void sa_log_refused(const struct ike_sa *sa, const char *fmt, ...)
 {
-	char text[512] = "refused: ";
+	char text[900] = "refused: ";
 	size_t at = strlen(text);
 	va_list ap;
 

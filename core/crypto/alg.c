@@ -120,6 +120,37 @@ static const struct token {
 #undef X
 };
 
+/* What peers offer and we do not have: only printed, by the names that other implementations use. */
+static const struct token strangers[] = {
+	{ "des", { TR_ENCR, 2, 0 } },
+	{ "3des", { TR_ENCR, 3, 0 } },
+	{ "cast", { TR_ENCR, 6, 0 } },
+	{ "blowfish", { TR_ENCR, 7, 0 } },
+	{ "null", { TR_ENCR, 11, 0 } },
+	{ "camellia128", { TR_ENCR, 23, 128 } },
+	{ "camellia192", { TR_ENCR, 23, 192 } },
+	{ "camellia256", { TR_ENCR, 23, 256 } },
+	{ "prfmd5", { TR_PRF, 1, 0 } },
+	{ "prfaesxcbc", { TR_PRF, 4, 0 } },
+	{ "prfaescmac", { TR_PRF, 8, 0 } },
+	{ "md5", { TR_INTEG, 1, 0 } },
+	{ "aesxcbc", { TR_INTEG, 5, 0 } },
+	{ "aescmac", { TR_INTEG, 8, 0 } },
+	{ "modp768", { TR_DH, 1, 0 } },
+	{ "modp1024s160", { TR_DH, 22, 0 } },
+	{ "modp2048s224", { TR_DH, 23, 0 } },
+	{ "modp2048s256", { TR_DH, 24, 0 } },
+	{ "ecp192", { TR_DH, 25, 0 } },
+	{ "ecp224", { TR_DH, 26, 0 } },
+	{ "ecp224bp", { TR_DH, 27, 0 } },
+	{ "ecp256bp", { TR_DH, 28, 0 } },
+	{ "ecp384bp", { TR_DH, 29, 0 } },
+	{ "ecp512bp", { TR_DH, 30, 0 } },
+	{ "mlkem512", { TR_DH, 35, 0 } },
+	{ "mlkem768", { TR_DH, 36, 0 } },
+	{ "mlkem1024", { TR_DH, 37, 0 } },
+};
+
 static const char *const token_names[] = {
 #define X(name, type, id, bits) name,
 	TOKENS(X) SPELLINGS(X) NULL
@@ -185,6 +216,12 @@ const char *transform_text(const struct transform *t, char buf[TRANSFORM_TEXT])
 	for (i = 0; i < ARRAY_LEN(tokens); i++) {
 		if (transform_equal(&tokens[i].t, t)) {
 			(void)snprintf(buf, TRANSFORM_TEXT, "%s", tokens[i].name);
+			return buf;
+		}
+	}
+	for (i = 0; i < ARRAY_LEN(strangers); i++) {
+		if (transform_equal(&strangers[i].t, t)) {
+			(void)snprintf(buf, TRANSFORM_TEXT, "%s", strangers[i].name);
 			return buf;
 		}
 	}

@@ -165,16 +165,21 @@ START_TEST(unknown)
 		{ { TR_ENCR, 99, 128 }, "encr-99/128" },
 		{ { TR_ENCR, 20, 512 }, "aes-gcm-16/512" },
 		{ { TR_ENCR, 28, 256 }, "chacha20-poly1305/256" },
-		{ { TR_PRF, 1, 0 }, "prf-1" },
+		{ { TR_PRF, 3, 0 }, "prf-3" },
 		{ { TR_INTEG, 0, 0 }, "integ-0" },
-		{ { TR_DH, 22, 0 }, "dh-22" },
+		{ { TR_DH, 99, 0 }, "dh-99" },
+		{ { TR_ENCR, 3, 0 }, "3des" }, /* known by name, though not ours */
+		{ { TR_ENCR, 23, 256 }, "camellia256" },
+		{ { TR_DH, 22, 0 }, "modp1024s160" },
+		{ { TR_DH, 36, 0 }, "mlkem768" },
 		{ { TR_ESN, 2, 0 }, "esn-2" },
 		{ { 6, 36, 0 }, "type6-36" },
 		{ { 0, 1, 0 }, "type0-1" },
 		{ { 255, 65535, 65535 }, "type255-65535" },
 		{ { TR_ENCR, 65535, 65535 }, "encr-65535/65535" },
 	};
-	static const char *const bad[] = { "", "aes512", "AES256", "aes256 ", "md5", "modp", "x25519x", "3des" };
+	static const char *const bad[] = { "",	   "aes512",  "AES256", "aes256 ",     "md5",
+					   "modp", "x25519x", "3des",	"modp1024s160" };
 	struct transform t = { 77, 77, 77 };
 	char buf[TRANSFORM_TEXT];
 	size_t i;
