@@ -12,6 +12,7 @@
 
 #define IDLE_MAX_US SECONDS(60)
 #define SWEEP_US SECONDS(10)
+#define REST_US SECONDS(1)
 
 enum {
 	OUT_HIGH = 64 * 1024,	   /* commands pause above this */
@@ -45,7 +46,7 @@ struct control {
 	char *path; /* owned; NULL: not bound yet */
 	int fd;
 	struct loop_fd *watch;
-	struct loop_timer *sweep;
+	struct loop_timer *sweep, *rest;
 	struct control_client *clients;
 	size_t count;
 	bool full_logged;
@@ -377,6 +378,11 @@ static void sweep_due(void *arg)
 		loop_timer_at(control->sweep, mtime_add(now, SWEEP_US));
 }
 
+static void rested(void *arg)
+{
+	loop_fd_want(((struct control *)arg)->watch, LOOP_READ);
+}
+
 static void listener_ready(void *arg, unsigned what)
 {
 	struct control *control = arg;
@@ -385,8 +391,14 @@ static void listener_ready(void *arg, unsigned what)
 	int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
-	if (fd < 0)
+	if (fd < 0) {
+		/* Of what there is not enough there will not be more in the next turn: else this would be all we do. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			loop_fd_want(control->watch, 0);
+			loop_timer_at(control->rest, mtime_add(loop_now(control->loop), REST_US));
+		}
 		return;
+	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0) {
 		close(fd);
 		return;
@@ -490,7 +502,8 @@ struct control *control_create(const struct env *env, struct loop *loop, const s
 	c->ctx = cfg->ctx;
 	c->fd = -1;
 	c->sweep = loop_timer_create(loop, sweep_due, c);
-	if (!c->sweep) {
+	c->rest = loop_timer_create(loop, rested, c);
+	if (!c->sweep || !c->rest) {
 		err_set(e, GW_ENOMEM, "control socket: out of memory");
 		goto fail;
 	}
@@ -517,6 +530,7 @@ void control_destroy(struct control *c)
 		client_destroy(c->clients);
 	loop_fd_destroy(c->watch);
 	loop_timer_destroy(c->sweep);
+	loop_timer_destroy(c->rest);
 	if (c->fd >= 0)
 		close(c->fd);
 	if (c->path)

@@ -92,8 +92,10 @@ static enum gw_err adopt(struct reload *r)
 		code = ike_configure(g->ike, r->is);
 	if (code != GW_OK) {
 		/* Pools borrow the settings they were given: back to those that stay. */
-		if (pools_configure(g->pools, g->settings) != GW_OK)
+		if (pools_configure(g->pools, g->settings) != GW_OK) {
 			log_error(&g->log, "pools: out of memory");
+			(void)settings_ref(r->is); /* for ever: what could not be taken back still points into it */
+		}
 		plane_route(g, g->settings);
 		return code;
 	}

@@ -49,6 +49,7 @@ struct eap_server {
 	struct bytes fallback;		 /* identity of a peer that tells none: its IDi */
 	const struct eap_cfg *cfg;
 	struct tls_server *tls; /* NULL: no EAP-TLS */
+	bool (*may_begin_tls)(void *arg); /* asked when a handshake is about to begin: is there room? NULL: always */
 	/*
 	 * Asked before a password of `user` (without a domain) is looked at: false when it was guessed at too often.
 	 * The answer is that of a wrong password then. And told of each wrong one. NULL: nobody counts.

@@ -164,6 +164,8 @@ static enum eap_verdict receive(struct eap *e, const struct eap_server *s, struc
 	if (p.data.n == 0) /* a fragment without anything: no progress */
 		return eap_fail(e, "an empty fragment");
 	/* Who sends a part only holds memory, too: so it counts among the handshakes from here on. */
+	if (!t->tls && s->may_begin_tls && !s->may_begin_tls(s->arg))
+		return eap_fail(e, "TLS cannot begin: too many handshakes of its source are under way");
 	if (!t->tls && tls_talk_create(s->tls, &t->tls) != GW_OK)
 		return eap_fail(e, "TLS cannot begin: out of memory, or too many handshakes are under way");
 	if (t->in.n == 0 && secret_alloc(&t->in, EAP_TLS_MESSAGE_MAX) != GW_OK)

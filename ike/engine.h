@@ -21,7 +21,7 @@
 	X(rekeys_ike_by_peer) X(rekeys_ike_by_us) X(rekeys_child_by_peer) X(rekeys_child_by_us) X(rekeys_crossed) \
 	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) X(mobike_updates) X(mobike_refused) \
 	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
-	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) \
+	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) X(tls_shed) X(tls_refused) \
 	X(auth_failed_psk) X(auth_failed_cert) X(auth_failed_signature) X(auth_failed_revoked) X(sas_revoked) X(lists_fetched) X(lists_failed) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_group) X(auth_failed_eap) X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) X(refused_selectors) \
 	X(refused_address) X(refused_sessions) X(refused_unique) X(replaced_unique) X(refused_temporarily) X(install_failed) \
 	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
@@ -55,7 +55,8 @@ struct pending_event {
 /* Half-open SAs of one source: an IPv4 address, or the 64 bits of a network that one IPv6 host has to itself. */
 struct source {
 	struct addr from;
-	uint32_t count;
+	uint32_t count; /* half-open SAs */
+	uint32_t tls;	/* of these amid EAP-TLS */
 	UT_hash_handle hh;
 };
 
@@ -108,6 +109,8 @@ struct ike {
 	uint8_t about; /* enum ike_about of what is sent next */
 	uint32_t next_id, next_reqid;
 	size_t half_open, established, children;
+	struct half_open *tls; /* amid EAP-TLS, the oldest first; a DL list */
+	uint32_t tls_count;
 	size_t strangers_held; /* octets of fragments of half-open SAs */
 	bool closing;
 	bool passive, draining, cookies_dirty;
@@ -368,6 +371,13 @@ void source_release(struct ike *ike, const struct addr *from);
  * the last ten seconds or so; and from a source that has a quarter of its share already.
  */
 bool pressure_wants_cookies(struct ike *ike, const struct addr *from);
+/*
+ * Is there room for a TLS handshake of this half-open SA? They are large: so each source (an IPv6 host is its /64) has so
+ * many of them, of which one that stands still makes room for a new one; and when there are too many in all, the oldest
+ * goes. True again for who has one. tls_leave: it is over.
+ */
+bool tls_admit(struct ike_sa *sa);
+void tls_leave(struct ike *ike, struct half_open *h);
 void pressure_expired(struct ike *ike); /* a half-open SA came to nothing */
 
 /* ---- cp.c: inner addresses and what goes with them (RFC 7296 2.19) ---- */

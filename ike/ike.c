@@ -113,7 +113,7 @@ void ike_destroy(struct ike *ike)
 	free(ike->gone);
 	free(ike->chain_buf);
 	if (ike->packed_buf)
-		secret_wipe(ike->packed_buf, PACKED_MAX < 4096 ? PACKED_MAX : 4096);
+		secret_wipe(ike->packed_buf, PACKED_MAX);
 	free(ike->packed_buf);
 	cookie_clear(&ike->cookies);
 	guard_destroy(ike->guard);

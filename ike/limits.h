@@ -24,6 +24,8 @@ enum ike_limits {
 	IKE_FRAG_MAX = 64,           /* fragments of one message */
 	IKE_FRAG_MAX_BYTES = 65535,  /* of one message, all fragments */
 	IKE_FRAG_STRANGERS = 64 * 1024 * 1024, /* octets of fragments of all that are not authenticated */
+	IKE_TLS_MAX = 1000,          /* EAP-TLS handshakes at a time: some 30 kB each */
+	IKE_TLS_PER_SOURCE = 16,
 	IKE_CHILD_MAX = 16,          /* CHILD SAs of one IKE SA, rekeys under way included */
 	IKE_PRF_MAX = 64,
 };

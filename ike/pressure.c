@@ -1,5 +1,6 @@
 /* Newcomers by source and in all: what they may have open, and when they must show first that they can receive. */
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "ike/engine.h"
 
@@ -57,6 +58,75 @@ void source_release(struct ike *ike, const struct addr *from)
 		HASH_DEL(ike->sources, s);
 		free(s);
 	}
+}
+
+/* ---- EAP-TLS ---- */
+
+enum { STALLED_SECONDS = 2 }; /* without an end: then a newcomer of the same source is worth more */
+
+static bool same_source(const struct half_open *h, const struct addr *a)
+{
+	struct addr from = source_of(&h->key.from);
+
+	return addr_equal(&from, a);
+}
+
+static void shed(struct ike *ike, struct half_open *h)
+{
+	count_up(ike, tls_shed);
+	sa_log(h->sa, LOG_LVL_INFO, "its EAP-TLS makes room for others: too many handshakes are under way");
+	sa_close(h->sa, "too many handshakes of EAP-TLS", false);
+}
+
+static bool source_has_room(struct ike *ike, const struct source *s)
+{
+	struct half_open *h = ike->tls;
+
+	if (s->tls < IKE_TLS_PER_SOURCE)
+		return true;
+	while (h && !same_source(h, &s->from))
+		h = h->tls_next;
+	if (!h || mtime_since(h->tls_since, ike_now(ike)) < SECONDS(STALLED_SECONDS))
+		return false;
+	shed(ike, h);
+	return true;
+}
+
+bool tls_admit(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct half_open *h = sa->half;
+	struct addr a = source_of(&h->key.from);
+	struct source *s = find(ike, &a);
+
+	if (h->tls_in)
+		return true;
+	if (!s || !source_has_room(ike, s)) {
+		count_up(ike, tls_refused);
+		return false;
+	}
+	if (ike->tls_count >= IKE_TLS_MAX)
+		shed(ike, ike->tls);
+	h->tls_in = true;
+	h->tls_since = ike_now(ike);
+	DL_APPEND2(ike->tls, h, tls_prev, tls_next);
+	ike->tls_count++;
+	s->tls++;
+	return true;
+}
+
+void tls_leave(struct ike *ike, struct half_open *h)
+{
+	struct addr a = source_of(&h->key.from);
+	struct source *s = find(ike, &a);
+
+	if (!h->tls_in)
+		return;
+	h->tls_in = false;
+	DL_DELETE2(ike->tls, h, tls_prev, tls_next);
+	ike->tls_count--;
+	if (s)
+		s->tls--;
 }
 
 /* ---- cookies ---- */

@@ -220,6 +220,25 @@ static void step(struct ike_sa *sa, const struct ike_header *h, uint8_t first, s
 		sa_close(sa, "internal trouble", false);
 }
 
+/*
+ * A request that was seen before comes from wherever somebody says, who need not know more than its octets: to an
+ * address that the peer is not known to have its answer, which may be many times as long, goes some times and no more.
+ * (A client that has moved, or whose NAT has forgotten it, asks again less often than that.)
+ */
+static bool may_repeat(struct ike_sa *sa, const struct addr *to)
+{
+	enum { STRAYS_MAX = 8 };
+
+	if (sa->half)
+		return half_may_repeat(sa->half, to);
+	if (addr_equal(&sa->remote.addr, to))
+		return true;
+	if (sa->window.strays == STRAYS_MAX)
+		return false;
+	sa->window.strays++;
+	return true;
+}
+
 static uint8_t request_exchange(const struct window *w)
 {
 	return w->request_kind == REQ_REKEY_CHILD || w->request_kind == REQ_REKEY_IKE ? CREATE_CHILD_SA : INFORMATIONAL;
@@ -259,7 +278,7 @@ static void receive_protected(struct ike *ike, const struct ike_header *h, const
 		count_up(ike, drop_message_id);
 		return;
 	case WINDOW_RESEND:
-		if (sa->half && !half_may_repeat(sa->half, &dg->from.addr)) {
+		if (!may_repeat(sa, &dg->from.addr)) {
 			count_up(ike, drop_address);
 			return;
 		}

@@ -195,6 +195,7 @@ void sa_drop_half(struct ike_sa *sa)
 
 	if (!h)
 		return;
+	tls_leave(sa->ike, h);
 	if (h->by_init.tbl) {
 		HASH_DELETE(by_init, sa->ike->by_init, h);
 		source_release(sa->ike, &h->key.from);

@@ -96,6 +96,9 @@ struct half_open {
 	struct secret msk;	  /* of EAP (RFC 7296 2.16); empty: none yet */
 	mtime expires;
 	size_t held;	 /* octets of its fragments, as counted in the engine */
+	struct half_open *tls_next, *tls_prev; /* among those amid EAP-TLS, the oldest first (tls_admit) */
+	bool tls_in;
+	mtime tls_since;
 	uint8_t repeats; /* answers given again where nobody has shown yet that he gets them */
 	struct half_open_key {
 		struct addr from;

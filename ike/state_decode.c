@@ -23,7 +23,8 @@ static bool is_packed(struct bytes b)
 	return !r.bad && r.left == 0;
 }
 
-static enum gw_err check_child(const struct ike *ike, const struct sa_record *s, struct child_record *c, struct err *e)
+static enum gw_err check_child(const struct ike *ike, const struct sa_record *s, struct child_record *c, bool takes,
+			       struct err *e)
 {
 	struct chosen chosen = { .encr = c->encr, .integ = c->integ };
 	struct child_sa *known = ike_find_child(ike, c->spi_in);
@@ -52,7 +53,7 @@ static enum gw_err check_child(const struct ike *ike, const struct sa_record *s,
 	keys = suite_encr_key_len(&c->suite) + suite_integ_key_len(&c->suite);
 	if (c->in_keys.n != keys || c->out_keys.n != keys)
 		return err_set(e, GW_EMALFORMED, "CHILD SA %08x has keys of a wrong size", c->spi_in);
-	if (known && ike_sa_local_spi(known->sa) != local)
+	if (known && !takes && ike_sa_local_spi(known->sa) != local)
 		return err_set(e, GW_EEXIST, "CHILD SA %08x belongs to another IKE SA here", c->spi_in);
 	return GW_OK;
 }
@@ -149,7 +150,8 @@ static enum gw_err find_group(const struct settings *settings, struct sa_record 
 	return GW_OK;
 }
 
-static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err *e)
+/* `takes`: CHILD SAs of other IKE SAs become its own. */
+static enum gw_err check(const struct ike *ike, struct sa_record *s, bool takes, struct err *e)
 {
 	struct chosen chosen = { .encr = s->encr, .prf = s->prf, .integ = s->integ, .dh = s->dh };
 	const struct prf_alg *prf = prf_find(s->prf.id);
@@ -178,7 +180,7 @@ static enum gw_err check(const struct ike *ike, struct sa_record *s, struct err 
 	if (s->peer.n == 0)
 		return err_set(e, GW_EMALFORMED, "nobody is authenticated");
 	for (size_t i = 0; i < s->child_count; i++)
-		TRY(check_child(ike, s, &s->children[i], e));
+		TRY(check_child(ike, s, &s->children[i], takes, e));
 	TRY(find_group(ike->settings, s, e));
 	return check_leases(ike->settings, s, e);
 }
@@ -452,6 +454,8 @@ enum gw_err state_adopt(struct ike *ike, uint64_t key, struct bytes record,
 	code = state_read(record, s, e);
 	if (code == GW_OK && key != (s->flags & 1 ? s->spi_i : s->spi_r))
 		code = err_set(e, GW_EMALFORMED, "the record is of another IKE SA");
+	if (code == GW_OK)
+		code = check(ike, s, true, e);
 	for (size_t i = 0; code == GW_OK && i < s->child_count; i++) {
 		struct child_sa *c = ike_find_child(ike, s->children[i].spi_in);
 
@@ -460,8 +464,6 @@ enum gw_err state_adopt(struct ike *ike, uint64_t key, struct bytes record,
 		lose(arg, c);
 		child_detach(c);
 	}
-	if (code == GW_OK)
-		code = check(ike, s, e);
 	if (code == GW_OK)
 		code = make(ike, s, e, &sa);
 	if (code == GW_OK) {
@@ -487,7 +489,7 @@ enum gw_err state_adopt_bare(struct ike *ike, uint64_t key, struct bytes record,
 	if (code == GW_OK && s->state != IKE_UP)
 		code = err_set(e, GW_ESTATE, "not up");
 	if (code == GW_OK)
-		code = check(ike, s, e);
+		code = check(ike, s, false, e);
 	s->child_count = s->lease_count = 0;
 	s->x = false;
 	if (code == GW_OK)
@@ -519,7 +521,7 @@ enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struc
 		return err_set(e, GW_ENOMEM, "out of memory");
 	code = state_read(record, s, e);
 	if (code == GW_OK)
-		code = check(ike, s, e);
+		code = check(ike, s, false, e);
 	if (code != GW_OK) {
 		free(s);
 		return code;

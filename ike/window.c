@@ -18,6 +18,7 @@ enum gw_err window_responded(struct window *w, struct bytes packed)
 
 	TRY(secret_copy(&copy, packed));
 	secret_move(&w->response, &copy);
+	w->strays = 0;
 	w->recv_next++;
 	return GW_OK;
 }

@@ -64,6 +64,11 @@ static enum gw_err judge_certs(void *arg, const struct bytes *certs, size_t coun
 	return auth_sig_tls(r->sa, r->first, certs, count, identity, user, why);
 }
 
+static bool may_begin_tls(void *arg)
+{
+	return tls_admit(((const struct round *)arg)->sa);
+}
+
 /* The TLS of the certificate that has proved us. On a node that took over it is not known which that was. */
 static struct tls_server *tls_of(const struct ike_sa *sa)
 {
@@ -94,6 +99,7 @@ static struct eap_server server_of(struct round *r)
 		.may_try = may_try,
 		.wrong = note_wrong,
 		.tls = tls_of(sa),
+		.may_begin_tls = may_begin_tls,
 		.judge = judge_certs,
 		.arg = r,
 	};

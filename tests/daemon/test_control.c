@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -349,6 +350,37 @@ START_TEST(socket_is_private_and_goes_with_its_owner)
 }
 END_TEST
 
+/* Without a descriptor for who waits the loop does not turn for nothing; when there is one again, he is served. */
+START_TEST(no_descriptors_no_spinning)
+{
+	char *dir = scratch_make();
+	const char *path = path_in(dir, "control.sock");
+	struct rlimit was, few;
+	struct scene s;
+	int fd, turns = 0;
+	mtime end;
+
+	scene_open(&s, path);
+	fd = dial(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = (struct rlimit){ 0, was.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	loop_turn(s.loop, true); /* it tries, once */
+	end = mtime_add(clock_now(s.env.clock), MILLISECONDS(200));
+	for (; !mtime_reached(end, clock_now(s.env.clock)); turns++)
+		loop_turn(s.loop, true);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	ck_assert_int_le(turns, 10);
+	ck_assert_uint_eq(control_client_count(s.control), 0);
+	while (control_client_count(s.control) == 0)
+		loop_turn(s.loop, true);
+	close(fd);
+	scene_close(&s);
+	scratch_remove(dir);
+}
+END_TEST
+
 START_TEST(leftover_of_a_dead_daemon_is_replaced)
 {
 	char *dir = scratch_make();
@@ -403,6 +435,7 @@ int main(void)
 	tcase_add_test(tc, reader_that_vanishes_is_forgotten);
 	tcase_add_test(tc, clients_are_bounded_and_root_has_room);
 	tcase_add_test(tc, socket_is_private_and_goes_with_its_owner);
+	tcase_add_test(tc, no_descriptors_no_spinning);
 	tcase_add_test(tc, leftover_of_a_dead_daemon_is_replaced);
 	tcase_add_test(tc, what_cannot_be_bound_says_why);
 	return check_main("control", tc);

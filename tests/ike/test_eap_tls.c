@@ -504,6 +504,25 @@ START_TEST(handshake_is_lost)
 }
 END_TEST
 
+static bool no_room(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* Where there is no room for a handshake none is begun: nothing is held for who tries. */
+START_TEST(no_room_for_a_handshake)
+{
+	make_client(TLS1_3_VERSION, true);
+	server.may_begin_tls = no_room;
+	begin();
+	(void)SSL_do_handshake(client);
+	give_message(1400);
+	expect_failure("TLS cannot begin: too many handshakes of its source are under way");
+	ck_assert(!eap_guessed(eap));
+}
+END_TEST
+
 /* After success everything there is to know is in the record. */
 START_TEST(success_is_kept)
 {
@@ -559,6 +578,7 @@ int main(void)
 	tcase_add_test(t, cut_length);
 	tcase_add_test(t, endless);
 	tcase_add_test(t, handshake_is_lost);
+	tcase_add_test(t, no_room_for_a_handshake);
 	tcase_add_test(t, success_is_kept);
 	tcase_add_test(t, by_nak);
 	tcase_add_test(t, stands_alone);

@@ -498,6 +498,33 @@ START_TEST(records_that_contradict_themselves)
 }
 END_TEST
 
+/* A CHILD SA may move to another IKE SA with its record, but not with one that is refused. */
+START_TEST(a_refused_record_takes_nothing_away)
+{
+	struct sim_client *c = connected(64, NULL), *other = sim_client_add(&s, false);
+	struct ike_change change;
+	const struct ike_sa *sa;
+	uint32_t spi;
+
+	sim_connect(&s, other);
+	sim_want(&s, sim_settle(&s, SECONDS(5)));
+	sa = sim_sa(&s, other);
+	ck_assert(sa && sa->children);
+	spi = sa->children->spi_in;
+	take_record(ike_sa_local_spi(first_sa()));
+	put_u32(record + in_child(ST_CHILD_CORE), spi);
+	put_u64(record + field(ST_CORE) + 8, 0x1234567890abcdef);
+	record[field(ST_CORE) + 16] = IKE_LINGERING; /* over, but with CHILD SAs */
+	change = (struct ike_change){ .key = 0x1234567890abcdef, .record = bytes_of(record, record_n) };
+	ike_apply(engine(), &change, 1);
+	sim_want(&s, change.result != GW_OK);
+	sim_want(&s, sim_sa(&s, other)->children && sim_sa(&s, other)->children->spi_in == spi);
+	(void)sim_agree(&s);
+	(void)c;
+	done();
+}
+END_TEST
+
 START_TEST(half_open_records_without_keys)
 {
 	struct sim_client *c = world(61, NULL);
@@ -583,6 +610,7 @@ int main(void)
 		{ quiet_about_the_redundant, 0 },
 		{ crossings_with_a_slow_data_plane, 0 },
 		{ records_that_contradict_themselves, 11 },
+		{ a_refused_record_takes_nothing_away, 0 },
 		{ half_open_records_without_keys, 3 },
 		{ records_with_wild_times, 4 },
 	};

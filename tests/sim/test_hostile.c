@@ -170,6 +170,51 @@ static void replayed(struct sim *s, uint64_t seed)
 	(void)sim_leaves_nothing(s);
 }
 
+/*
+ * The last request of a client that is up, its IKE_AUTH, again and again with somebody else's address in it: he gets
+ * some answers, since the client might have moved, and no more; nobody moves, and the client itself is answered as
+ * ever.
+ */
+static void reflected(struct sim *s, uint64_t seed)
+{
+	static const struct sim_settings quiet = { .conn = "    dpd: off\n" };
+	struct sim_client *c;
+	struct before b;
+	struct endpoint was;
+	uint64_t answered;
+	size_t last;
+
+	sim_init(s, seed, &quiet, false);
+	c = sim_client_add(s, false);
+	kept_count = 0;
+	s->on_arrival = keep;
+	sim_connect(s, c);
+	(void)sim_settle(s, SECONDS(5));
+	s->on_arrival = NULL;
+	for (last = kept_count; last-- > 0;)
+		if (kept[last].data[18] == IKE_AUTH && !(kept[last].data[19] & IKE_FLAG_RESPONSE))
+			break;
+	b = look(s);
+	was = sim_sa(s, c)->remote;
+	answered = gate_stat(&s->gate, "retransmits_answered");
+	for (size_t i = 0; i < 600; i++) {
+		struct datagram d = kept[last].d;
+
+		put_u32(d.from.addr.b, 0xc6336401u + (uint32_t)(i % 50));
+		feed(s, &d, kept[last].data, d.data.n);
+	}
+	unchanged(s, &b, "reflected messages");
+	sim_want(s, gate_stat(&s->gate, "retransmits_answered") - answered == 8);
+	sim_want(s, gate_stat(&s->gate, "drop_address") == 592 && endpoint_equal(&sim_sa(s, c)->remote, &was));
+	feed(s, &kept[last].d, kept[last].data, kept[last].d.data.n);
+	sim_want(s, gate_stat(&s->gate, "retransmits_answered") - answered == 9);
+	(void)ini_rekey_child(c->ini, 0);
+	sim_flush(s);
+	(void)sim_settle(s, SECONDS(10));
+	(void)sim_agree(s);
+	(void)sim_leaves_nothing(s);
+}
+
 /* Headers with the SPIs of live SAs and anything behind them. */
 static void invented(struct sim *s, uint64_t seed)
 {
@@ -382,6 +427,12 @@ START_TEST(replays)
 }
 END_TEST
 
+START_TEST(reflections)
+{
+	sim_seeds("reflected", 250, 3, reflected);
+}
+END_TEST
+
 START_TEST(inventions)
 {
 	sim_seeds("inventions", 300, 12, invented);
@@ -416,6 +467,7 @@ int main(void)
 {
 	const struct suite_test all[] = { { damaged, 0 },
 					  { replays, 0 },
+					  { reflections, 0 },
 					  { inventions, 0 },
 					  { damaged_beginnings, 0 },
 					  { floods, 0 },

@@ -140,12 +140,95 @@ START_TEST(fragments_of_strangers)
 }
 END_TEST
 
+/* ---- EAP-TLS ---- */
+
+/* An IKE_SA_INIT of a stranger at `from`, with the SPI `spi`; its half-open SA. */
+static struct ike_sa *stranger(struct sim *s, struct bytes init, const struct datagram *like, const struct addr *from,
+			       uint64_t spi)
+{
+	struct datagram d = *like;
+	struct half_open *h, *next;
+	uint8_t buf[2048];
+
+	ck_assert_uint_le(init.n, sizeof(buf));
+	memcpy(buf, init.p, init.n);
+	put_u64(buf, spi);
+	d.from.addr = *from;
+	d.data = bytes_of(buf, init.n);
+	gate_receive(&s->gate, &d, buf);
+	HASH_ITER (by_init, s->gate.active.ike->by_init, h, next) {
+		if (h->key.spi_i == spi)
+			return h->sa;
+	}
+	ck_abort_msg("no half-open SA %llu", (unsigned long long)spi);
+	return NULL;
+}
+
+static bool stands(struct ike *ike, uint64_t spi_i)
+{
+	struct half_open *h, *next;
+
+	HASH_ITER (by_init, ike->by_init, h, next) {
+		if (h->key.spi_i == spi_i)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * TLS handshakes are large. One source has some of them at a time, and a new one only in place of one that has stood
+ * for long; many sources together push out the oldest of all, and never keep others out.
+ */
+START_TEST(handshakes_of_tls_are_bounded)
+{
+	const struct sim_settings wide = {
+		.ike = "  half_open_per_source: 100\n  half_open_max: 5000\n  cookie_threshold: 5000\n"
+	};
+	struct addr one = addr_of("2001:db8::1"), same = addr_of("2001:db8::2"), from = addr_of("192.0.2.0");
+	struct datagram like;
+	struct ike_sa *sa;
+	uint8_t init[2048];
+	uint64_t spi = 1;
+	struct ike *ike;
+	struct sim s;
+
+	sim_init(&s, 1, &wide, false);
+	ike = s.gate.active.ike;
+	ck_assert_int_eq(ini_start(sim_client_add(&s, false)->ini), GW_OK);
+	ck_assert(ini_take(s.clients[0].ini, &like));
+	memcpy(init, like.data.p, like.data.n);
+	for (; spi <= IKE_TLS_PER_SOURCE; spi++) {
+		sa = stranger(&s, bytes_of(init, like.data.n), &like, spi % 2 ? &one : &same, spi);
+		ck_assert(tls_admit(sa) && tls_admit(sa));
+	}
+	sa = stranger(&s, bytes_of(init, like.data.n), &like, &one, spi);
+	ck_assert(!tls_admit(sa)); /* all of them are young */
+	ck_assert_uint_eq(ike->tls_count, IKE_TLS_PER_SOURCE);
+	s.clock.now = mtime_add(s.clock.now, SECONDS(2));
+	ck_assert(tls_admit(sa) && !stands(ike, 1) && stands(ike, 2));
+	ck_assert_uint_eq(gate_stat(&s.gate, "tls_shed"), 1);
+	ck_assert_uint_eq(gate_stat(&s.gate, "tls_refused"), 1);
+	/* Others, each with one: all the room that there is. */
+	while (ike->tls_count < IKE_TLS_MAX) {
+		put_u32(from.b, 0xc0000200u + (uint32_t)++spi);
+		ck_assert(tls_admit(stranger(&s, bytes_of(init, like.data.n), &like, &from, spi)));
+	}
+	put_u32(from.b, 0xc0000200u + (uint32_t)++spi);
+	ck_assert(tls_admit(stranger(&s, bytes_of(init, like.data.n), &like, &from, spi)));
+	ck_assert(ike->tls_count == IKE_TLS_MAX && !stands(ike, 2) && stands(ike, 3) && stands(ike, spi));
+	ck_assert_uint_eq(gate_stat(&s.gate, "tls_shed"), 2);
+	sim_run(&s, SECONDS(100));
+	ck_assert(ike->tls_count == 0 && !ike->tls);
+	sim_clear(&s);
+}
+END_TEST
+
 int main(void)
 {
 	const struct suite_test tests[] = {
 		{ an_ipv6_host_is_its_64_bits, 0 },  { cookies_stay_until_it_is_quiet, 0 },
 		{ what_comes_to_nothing_counts, 0 }, { one_source_alone_is_asked, 0 },
-		{ fragments_of_strangers, 0 },
+		{ fragments_of_strangers, 0 },	     { handshakes_of_tls_are_bounded, 0 },
 	};
 
 	return suite_run("pressure", tests, ARRAY_LEN(tests));
