@@ -84,8 +84,8 @@ static const struct schema_key child_keys[] = {
 	  .type = SCHEMA_ESP_PROPOSAL,
 	  LIST_AT(child_cfg, proposals, proposal_count, 0),
 	  .max = 16,
-	  .fallback = "aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp256-modp2048-none-esn-noesn "
-		      "aes256-aes128-sha256-sha512-x25519-ecp256-modp2048-none-esn-noesn",
+	  .fallback = "aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp256-ecp384-modp3072-modp2048-none-esn-noesn "
+		      "aes256-aes128-sha256-sha512-x25519-ecp256-ecp384-modp3072-modp2048-none-esn-noesn",
 	  .help = "Algorithms of ESP, in order of preference." },
 	{ .name = "rekey",
 	  .type = SCHEMA_DURATION,

@@ -75,13 +75,15 @@ client_up() { charon_ctl "$CLIENT_AT" --initiate --child lan --timeout 20 >"$RIG
 client_down() { charon_ctl "$CLIENT_AT" --terminate --ike road --timeout 5 >"$RIG/log/down" 2>&1; }
 client_down_child() { charon_ctl "$CLIENT_AT" --terminate --child lan --timeout 5 >"$RIG/log/down" 2>&1; }
 
-# client_rekey ike|child
+# client_rekey ike|child: until there is a new one. swanctl itself is content with a rekey that the gateway has refused.
 client_rekey() {
-	case $1 in
-	ike) charon_ctl "$CLIENT_AT" --rekey --ike road >"$RIG/log/rekey" 2>&1 ;;
-	child) charon_ctl "$CLIENT_AT" --rekey --child lan >"$RIG/log/rekey" 2>&1 ;;
-	esac
+	local of=ike what=(--ike road) before
+	[[ $1 == ike ]] || of=in what=(--child lan)
+	before=$(client_spi "$of")
+	charon_ctl "$CLIENT_AT" --rekey "${what[@]}" >"$RIG/log/rekey" 2>&1 || return
+	wait_for 5 "another $1 SA at $CLIENT_AT" client_renewed "$of" "$before"
 }
+client_renewed() { [[ -n $(client_spi "$1") && $(client_spi "$1") != "$2" ]]; }
 
 # One `key=value` a line of the SAs as the client sees them, CHILD SAs that are being replaced left out.
 client_sa() {

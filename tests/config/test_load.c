@@ -71,10 +71,11 @@ START_TEST(the_smallest_file)
 	ck_assert_str_eq(selector_text(&child->local[0], sel), "192.168.1.0/24");
 	ck_assert_uint_eq(child->remote_count, 0);
 	ck_assert_uint_eq(child->proposal_count, 2);
-	ck_assert_str_eq(proposal_text(&child->proposals[0], buf),
-			 "aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp256-modp2048-none-esn-noesn");
+	ck_assert_str_eq(
+		proposal_text(&child->proposals[0], buf),
+		"aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp256-ecp384-modp3072-modp2048-none-esn-noesn");
 	ck_assert_str_eq(proposal_text(&child->proposals[1], buf),
-			 "aes256-aes128-sha256-sha512-x25519-ecp256-modp2048-none-esn-noesn");
+			 "aes256-aes128-sha256-sha512-x25519-ecp256-ecp384-modp3072-modp2048-none-esn-noesn");
 	ck_assert_int_eq(child->rekey_us, SECONDS(3600));
 	ck_assert_int_eq(child->life_us, SECONDS(3960));
 	ck_assert_uint_eq(child->replay_window, 1024);
@@ -422,8 +423,8 @@ START_TEST(percentages_and_words)
 	expect_problems(ROAD "    jitter: 50%\n", "");
 	expect_problems(ROAD "    jitter: 51%\n", "f:7:13: error: `jitter` wants 0% to 50%, not `51%`\n");
 	expect_problems(ROAD "    jitter: 10\n", "f:7:13: error: `jitter` wants 0% to 50%, not `10`\n");
-	expect_problems(ROAD "    compat: [weak-hd]\n",
-			"f:7:14: error: `compat` is one of: weak-dh, windows-legacy, apple, android; not `weak-hd`; did you mean `weak-dh`?\n");
+	expect_problems(ROAD "    compat: [weak-hd]\n", "f:7:14: error: `compat` is one of: weak-dh, windows-legacy, "
+							"apple, android; not `weak-hd`; did you mean `weak-dh`?\n");
 	expect_problems(ROAD "    compat: none\n", "");
 	expect_problems(ROAD "    compat: []\n", "");
 	expect_top("shutdown: delte", "f:1:11: error: `shutdown` is one of: delete, silent; not `delte`; did you mean "

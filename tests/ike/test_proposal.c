@@ -8,8 +8,8 @@
 	"aes256gcm16-aes128gcm16-chacha20poly1305-prfsha384-prfsha256-x25519-ecp256-ecp384-modp3072-modp2048 " \
 	"aes256-aes128-sha256-sha384-sha512-x25519-ecp256-ecp384-modp3072-modp2048"
 #define ESP_DEFAULT \
-	"aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp256-modp2048-none-esn-noesn " \
-	"aes256-aes128-sha256-sha512-x25519-ecp256-modp2048-none-esn-noesn"
+	"aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp256-ecp384-modp3072-modp2048-none-esn-noesn " \
+	"aes256-aes128-sha256-sha512-x25519-ecp256-ecp384-modp3072-modp2048-none-esn-noesn"
 
 enum { MAX_OURS = 4 };
 
@@ -356,7 +356,7 @@ START_TEST(answers)
 		{ "without PFS, but required", PROTO_ESP, "aes256gcm16-x25519", "aes256gcm16-noesn", GW_EPROPOSAL,
 		  NULL },
 		{ "PFS", PROTO_ESP, ESP_DEFAULT, "aes256gcm16-ecp256-esn", GW_OK, "aes256gcm16-ecp256-esn" },
-		{ "a group that was not offered", PROTO_ESP, ESP_DEFAULT, "aes256gcm16-modp3072-esn", GW_EPROPOSAL,
+		{ "a group that was not offered", PROTO_ESP, ESP_DEFAULT, "aes256gcm16-modp4096-esn", GW_EPROPOSAL,
 		  NULL },
 		{ "a group where none was offered", PROTO_ESP, "aes256gcm16", "aes256gcm16-x25519-noesn", GW_EPROPOSAL,
 		  NULL },
