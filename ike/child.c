@@ -73,6 +73,7 @@ enum gw_err child_selectors(struct child_sa *c, const struct selector *ours, siz
 enum gw_err child_match_adopt(struct child_sa *c, const struct child_match *match)
 {
 	c->transport = match->transport;
+	c->fragments = match->fragments;
 	c->told_ours = match->told.ours;
 	c->told_theirs = match->told.theirs;
 	TRY(child_adopt(c, &match->chosen));
@@ -86,9 +87,33 @@ void child_write_ts(const struct child_sa *c, bool theirs, uint8_t payload, stru
 	struct selector s[IKE_CHILD_SELECTORS];
 
 	memcpy(s, from, n * sizeof(*s));
+	if (c->one_pair)
+		n = theirs ? 1 : ts_keep_matched(s, n, c->theirs, 1) > 0;
 	transport_rename(s, n, theirs ? &c->sa->remote.addr : &c->sa->local.addr,
 			 theirs ? &c->told_theirs : &c->told_ours);
 	ts_write(m, payload, s, n);
+}
+
+void child_write_notifies(const struct child_sa *c, struct msg_writer *m)
+{
+	if (c->transport)
+		notify_simple(m, N_USE_TRANSPORT_MODE);
+	if (c->fragments)
+		notify_simple(m, N_NON_FIRST_FRAGMENTS_ALSO);
+}
+
+bool child_takes_fragments(const struct selector *ours, size_t n_ours, const struct selector *theirs, size_t n_theirs)
+{
+	const struct selector *const sides[] = { ours, theirs };
+	const size_t n[] = { n_ours, n_theirs };
+
+	for (size_t side = 0; side < 2; side++) {
+		for (size_t i = 0; i < n[side]; i++) {
+			if (sides[side][i].port_lo != 0 || sides[side][i].port_hi != UINT16_MAX)
+				return false;
+		}
+	}
+	return true;
 }
 
 void child_write_answer(const struct child_sa *c, uint8_t proposal, struct msg_writer *m)
@@ -101,8 +126,7 @@ void child_write_answer(const struct child_sa *c, uint8_t proposal, struct msg_w
 	put_u32(spi, c->spi_in);
 	proposal_write(m, proposal, PROTO_ESP, bytes_of(spi, 4), t, chosen_transforms(&agreed, t), false);
 	sa_end(m, mark);
-	if (c->transport)
-		notify_simple(m, N_USE_TRANSPORT_MODE);
+	child_write_notifies(c, m);
 	child_write_ts(c, true, PL_TSI, m);
 	child_write_ts(c, false, PL_TSR, m);
 }

@@ -261,6 +261,8 @@ static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, 
 		return GW_ETS;
 	if (cfg->single_pair)
 		keep_one_pair(out);
+	out->fragments = msg_notify(m, N_NON_FIRST_FRAGMENTS_ALSO) &&
+			 child_takes_fragments(out->ours, out->n_ours, out->theirs, out->n_theirs);
 	return !out->transport || transport_fits(sa, out->ours, out->n_ours, out->theirs, out->n_theirs) ? GW_OK
 													 : GW_ETS;
 }

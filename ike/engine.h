@@ -248,6 +248,13 @@ void child_op_out(const struct child_sa *c, struct dp_op *ops, size_t *n);
 void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n);
 /* SA, TSi and TSr of our answer, and what goes with them; `proposal` is the number of the peer's that was chosen. */
 void child_write_answer(const struct child_sa *c, uint8_t proposal, struct msg_writer *m);
+/* What goes with an offer or an answer besides: USE_TRANSPORT_MODE, NON_FIRST_FRAGMENTS_ALSO. */
+void child_write_notifies(const struct child_sa *c, struct msg_writer *m);
+/*
+ * NON_FIRST_FRAGMENTS_ALSO can be agreed on where no port is asked for: those fragments have none, and both data planes
+ * take them there (RFC 4301 7.1). With ports nobody could tell whether they fit, and they are dropped (no 7.3).
+ */
+bool child_takes_fragments(const struct selector *ours, size_t n_ours, const struct selector *theirs, size_t n_theirs);
 void child_write_ts(const struct child_sa *c, bool theirs, uint8_t payload, struct msg_writer *m);
 /* What was agreed on with the peer's request goes into it. */
 MUST_USE enum gw_err child_match_adopt(struct child_sa *c, const struct child_match *match);
@@ -347,6 +354,7 @@ struct child_match {
 	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
 	size_t n_ours, n_theirs;
 	bool transport;
+	bool fragments; /* NON_FIRST_FRAGMENTS_ALSO */
 	struct told_ends told; /* of transport mode */
 	bool more;	       /* further CHILD SAs could carry what was left out: ADDITIONAL_TS_POSSIBLE */
 };

@@ -68,6 +68,8 @@ struct child_sa {
 	struct selector *ours, *theirs;  /* owned, one block */
 	uint8_t ours_count, theirs_count;
 	bool transport;		     /* mode; see transport.h */
+	bool fragments;		     /* NON_FIRST_FRAGMENTS_ALSO was agreed on (RFC 7296 1.3.1) */
+	bool one_pair;		     /* its rekey is to ask for one pair of selectors: SINGLE_PAIR_REQUIRED (2.9) */
 	struct addr told_ours, told_theirs; /* what the peer calls the ends of it behind a NAT; family 0: as we do */
 	uint64_t token; /* of the batch that the plane has to answer; 0: none */
 	bool worn; /* a rekey was asked for because of what it has carried */

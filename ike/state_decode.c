@@ -267,6 +267,7 @@ static enum gw_err make_child(struct ike_sa *sa, const struct child_record *r, m
 	c->by_us = (r->flags & 8) != 0;
 	c->redundant = (r->flags & 16) != 0;
 	c->transport = (r->flags & 32) != 0;
+	c->fragments = (r->flags & 64) != 0;
 	c->told_ours = r->told_ours;
 	c->told_theirs = r->told_theirs;
 	c->want_rekey = r->wishes & 1;

@@ -131,8 +131,7 @@ enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c)
 	nonce_write(&m, secret_bytes(&x->ni));
 	if (x->dh)
 		ke_write(&m, x->group, dh_public(x->dh));
-	if (c->transport)
-		notify_simple(&m, N_USE_TRANSPORT_MODE);
+	child_write_notifies(c, &m);
 	child_write_ts(c, false, PL_TSI, &m); /* we begin this exchange: TSi is our side */
 	child_write_ts(c, true, PL_TSR, &m);
 	c->want_rekey = false;
@@ -152,6 +151,14 @@ static void refused(struct ike_sa *sa, struct child_sa *old, const struct notify
 	give_up(sa);
 	if (!old || old->state != CHILD_UP)
 		return;
+	if (n->type == N_SINGLE_PAIR_REQUIRED && !old->one_pair && (old->ours_count > 1 || old->theirs_count > 1)) {
+		/* 2.9: less than before is more than nothing. */
+		sa_log(sa, LOG_LVL_WARN, "CHILD SA #%u goes on with its first pair of selectors: the peer wants one",
+		       old->id);
+		old->one_pair = true;
+		old->want_rekey = true;
+		return;
+	}
 	switch (n->type) {
 	case N_TEMPORARY_FAILURE:
 		old->want_rekey = true;
@@ -231,6 +238,7 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	c->tried_pfs = old->tried_pfs;
 	c->used = old->used;
 	c->transport = old->transport;
+	c->fragments = old->fragments && msg_notify(m, N_NON_FIRST_FRAGMENTS_ALSO);
 	c->told_ours = old->told_ours;
 	c->told_theirs = old->told_theirs;
 	TRY(child_adopt(c, &chosen));

@@ -106,6 +106,8 @@ struct ini_child *ini_child_accept(struct ini_sa *sa, const struct ike_msg *m, c
 	c = child_make(sa, &chosen, spi_in, shared, ni, nr, true, &m->tsi, &m->tsr);
 	if (c)
 		c->transport = msg_notify(m, N_USE_TRANSPORT_MODE) != NULL;
+	if (c)
+		c->fragments = cfg->fragments && msg_notify(m, N_NON_FIRST_FRAGMENTS_ALSO) != NULL;
 	sa->ini->more_ts = msg_notify(m, N_ADDITIONAL_TS_POSSIBLE) != NULL;
 	return c;
 }
@@ -141,6 +143,8 @@ enum gw_err ini_child_ask(struct ini_sa *sa, struct ini_child *old)
 	}
 	if (cfg->transport)
 		notify_simple(&w, N_USE_TRANSPORT_MODE);
+	if (cfg->fragments)
+		notify_simple(&w, N_NON_FIRST_FRAGMENTS_ALSO);
 	if (cfg->cp_in_child)
 		ini_cp_write(&w, cfg);
 	put_u32(spi, t->spi);
@@ -256,6 +260,8 @@ static void answer(struct ini_sa *sa, const struct ike_msg *m, const struct chos
 		ke_write(&w, dh_alg_of(dh)->id, dh_public(dh));
 	if (c->transport)
 		notify_simple(&w, N_USE_TRANSPORT_MODE);
+	if (c->fragments)
+		notify_simple(&w, N_NON_FIRST_FRAGMENTS_ALSO);
 	ts_write(&w, PL_TSI, m->tsi.s, m->tsi.count);
 	ts_write(&w, PL_TSR, m->tsr.s, m->tsr.count);
 	if (ini_respond(sa, CREATE_CHILD_SA, m->h.id, &w) != GW_OK)
@@ -300,6 +306,10 @@ static struct ini_child *rekey_made(struct ini_sa *sa, const struct ike_msg *m, 
 		(void)!ini_respond_notify(sa, CREATE_CHILD_SA, m->h.id, N_NO_PROPOSAL_CHOSEN);
 		return NULL;
 	}
+	if (cfg->one_pair && (m->tsi.count > 1 || m->tsr.count > 1)) {
+		(void)!ini_respond_notify(sa, CREATE_CHILD_SA, m->h.id, N_SINGLE_PAIR_REQUIRED);
+		return NULL;
+	}
 	/* The peer is the initiator of this exchange: its side is TSi. */
 	if (!narrowed(&m->tsi, old->theirs, old->theirs_count) || !narrowed(&m->tsr, old->ours, old->ours_count)) {
 		(void)!ini_respond_notify(sa, CREATE_CHILD_SA, m->h.id, N_TS_UNACCEPTABLE);
@@ -312,6 +322,7 @@ static struct ini_child *rekey_made(struct ini_sa *sa, const struct ike_msg *m, 
 			       bytes_of(nonce, sizeof(nonce)), false, &m->tsr, &m->tsi);
 	if (c) {
 		c->transport = old->transport && msg_notify(m, N_USE_TRANSPORT_MODE);
+		c->fragments = msg_notify(m, N_NON_FIRST_FRAGMENTS_ALSO) != NULL;
 		note_collision(sa, old->spi_in, c, ini_nonce_min(m->nonce, bytes_of(nonce, sizeof(nonce))));
 		answer(sa, m, &chosen, c, nonce, dh);
 	} else {

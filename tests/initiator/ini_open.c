@@ -185,6 +185,8 @@ static enum gw_err send_auth(struct ini_sa *sa)
 	if (!(cfg->childless && ini->peer_childless)) {
 		if (cfg->transport)
 			notify_simple(&w, N_USE_TRANSPORT_MODE);
+		if (cfg->fragments)
+			notify_simple(&w, N_NON_FIRST_FRAGMENTS_ALSO);
 		ini_offer_write(&w, offer, ini_offer_plain(cfg, offer, ARRAY_LEN(offer)), PROTO_ESP, bytes_of(spi, 4));
 		ts_write(&w, PL_TSI, cfg->tsi, cfg->tsi_count);
 		ts_write(&w, PL_TSR, cfg->tsr, cfg->tsr_count);

@@ -45,6 +45,8 @@ struct ini_cfg {
 	bool mobike;	       /* RFC 4555 */
 	bool childless;	       /* IKE_AUTH without a CHILD SA where the responder allows it (RFC 6023) */
 	bool transport;	       /* USE_TRANSPORT_MODE */
+	bool fragments;	       /* NON_FIRST_FRAGMENTS_ALSO */
+	bool one_pair;	       /* SINGLE_PAIR_REQUIRED to rekeys of more */
 	bool cp_in_child;      /* CFG_REQUEST in CREATE_CHILD_SA, too, as some do */
 	bool pfs;	       /* KE in rekeys of CHILD SAs, by the group of the ESP proposals */
 	bool fragmentation;    /* announce RFC 7383 and use it when the peer has it, too */
@@ -108,7 +110,7 @@ struct ini_child {
 	struct selector *ours, *theirs; /* owned, one block */
 	uint8_t ours_count, theirs_count;
 	bool want_rekey, want_delete, rekeyed;
-	bool transport;
+	bool transport, fragments;
 	uint16_t group; /* to rekey with, after INVALID_KE_PAYLOAD */
 	mtime retry_at; /* after TEMPORARY_FAILURE */
 	mtime gone_at;	/* replaced, and the peer's DELETE is late: ours goes out */

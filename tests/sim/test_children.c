@@ -199,6 +199,65 @@ static bool transport(const struct sim_client *c)
 	return sa && sa->children && sa->children->transport && ini_current(c->ini)->children->transport;
 }
 
+static bool fragments(struct sim_client *c)
+{
+	return ini_current(c->ini)->children->fragments && sim_sa(&s, c)->children->fragments;
+}
+
+/* NON_FIRST_FRAGMENTS_ALSO (RFC 7296 1.3.1): where both say so, in all rekeys and on the other node; with ports never.
+ */
+START_TEST(fragments_that_are_not_the_first)
+{
+	struct sim_client *c = begin(NULL, false);
+	struct selector web;
+
+	c->cfg.fragments = true;
+	up(c);
+	sim_want(&s, fragments(c));
+	lives_on(c);
+	sim_want(&s, fragments(c));
+	done();
+	c = begin(NULL, false); /* not asked for */
+	up(c);
+	sim_want(&s, !sim_sa(&s, c)->children->fragments);
+	lives_on(c);
+	sim_want(&s, !sim_sa(&s, c)->children->fragments);
+	done();
+	c = begin(NULL, false);
+	c->cfg.fragments = true;
+	sim_want(&s, selector_parse("10.1.0.0/16[tcp/443]", &web));
+	c->cfg.tsr = &web;
+	c->cfg.tsr_count = 1;
+	up(c);
+	sim_want(&s, ini_child_count(c->ini) == 1 && !ini_current(c->ini)->children->fragments);
+	sim_want(&s, !sim_sa(&s, c)->children->fragments);
+	done();
+}
+END_TEST
+
+/* A peer that wants one pair of selectors when it is asked for more, though it has agreed to more: it gets one. */
+START_TEST(single_pair_required)
+{
+	static const struct sim_settings two = { .child = "        remote: [10.2.0.0/16, 10.9.0.0/16]\n" };
+	struct sim_client *c = begin(&two, false);
+	struct ike_select all = { 0 };
+	struct selector any;
+
+	sim_want(&s, selector_parse("0.0.0.0/0", &any));
+	c->cfg.tsi = &any;
+	c->cfg.tsi_count = 1;
+	up(c);
+	sim_want(&s, sim_sa(&s, c)->children->theirs_count > 1 || sim_sa(&s, c)->children->ours_count > 1);
+	c->cfg.one_pair = true;
+	sim_want(&s, ike_rekey(s.gate.active.ike, &all, true) == 1);
+	settle();
+	sim_want(&s, ini_child_count(c->ini) == 1 && gate_stat(&s.gate, "rekeys_child_by_us") == 1);
+	sim_want(&s, sim_sa(&s, c)->children->theirs_count == 1 && sim_sa(&s, c)->children->ours_count == 1);
+	lives_on(c);
+	done();
+}
+END_TEST
+
 START_TEST(transport_mode)
 {
 	for (int i = 0; i < 4; i++) {
@@ -267,6 +326,8 @@ int main(void)
 					  { several, 0 },
 					  { an_address_in_any_exchange, 0 },
 					  { one_pair_of_selectors, 0 },
+					  { fragments_that_are_not_the_first, 0 },
+					  { single_pair_required, 0 },
 					  { transport_mode, 0 },
 					  { transport_mode_is_not_for_everybody, 0 },
 					  { transport_mode_does_not_roam, 0 } };
