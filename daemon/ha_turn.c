@@ -11,6 +11,7 @@
 #include "daemon/show.h"
 
 #define LEASE_PAUSE_US MILLISECONDS(20)
+#define RESYNC_SLICE_US 500 /* of a turn */
 #define DRAIN_PATIENCE_US SECONDS(5)
 
 static mtime now_of(const struct ha_node *h)
@@ -323,7 +324,20 @@ static void write_link(struct ha_node *h)
 		if (n == 0)
 			return; /* down, or full: there will be room */
 		ha_link_written(h->ha, n);
-		if (loop_turn_over(h->g->loop)) {
+	}
+}
+
+/*
+ * A resync has what others leave: each turn a little, so that clients are served in between, and only while the kernel
+ * takes all that is said, so that what clients wait for overtakes it.
+ */
+static void write_more(struct ha_node *h)
+{
+	mtime until = mtime_add(now_of(h), RESYNC_SLICE_US);
+
+	while (synclink_waiting(h->link) == 0 && ha_link_more(h->ha)) {
+		write_link(h);
+		if (mtime_reached(until, now_of(h))) {
 			loop_again(h->g->loop);
 			return;
 		}
@@ -383,6 +397,7 @@ void ha_node_end(struct ha_node *h)
 	}
 	link_faults(h, &waiting, false);
 	write_link(h);
+	write_more(h);
 	link_faults(h, &waiting, true);
 	h->applied = false;
 	/* Not before this turn's events were carried out: a node that slept is shut by them. */

@@ -19,7 +19,8 @@ enum {
 	WRITE_CHUNK = 64 << 10,
 	RETRY_FIRST_MS = 50,
 	RETRY_MAX_MS = 2000,
-	DEAD_MS = 3000, /* TCP gives up on octets that nobody acknowledges */
+	UNSENT = 64 << 10, /* what the system takes beyond what is under way: the rest waits here */
+	DEAD_MS = 3000,	   /* TCP gives up on octets that nobody acknowledges */
 };
 
 #define HANDSHAKE_US SECONDS(3)
@@ -307,9 +308,10 @@ static void on_deadline(void *arg)
 
 static void tune(int fd)
 {
-	const int on = 1, dead = DEAD_MS, idle = 1, interval = 1, count = 3;
+	const int on = 1, dead = DEAD_MS, idle = 1, interval = 1, count = 3, unsent = UNSENT;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
@@ -572,6 +574,11 @@ void synclink_hurry(struct synclink *l)
 enum gw_err synclink_set_secret(struct synclink *l, struct bytes secret, int64_t grace_us, struct err *e)
 {
 	return synctls_keys_set(&l->keys, secret, mtime_add(clock_now(l->env.clock), grace_us), e);
+}
+
+size_t synclink_waiting(const struct synclink *l)
+{
+	return l->out_n;
 }
 
 void synclink_look(const struct synclink *l, struct synclink_stats *out)

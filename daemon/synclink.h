@@ -78,6 +78,7 @@ void synclink_hurry(struct synclink *l);
  * A link that stands goes on.
  */
 MUST_USE enum gw_err synclink_set_secret(struct synclink *l, struct bytes secret, int64_t grace_us, struct err *e);
+size_t synclink_waiting(const struct synclink *l); /* octets that the system has not taken */
 void synclink_look(const struct synclink *l, struct synclink_stats *out);
 /* The port that is really listened on; 0 when we connect. */
 uint16_t synclink_port(const struct synclink *l);

@@ -5,13 +5,15 @@
  * which belong to no engine, live here.
  *
  * A turn of the caller's loop:
- *	... ike_receive(), ike_tick(), ike_resume(); ha_link_receive(), ha_plane_event(), ha_observe(); ha_tick() when
- * due while (ike_take_event(...))      of IKE_EV_DATAPLANE: copy the ops, token = ha_prepare(ha, ...), submit while
- *(ha_take_event(...))       what ha wants done, in order while (ike_take_dirty(...))      ha_dirty(ha, ...)
+ *	... ike_receive(), ike_tick(), ike_resume(); ha_link_receive(), ha_plane_event(), ha_observe()
+ *	ha_tick() when due
+ *	while (ike_take_event(...))      of IKE_EV_DATAPLANE: copy the ops, token = ha_prepare(ha, ...), submit
+ *	while (ha_take_event(...))       what ha wants done, in order
+ *	while (ike_take_dirty(...))      ha_dirty(ha, ...)
  *	ike_end_turn(); ha_end_turn()
  *	while (ike_take_datagram(...))   ha_send(ha, ...)
  *	while (ha_take_datagram(...))    send
- *	ha_link_bytes() -> write what fits, ha_link_written()
+ *	ha_link_bytes() -> write what fits, ha_link_written(); where all did, ha_link_more(), and again
  *	timer at ha_due()
  *
  * Not thread-safe; several may live in one process.
@@ -100,6 +102,12 @@ void ha_link_receive(struct ha *ha, struct bytes in);
 /* What waits to be sent, until the next call of anything else; then how much of it was. */
 struct bytes ha_link_bytes(struct ha *ha);
 void ha_link_written(struct ha *ha, size_t n);
+/*
+ * Adds a piece (16 objects at most) of what nobody waits for: a resync, or what a loser alone has. To be called as long
+ * as the link takes all there is and there is time, so that nothing that somebody does wait for stands behind it. False:
+ * nothing more for now.
+ */
+bool ha_link_more(struct ha *ha);
 
 /* The minor format that both nodes speak: objects are encoded in it. Without a link: that of this node. */
 uint8_t ha_format(const struct ha *ha);

@@ -131,23 +131,24 @@ static void give(struct ha *ha, uint64_t key)
 }
 
 /* As much as the link takes: what waits in memory is bounded. */
-void ha_heal_more(struct ha *ha)
+bool ha_heal_more(struct ha *ha)
 {
 	struct ha_heal *h = &ha->heal;
 	struct ha_frame_writer f;
 
-	if (!h->offering)
-		return;
-	while (ha->link && h->at < h->n && ha_buffer_len(&ha->tx) < HA_SEND_LOW)
+	if (!h->offering || (h->at == h->n && !h->all_wanted))
+		return false;
+	for (int i = 0; i < HA_CHUNK_OBJECTS && ha->link && h->at < h->n; i++)
 		give(ha, h->wanted[h->at++]);
 	if (!ha->link || h->at < h->n || !h->all_wanted)
-		return;
+		return ha->link;
 	ha_frame_begin(&f, &ha->tx, HA_GIVE);
 	ha_field_u8(&f, HA_TAG_LAST, 1);
 	if (ha_frame_end(&f) != GW_OK)
 		ha_link_break(ha, "out of memory");
 	else
 		end(ha);
+	return ha->link;
 }
 
 enum gw_err ha_heal_wanted(struct ha *ha, struct bytes fields)

@@ -14,9 +14,8 @@
 
 enum {
 	HA_SEND_HIGH = 4 * 1024 * 1024, /* no more turns are encoded while so much waits */
-	HA_SEND_LOW = 512 * 1024,	/* no more of a resync */
-	HA_CHUNK_OBJECTS = 64,
-	HA_CHUNKS_AHEAD = 16,
+	HA_CHUNK_OBJECTS = 16,		/* of a resync: what is encoded, and applied, at a time */
+	HA_CHUNKS_AHEAD = 64,
 	HA_HELD_MAX = 16384, /* datagrams; more than that are dropped, and their peers ask again */
 	HA_STAMPS = 256,
 };
@@ -308,7 +307,7 @@ void ha_refusal_keep(struct ha *ha, const struct ha_refusal *r);
 /* ---- heal.c ---- */
 bool ha_heal_offer(struct ha *ha); /* loser: true: it follows when that is done */
 MUST_USE enum gw_err ha_heal_wanted(struct ha *ha, struct bytes fields);
-void ha_heal_more(struct ha *ha); /* gives what was wanted */
+bool ha_heal_more(struct ha *ha); /* gives of what was wanted; false: nothing now */
 MUST_USE enum gw_err ha_heal_offered(struct ha *ha, struct bytes fields);
 MUST_USE enum gw_err ha_heal_given(struct ha *ha, struct bytes fields);
 void ha_heal_clear(struct ha *ha);
@@ -364,7 +363,7 @@ MUST_USE enum gw_err ha_resync_begin(struct ha *ha, const struct ha_position *at
 MUST_USE enum gw_err ha_resync_started(struct ha *ha, struct bytes fields);	   /* follower, on RESYNC */
 void ha_resync_sweep(struct ha *ha); /* follower, at END: what was not named is gone */
 void ha_resync_ended(struct ha *ha); /* follower: all of END is installed */
-void ha_resync_more(struct ha *ha);  /* owner: the next chunks */
+bool ha_resync_more(struct ha *ha);  /* owner: the next chunk; false: none now */
 void ha_resync_chunk_acked(struct ha *ha, uint64_t chunk);
 void ha_resync_digest(struct ha *ha);
 void ha_resync_say_digest(struct ha *ha, uint64_t verify, bool repair);	       /* verify 0: for staying equal */

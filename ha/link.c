@@ -411,9 +411,12 @@ struct bytes ha_link_bytes(struct ha *ha)
 	if (!ha->link)
 		return (struct bytes){ 0 };
 	ha_inbox_ack(ha);
-	ha_resync_more(ha);
-	ha_heal_more(ha);
 	return ha_buffer_bytes(&ha->tx);
+}
+
+bool ha_link_more(struct ha *ha)
+{
+	return ha->link && (ha_resync_more(ha) || ha_heal_more(ha));
 }
 
 void ha_link_written(struct ha *ha, size_t n)

@@ -110,13 +110,14 @@ static void write_chunk(struct ha *ha)
 		write_end(ha);
 }
 
-void ha_resync_more(struct ha *ha)
+bool ha_resync_more(struct ha *ha)
 {
 	struct ha_resync *s = &ha->sync;
 
-	while (ha_streams(ha) && s->walking && s->chunk - s->chunk_acked < HA_CHUNKS_AHEAD &&
-	       ha_buffer_len(&ha->tx) < HA_SEND_LOW)
-		write_chunk(ha);
+	if (!ha_streams(ha) || !s->walking || s->chunk - s->chunk_acked >= HA_CHUNKS_AHEAD)
+		return false;
+	write_chunk(ha);
+	return ha->link;
 }
 
 void ha_resync_chunk_acked(struct ha *ha, uint64_t chunk)

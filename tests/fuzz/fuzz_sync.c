@@ -57,6 +57,7 @@ static void serve(struct ha *ha)
 		else if (ev.kind == HA_EV_DATAPLANE)
 			(void)ha_plane_event(ha, &(struct dp_event){ .kind = DP_DONE, .token = ev.token });
 	(void)ha_end_turn(ha);
+	(void)ha_link_more(ha);
 	out = ha_link_bytes(ha);
 	ha_link_written(ha, out.n);
 }

@@ -193,10 +193,14 @@ static inline void pair_clear(struct pair *p)
 /* One way; returns how many octets. */
 static inline size_t pair_carry(struct pair_node *from, struct pair_node *to)
 {
-	struct bytes b = ha_link_bytes(from->ha);
-	uint8_t *copy = malloc(b.n ? b.n : 1);
-	size_t n = b.n;
+	struct bytes b;
+	uint8_t *copy;
+	size_t n;
 
+	(void)ha_link_more(from->ha);
+	b = ha_link_bytes(from->ha);
+	n = b.n;
+	copy = malloc(n ? n : 1);
 	if (n > 0)
 		memcpy(copy, b.p, n);
 	ha_link_written(from->ha, n);

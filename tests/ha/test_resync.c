@@ -33,6 +33,47 @@ START_TEST(everything_to_an_empty_one)
 }
 END_TEST
 
+/* The first of the two that the stream has next. */
+static uint8_t next_frame(struct pair_node *n)
+{
+	struct ha_frame f = { 0 };
+	size_t taken;
+
+	ck_assert_int_eq(ha_frame_next(ha_link_bytes(n->ha), &f, &taken), GW_OK);
+	return f.type;
+}
+
+START_TEST(what_is_waited_for_does_not_stand_behind_a_resync)
+{
+	size_t held = 0;
+
+	pair_init(&p);
+	pair_promote(&p.n[0]);
+	fill(&p.n[0], 1, 3000, "x");
+	pair_link(&p);
+	for (int i = 0; i < 5; i++) {
+		(void)pair_carry(&p.n[0], &p.n[1]);
+		(void)pair_carry(&p.n[1], &p.n[0]);
+	}
+	ck_assert(p.n[0].ha->sync.walking);
+	/* Nothing of it is written that was not asked for, and then a piece: what changes is behind one at most. */
+	ck_assert_uint_eq(ha_link_bytes(p.n[0].ha).n, 0);
+	ck_assert(ha_link_more(p.n[0].ha));
+	held = ha_link_bytes(p.n[0].ha).n;
+	ck_assert_uint_lt(held, HA_CHUNK_OBJECTS * 64);
+	pair_set(&p.n[0], 7, "changed");
+	(void)ha_end_turn(p.n[0].ha);
+	ha_link_written(p.n[0].ha, held);
+	ck_assert_uint_eq(next_frame(&p.n[0]), HA_TURN);
+	/* Unacknowledged it goes on for a while only. */
+	for (int i = 0; i < HA_CHUNKS_AHEAD; i++)
+		(void)ha_link_more(p.n[0].ha);
+	ck_assert(!ha_link_more(p.n[0].ha));
+	ck_assert(p.n[0].ha->sync.walking);
+	pair_clear(&p);
+}
+END_TEST
+
 START_TEST(only_what_changed_to_one_that_was_there)
 {
 	unsigned before;
@@ -328,6 +369,7 @@ int main(void)
 	SRunner *r;
 	int failed;
 
+	tcase_add_test(t, what_is_waited_for_does_not_stand_behind_a_resync);
 	tcase_add_test(t, everything_to_an_empty_one);
 	tcase_add_test(t, only_what_changed_to_one_that_was_there);
 	tcase_add_test(t, what_the_owner_does_not_name_is_gone);

@@ -461,9 +461,12 @@ static bool settle_once(struct duo *d, struct duo_node *n)
 static void link_send(struct duo *d, struct duo_node *from)
 {
 	struct duo_node *to = duo_other(d, from);
-	struct bytes b = ha_link_bytes(from->ha);
 	struct duo_segment *s;
+	struct bytes b;
 
+	while (ha_link_more(from->ha))
+		;
+	b = ha_link_bytes(from->ha);
 	if (b.n == 0 || !d->linked)
 		return;
 	if (d->link_cut) /* the kernel keeps it; the connection is given up later */
