@@ -249,6 +249,8 @@ static void hear(struct heartbeat *h, size_t i)
 			h->v.in++;
 		else
 			h->v.refused[r]++;
+		if (h->notable)
+			return; /* the loop is told first; the rest is still there */
 	}
 }
 

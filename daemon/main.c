@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "config/load.h"
+#include "core/slice.h"
 #include "daemon/fault.h"
 #include "daemon/gateway.h"
 #include "daemon/parent.h"
@@ -96,9 +97,11 @@ static int run_gateway(struct settings *s, const struct start *start, struct par
 					     .runs_programs = start->programs_fd >= 0,
 					     .programs_fd = start->programs_fd };
 	struct err e = { 0 };
-	struct gateway *g = gateway_create(s, &opt, &e);
+	struct gateway *g;
 	bool ok;
 
+	(void)slice_short(); /* the loop's and the data plane's; heartbeats have more */
+	g = gateway_create(s, &opt, &e);
 	if (!g) {
 		fprintf(stderr, "gatewayd: %s\n", e.text);
 		return EXIT_FAILURE;

@@ -1,8 +1,11 @@
 #include "daemon/parent.h"
 
+#include "daemon/lifeline.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -22,12 +25,20 @@ enum {
 	TELLS = 3,
 	LINK_FD = 1000, /* above all others of the daemon, or most */
 	EXIT_KILLED = 1,
+	PRIORITY = 10, /* as the thread of the heartbeats */
+};
+
+struct shared {
+	struct heartbeat_page page;
+	struct lifeline life;
 };
 
 struct parent {
 	const struct parent_options *opt;
 	struct log *log;
-	struct heartbeat_page *page; /* shared */
+	struct shared *shared;
+	struct heartbeat_page *page; /* in it */
+	struct lifeline_watch *life; /* owned; NULL: the end of `link` has to do */
 	struct parent_brief *brief;  /* owned */
 	bool briefed;		     /* this daemon has told it */
 	bool ever;		     /* or one before it */
@@ -61,7 +72,7 @@ static void withdraw(struct parent *p)
 	}
 }
 
-static void tell_path(struct parent *p, size_t i, const uint8_t *buf, size_t n)
+static void tell_path(struct parent *p, size_t i, struct heartbeat_msg *m)
 {
 	struct endpoint from = { p->brief->paths[i].local.addr, 0 };
 	struct sockaddr_storage ss;
@@ -72,8 +83,15 @@ static void tell_path(struct parent *p, size_t i, const uint8_t *buf, size_t n)
 		return;
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0) {
 		len = (socklen_t)endpoint_to_sockaddr(&p->brief->paths[i].remote, &ss);
-		for (int k = 0; k < TELLS; k++)
-			(void)sendto(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, len);
+		for (int k = 0; k < TELLS; k++) {
+			uint8_t buf[HEARTBEAT_MAX];
+			size_t n;
+
+			m->sequence = ++p->sequence;
+			n = heartbeat_msg_write(p->crypto, bytes_of(p->brief->beat_key, PAIR_BEAT_KEY), m, buf);
+			if (n > 0)
+				(void)sendto(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, len);
+		}
 	}
 	(void)close(fd);
 }
@@ -85,32 +103,39 @@ static void tell(struct parent *p)
 				   .incarnation = atomic_load(&p->page->incarnation),
 				   .boot = atomic_load(&p->page->boot),
 				   .echo = atomic_load(&p->page->peer_boot),
-				   .after = atomic_load(&p->page->sequence),
-				   .sequence = ++p->sequence };
+				   .after = atomic_load(&p->page->sequence) };
 
 	memcpy(m.cluster, p->brief->cluster, sizeof(m.cluster));
 	for (size_t i = 0; i < p->brief->path_count; i++) {
-		uint8_t buf[HEARTBEAT_MAX];
-		size_t n;
-
 		m.path = (uint8_t)i;
-		n = heartbeat_msg_write(p->crypto, bytes_of(p->brief->beat_key, PAIR_BEAT_KEY), &m, buf);
-		if (n > 0)
-			tell_path(p, i, buf, n);
+		tell_path(p, i, &m);
 	}
 }
 
+/*
+ * The other node first: it takes the addresses, announced, within a millisecond; while taking them away here may have
+ * to wait for tens of them, as the kernel holds its lock on devices while it ends the TUN device of the dead. What dies
+ * does not speak any more, so there is nothing to be fenced.
+ */
 static void step_in(struct parent *p, const char *why)
 {
 	if (!p->briefed)
 		return;
 	p->briefed = false;
-	withdraw(p);
 	tell(p);
-	log_error(p->log, "%s: its addresses are taken away, and the other node knows", why);
+	withdraw(p);
+	log_error(p->log, "%s: the other node knows, and its addresses are taken away", why);
 }
 
 /* ---- the daemon's process ---- */
+
+/* It does next to nothing, but that at once, however busy the machine is. Where it is not allowed to, as others do. */
+static void be_urgent(bool urgent)
+{
+	const struct sched_param param = { .sched_priority = urgent ? PRIORITY : 0 };
+
+	(void)sched_setscheduler(0, urgent ? SCHED_FIFO : SCHED_OTHER, &param);
+}
 
 static int child_main(struct parent *p, int fd, pid_t parent)
 {
@@ -119,6 +144,8 @@ static int child_main(struct parent *p, int fd, pid_t parent)
 	(void)prctl(PR_SET_PDEATHSIG, (long)SIGTERM, 0L, 0L, 0L);
 	if (getppid() != parent)
 		return EXIT_FAILURE; /* it died before we asked */
+	be_urgent(false);
+	lifeline_hold(&p->shared->life);
 	(void)close(p->signals);
 	nl_close(&p->nl);
 	crypto_destroy(p->crypto);
@@ -156,6 +183,8 @@ static bool start(struct parent *p)
 	atomic_store(&p->page->boot, 0);
 	atomic_store(&p->page->peer_boot, 0);
 	atomic_store(&p->page->sequence, 0);
+	if (lifeline_init(&p->shared->life) != GW_OK)
+		log_warn(p->log, "parent: the death of the daemon is seen some milliseconds later than it could be");
 	p->started = now();
 	p->child = fork();
 	if (p->child == 0) {
@@ -185,6 +214,8 @@ static bool on_link(struct parent *p)
 	    memchr(b->cluster, 0, sizeof(b->cluster))) {
 		*p->brief = *b;
 		p->briefed = p->ever = true;
+		if (!p->life)
+			p->life = lifeline_watch(&p->shared->life);
 	}
 	if (b)
 		secret_wipe(b, sizeof(*b));
@@ -212,24 +243,36 @@ static bool stalled(const struct parent *p)
 	return p->briefed && p->brief->stall_us > 0 && alive > 0 && now().us - alive > p->brief->stall_us;
 }
 
+/* Its main thread, or all of it but the process, is gone. */
+static void ends(struct parent *p)
+{
+	if (!p->stopping)
+		step_in(p, "gatewayd is ending");
+}
+
 /* Until the daemon has ended; its status as of waitpid(). */
 static int watch(struct parent *p)
 {
+	bool dying = false;
 	int status = 0;
 
 	for (;;) {
 		struct pollfd f[] = { { .fd = p->pidfd, .events = POLLIN },
 				      { .fd = p->signals, .events = POLLIN },
-				      { .fd = p->link, .events = POLLIN } };
+				      { .fd = p->link, .events = POLLIN },
+				      { .fd = dying ? -1 : lifeline_fd(p->life), .events = POLLIN } };
 		int64_t ms = p->briefed && p->brief->stall_us > 0 ? p->brief->stall_us / 4000 + 1 : -1;
 
 		(void)poll(f, ARRAY_LEN(f), ms < 0 ? -1 : (int)ms);
+		if (f[3].revents) {
+			dying = true;
+			ends(p);
+		}
 		if (f[2].revents && !on_link(p)) {
 			/* Its descriptors go before the process does: what the network has to wait for takes long. */
 			(void)close(p->link);
 			p->link = -1;
-			if (!p->stopping)
-				step_in(p, "gatewayd is ending");
+			ends(p);
 		}
 		if (f[0].revents & POLLIN) {
 			(void)waitpid(p->child, &status, 0);
@@ -238,9 +281,9 @@ static int watch(struct parent *p)
 		if (f[1].revents & POLLIN)
 			on_signal(p);
 		if (stalled(p)) {
-			step_in(p, "gatewayd stands still");
 			/* It could not speak for itself any more; what it would do if it woke up is nothing good. */
 			(void)kill(p->child, SIGKILL);
+			step_in(p, "gatewayd stands still");
 		}
 	}
 }
@@ -271,6 +314,8 @@ static int run(struct parent *p)
 	struct err e = { 0 };
 	int status;
 
+	p->page = &p->shared->page;
+	be_urgent(true);
 	if (p->opt->rest && p->opt->rest(p->log, &e) != GW_OK)
 		log_warn(p->log, "parent: %s", e.text);
 	for (;;) {
@@ -279,6 +324,8 @@ static int run(struct parent *p)
 			return EXIT_FAILURE;
 		}
 		status = watch(p);
+		lifeline_unwatch(p->life);
+		p->life = NULL;
 		(void)close(p->pidfd);
 		if (p->link >= 0)
 			(void)close(p->link);
@@ -314,9 +361,9 @@ int parent_run(const struct parent_options *opt)
 	(void)sigprocmask(SIG_BLOCK, &set, &p.mask_before);
 	p.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	p.brief = calloc(1, sizeof(*p.brief));
-	p.page = mmap(NULL, sizeof(*p.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	p.shared = mmap(NULL, sizeof(*p.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	p.crypto = crypto_create(&e);
-	if (p.signals < 0 || !p.brief || p.page == MAP_FAILED || !p.crypto ||
+	if (p.signals < 0 || !p.brief || p.shared == MAP_FAILED || !p.crypto ||
 	    nl_open(NETLINK_ROUTE, &p.nl, &e) != GW_OK)
 		log_error(p.log, "parent: cannot start: %s", e.text[0] ? e.text : strerror(errno));
 	else
@@ -326,8 +373,8 @@ int parent_run(const struct parent_options *opt)
 	if (p.brief)
 		secret_wipe(p.brief, sizeof(*p.brief));
 	free(p.brief);
-	if (p.page != MAP_FAILED)
-		(void)munmap(p.page, sizeof(*p.page));
+	if (p.shared != MAP_FAILED)
+		(void)munmap(p.shared, sizeof(*p.shared));
 	if (p.signals >= 0)
 		(void)close(p.signals);
 	(void)sigprocmask(SIG_SETMASK, &p.mask_before, NULL);

@@ -1,6 +1,6 @@
 /*
  * The parent of the daemon's process: holds no keys but that of heartbeats, reads no configuration, and does three
- * things when the daemon dies or its loop stands still: takes the virtual addresses away, tells the other node so, and
+ * things when the daemon dies or its loop stands still: tells the other node so, takes the virtual addresses away, and
  * starts the daemon again. A dead daemon is not a dead kernel, which would keep answering for its addresses.
  *
  * What the parent has to know the daemon tells it when it runs. Until then it only passes its end on.
