@@ -17,8 +17,8 @@ PACKAGES=(
 	strongswan-charon charon-systemd strongswan-swanctl strongswan-pki libcharon-extra-plugins libcharon-extauth-plugins
 	libstrongswan-standard-plugins libstrongswan-extra-plugins
 	iproute2 iputils-ping procps util-linux nftables iptables tcpdump tshark curl iperf3 jq python3 gnuplot-nox
-	# who else has a say in who is active, and in where packets go
-	keepalived bird2
+	# who else has a say in who is active, and in where packets go; states of NAT for both nodes
+	keepalived bird2 conntrackd conntrack
 	# a kernel with ESP, whatever this one has
 	user-mode-linux kmod
 )

@@ -118,6 +118,13 @@ enum gw_err announce_send(int fd, unsigned interface, const uint8_t mac[MAC_LEN]
 	return send_frame(fd, interface, frame, announce_arp(frame, mac, a, ANNOUNCE_ARP_REPLY));
 }
 
+/*
+ * A node that died may leave the address to a kernel that lives on, which answers whoever asks for it until the lease
+ * ends (VIPS_LEASE_S in daemon/vips.h). The last answer wins, so ours comes again and again until then.
+ */
+#define CONTESTED_US MILLISECONDS(200)
+enum { CONTESTED_TIMES = 16 };
+
 void announce_burst_start(struct announce_burst *b, mtime now, int64_t refresh_us)
 {
 	*b = (struct announce_burst){ .next = now, .refresh_us = refresh_us };
@@ -130,14 +137,15 @@ void announce_burst_stop(struct announce_burst *b)
 
 bool announce_burst_due(struct announce_burst *b, mtime now)
 {
-	static const int64_t waits[] = { MILLISECONDS(20), MILLISECONDS(80), MILLISECONDS(200), MILLISECONDS(700),
-					 SECONDS(2) };
+	static const int64_t dense[] = { MILLISECONDS(20), MILLISECONDS(80), MILLISECONDS(200) };
 
 	if (b->next.us == MTIME_NEVER.us || !mtime_reached(b->next, now))
 		return false;
-	if (b->step < ARRAY_LEN(waits))
-		b->next = mtime_add(now, waits[b->step++]);
-	else
+	if (b->step < ARRAY_LEN(dense) + CONTESTED_TIMES) {
+		b->next = mtime_add(now, b->step < ARRAY_LEN(dense) ? dense[b->step] : CONTESTED_US);
+		b->step++;
+	} else {
 		b->next = b->refresh_us > 0 ? mtime_add(now, b->refresh_us) : MTIME_NEVER;
+	}
 	return true;
 }

@@ -24,8 +24,8 @@ int announce_open(struct err *e);
 MUST_USE enum gw_err announce_send(int fd, unsigned interface, const uint8_t mac[MAC_LEN], const struct addr *a);
 
 /*
- * When to announce: a burst that begins dense, since the first may be lost and switches learn late, then for ever once
- * a `refresh_us` (0: not).
+ * When to announce: a burst that begins dense, since the first may be lost and switches learn late, and goes on for as
+ * long as a dead node's kernel may answer for the address, too (3.5 s); then for ever once a `refresh_us` (0: not).
  */
 struct announce_burst {
 	unsigned step;

@@ -60,6 +60,7 @@ vrrp_stop a KILL
 node_kill_all a
 expect_role b active
 : >"$RIG/log/vrrp-a"
+rm -f "$RIG"/a/vrrp/*pid # as /run is empty after a boot
 ip -n "$RIG_ID-a" addr del 198.51.100.9/32 dev out 2>/dev/null || true
 node_power_on a || fail 'node a did not start again'
 vrrp_start a

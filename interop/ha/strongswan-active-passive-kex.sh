@@ -13,8 +13,8 @@ CLIENT_AT=client2 client_start
 CLIENT_AT=client2 client_configure id=dave@strongswan.org proposals=aes128-sha256-modp4096 esp_proposals=aes128gcm16-modp4096
 expect_up
 CLIENT_AT=client2 expect_up
-expect_flow v4
-CLIENT_AT=client2 expect_flow v4
+expect_flow v4 v6
+CLIENT_AT=client2 expect_flow v4 v6
 expect_synced
 pair_watch
 node_kill_all "$first"

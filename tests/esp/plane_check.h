@@ -181,7 +181,7 @@ static inline bool kernel_required(void)
 static inline void plane_open_kernel(struct plane *p, uint8_t node)
 {
 	const struct xfrm_plane_config cfg = { .dump_age_us = 1, .keep_thresholds = true };
-	struct xfrm_guard guards[1];
+	struct xfrm_guard guards[1] = { { .if_id = 0 } };
 	struct err e = { 0 };
 
 	*p = (struct plane){ .kernel = true, .inside = -1, .udp = -1, .pool = -1, .home = -1 };
