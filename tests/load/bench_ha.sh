@@ -283,11 +283,12 @@ bench_replicate() {
 	rig_end
 }
 
-# The standby is another machine: beside the active node and the clients it has what these leave of the two processors.
+# The standby is another machine: beside the active node and the clients it has what these leave of the two processors,
+# and more than whatever else runs here.
 node_last() {
 	local pid
 	for pid in $(node_parent "$1") $(node_daemon "$1"); do
-		find "/proc/$pid/task" -mindepth 1 -maxdepth 1 -printf '%f\n' | xargs renice -n 10 -p >/dev/null
+		find "/proc/$pid/task" -mindepth 1 -maxdepth 1 -printf '%f\n' | xargs renice -n -10 -p >/dev/null
 	done
 }
 # A standby that comes back empty. A daemon that holds much takes its time to end.
