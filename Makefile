@@ -36,7 +36,7 @@ demo: missing ## failover, live: a strongSwan client through a pair of gateways 
 	@KEEP=$(KEEP) DATAPLANE=$(DATAPLANE) $(if $(filter kernel,$(DATAPLANE)),tests/uml/run.sh -t 300 --) interop/demo/demo.sh
 
 interop: debug ubsan ## all stories against real peers: here, in User Mode Linux on both planes, some in qemu with ASan
-	@tools/deps.sh interop && tools/peers.sh libreswan
+	@tools/deps.sh interop && tools/peers.sh libreswan && tools/peers.sh openiked
 	@status=0; interop/run.sh || status=1; interop/run.sh --rig uml --plane userspace || status=1; \
 	interop/run.sh --ha || status=1; interop/run.sh --ha -j 1 --rig uml --plane kernel || status=1; \
 	interop/run.sh --rig uml --plane kernel || status=1; tests/qemu/suite.sh || status=1; \

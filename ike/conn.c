@@ -237,6 +237,16 @@ static void keep_one_pair(struct child_match *out)
 	out->n_ours = out->n_ours > 1 ? 1 : out->n_ours;
 }
 
+void conn_name_inner(const struct ike_sa *sa, struct selector *theirs, size_t n)
+{
+	for (size_t i = 0; i < SA_LEASES; i++) {
+		const struct addr unknown = { .family = sa->leases[i].addr.family };
+
+		if (sa->leases[i].pool)
+			transport_rename(theirs, n, &unknown, &sa->leases[i].addr);
+	}
+}
+
 static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, const struct ike_msg *m,
 			  struct child_match *out)
 {
@@ -250,6 +260,8 @@ static enum gw_err narrow(const struct ike_sa *sa, const struct child_cfg *cfg, 
 	if (out->transport) { /* 2.23.1 */
 		transport_rename(tsi, m->tsi.count, &out->told.theirs, &sa->remote.addr);
 		transport_rename(tsr, m->tsr.count, &out->told.ours, &sa->local.addr);
+	} else {
+		conn_name_inner(sa, tsi, m->tsi.count);
 	}
 	/* The peer is the initiator of this exchange: TSi is its side. */
 	out->n_theirs = ts_narrow(tsi, m->tsi.count, theirs, n_theirs, out->theirs, IKE_CHILD_SELECTORS);

@@ -16,18 +16,29 @@
 
 /* X(name): every counter, in the order in which users see them. */
 #define IKE_COUNTERS(X) \
-	X(init_requests) X(init_resent) X(auth_requests) X(child_requests) X(info_requests) \
-	X(sas_established) X(sas_closed) X(children_established) X(children_closed) \
-	X(rekeys_ike_by_peer) X(rekeys_ike_by_us) X(rekeys_child_by_peer) X(rekeys_child_by_us) X(rekeys_crossed) \
-	X(rekeys_failed) X(liveness_answered) X(liveness_sent) X(nat_rebindings) X(mobike_updates) X(mobike_refused) \
-	X(datagrams_in) X(datagrams_out) X(retransmits_out) X(retransmits_answered) X(peers_lost) \
-	X(cookies_sent) X(cookies_wrong) X(invalid_ke_sent) X(half_open_expired) X(tls_shed) X(tls_refused) \
-	X(auth_failed_psk) X(auth_failed_cert) X(auth_failed_signature) X(auth_failed_revoked) X(sas_revoked) X(lists_fetched) X(lists_failed) X(auth_failed_identity) X(auth_failed_method) X(auth_failed_group) X(auth_failed_eap) X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) X(refused_selectors) \
-	X(refused_address) X(refused_sessions) X(refused_unique) X(replaced_unique) X(refused_temporarily) X(install_failed) \
-	X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
-	X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) X(drop_critical) X(drop_fragment) \
-	X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) X(drop_closing) X(drop_draining) X(drop_busy) X(drop_address) \
-	X(drop_memory) X(drop_standby) X(drop_internal)
+	X(init_requests) \
+	X(init_resent) X(auth_requests) X(child_requests) X(info_requests) X(sas_established) X(sas_closed) X( \
+		children_established) X(children_closed) X(rekeys_ike_by_peer) X(rekeys_ike_by_us) X(rekeys_child_by_peer) \
+		X(rekeys_child_by_us) X(rekeys_crossed) X(rekeys_failed) X(liveness_answered) X(liveness_sent) X( \
+			nat_rebindings) X(mobike_updates) X(mobike_refused) X(datagrams_in) X(datagrams_out) \
+			X(retransmits_out) X(retransmits_answered) X(peers_lost) X(cookies_sent) X(cookies_wrong) X( \
+				invalid_ke_sent) X(half_open_expired) X(tls_shed) X(tls_refused) X(auth_failed_psk) \
+				X(auth_failed_cert) X(auth_failed_signature) X(auth_failed_revoked) X(sas_revoked) X( \
+					lists_fetched) X(lists_failed) X(auth_failed_identity) X(auth_failed_method) \
+					X(auth_failed_group) X(auth_failed_eap) X(auth_failed_password) X( \
+						auth_refused_source) X(auth_refused_user) X(refused_proposal) \
+						X(refused_selectors) X(refused_address) X(refused_sessions) X( \
+							refused_unique) X(replaced_unique) X(refused_temporarily) \
+							X(install_failed) X(drop_malformed_header) X(drop_version) X( \
+								drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
+								X(drop_unprotected) X(drop_message_id) X( \
+									drop_state) X(drop_exchange) X(drop_critical) \
+									X(drop_fragment) X(drop_half_open_limit) X( \
+										drop_sa_limit) X(drop_no_connection) \
+										X(drop_closing) X(drop_draining) X( \
+											drop_busy) X(drop_address) \
+											X(drop_memory) X(drop_standby) \
+												X(drop_internal)
 
 enum ike_counter {
 #define X(name) CNT_##name,
@@ -62,13 +73,14 @@ struct source {
 
 /* How hard newcomers press, beyond what is half-open right now. */
 struct pressure {
-	bool on;	 /* cookies are asked for */
-	mtime window;	 /* the present ten seconds began */
-	uint32_t expired, expired_before; /* half-open SAs that came to nothing in these ten seconds, and in those before */
+	bool on;      /* cookies are asked for */
+	mtime window; /* the present ten seconds began */
+	uint32_t expired,
+		expired_before; /* half-open SAs that came to nothing in these ten seconds, and in those before */
 };
 
 struct graves {
-	struct ike_sa *sas;       /* linked by next_dirty */
+	struct ike_sa *sas;	   /* linked by next_dirty */
 	struct child_sa *children; /* linked by next */
 };
 
@@ -77,9 +89,9 @@ struct tombstone {
 };
 
 struct ike {
-	const struct env *env;     /* borrowed */
+	const struct env *env;	   /* borrowed */
 	struct settings *settings; /* owned reference */
-	struct pools *pools;       /* borrowed */
+	struct pools *pools;	   /* borrowed */
 	struct table_seed seed;
 	struct cookie_jar cookies;
 	struct revoke *revoke; /* owned */
@@ -91,7 +103,7 @@ struct ike {
 		char conn[64]; /* "": none */
 		enum log_level level;
 		mtime until;
-	} loud; /* the connection whose log lines are wanted more than others */
+	} loud;			   /* the connection whose log lines are wanted more than others */
 	struct child_sa *by_child; /* by inbound SPI */
 	struct reqid *reqids;
 	struct peer *peers;
@@ -115,7 +127,7 @@ struct ike {
 	bool closing;
 	bool passive, draining, cookies_dirty;
 	bool can_transport; /* the data plane has transport mode */
-	uint32_t era; /* counts activations */
+	uint32_t era;	    /* counts activations */
 	uint32_t doubt_era; /* in which SAs taken over are uncertain; UINT32_MAX: none */
 	uint64_t counters[CNT_COUNT];
 	struct ratelimit stranger_log, stranger_reply, refusals;
@@ -125,7 +137,13 @@ struct ike {
 	uint8_t *packed_buf; /* sealed datagrams with their lengths */
 };
 
-enum { PACKED_MAX = IKE_MAX_MESSAGE + 8192, LINGER_SECONDS = 10, REPLACED_SECONDS = 120, REAUTH_GRACE_SECONDS = 30, PASSIVE_LIFE_SECONDS = 86400 };
+enum {
+	PACKED_MAX = IKE_MAX_MESSAGE + 8192,
+	LINGER_SECONDS = 10,
+	REPLACED_SECONDS = 120,
+	REAUTH_GRACE_SECONDS = 30,
+	PASSIVE_LIFE_SECONDS = 86400
+};
 
 enum exchange_kind { X_AUTH, X_CHILD, X_REKEY_CHILD, X_REKEY_IKE };
 enum request_kind { REQ_NONE, REQ_PROBE, REQ_DELETE_CHILD, REQ_DELETE_IKE, REQ_REKEY_CHILD, REQ_REKEY_IKE };
@@ -141,16 +159,16 @@ struct exchange {
 	bool natt;
 	struct secret ni, nr;
 	struct dh_key *dh;
-	struct secret ke;   /* our KE data for the reply; empty: no PFS */
+	struct secret ke; /* our KE data for the reply; empty: no PFS */
 	uint16_t group;
-	uint64_t new_spi;   /* our SPI of the new IKE or CHILD SA (our_x) */
-	uint32_t old_spi;   /* spi_in of the CHILD SA being rekeyed; 0: none */
-	uint32_t child_spi; /* spi_in of the CHILD SA being installed; 0: none */
-	uint8_t proposal;   /* number of the chosen proposal */
-	uint16_t child_error;        /* notify instead of a CHILD SA; 0: none */
-	bool childless; /* of IKE_AUTH: none was asked for (RFC 6023) */
-	bool more_ts;   /* tell ADDITIONAL_TS_POSSIBLE */
-	uint8_t cp;         /* enum cp_asked: what a configuration request wants; 0: there was none */
+	uint64_t new_spi;	  /* our SPI of the new IKE or CHILD SA (our_x) */
+	uint32_t old_spi;	  /* spi_in of the CHILD SA being rekeyed; 0: none */
+	uint32_t child_spi;	  /* spi_in of the CHILD SA being installed; 0: none */
+	uint8_t proposal;	  /* number of the chosen proposal */
+	uint16_t child_error;	  /* notify instead of a CHILD SA; 0: none */
+	bool childless;		  /* of IKE_AUTH: none was asked for (RFC 6023) */
+	bool more_ts;		  /* tell ADDITIONAL_TS_POSSIBLE */
+	uint8_t cp;		  /* enum cp_asked: what a configuration request wants; 0: there was none */
 	struct child_sa *waiting; /* our_x after the answer: the new CHILD SA while the plane installs it */
 };
 
@@ -160,7 +178,7 @@ void exchange_destroy(struct exchange *x); /* NULL is fine */
 
 struct ike_sa *ike_find(const struct ike *ike, uint64_t local_spi);
 struct child_sa *ike_find_child(const struct ike *ike, uint32_t spi_in);
-MUST_USE enum gw_err ike_new_spi(struct ike *ike, uint64_t *out);       /* unused, with the node's index on top */
+MUST_USE enum gw_err ike_new_spi(struct ike *ike, uint64_t *out);	/* unused, with the node's index on top */
 MUST_USE enum gw_err ike_new_child_spi(struct ike *ike, uint32_t *out); /* likewise, above the reserved 1..255 */
 uint32_t ike_new_reqid(struct ike *ike);
 /* Puts a datagram into the out queue; bytes are copied. */
@@ -194,7 +212,8 @@ void sa_note_era(struct ike_sa *sa);
 
 /* ---- sa.c ---- */
 
-struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64_t spi_r); /* in the table; NULL: memory */
+struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i,
+			 uint64_t spi_r);				    /* in the table; NULL: memory */
 void sa_set_state(struct ike_sa *sa, enum ike_state to, const char *story); /* logs old -> new: story */
 void sa_touch(struct ike_sa *sa);      /* changed: encode it at the end of the turn */
 void sa_reschedule(struct ike_sa *sa); /* after anything that moves a deadline */
@@ -202,9 +221,9 @@ void sa_reschedule(struct ike_sa *sa); /* after anything that moves a deadline *
 MUST_USE enum gw_err half_join(struct ike_sa *sa);
 void sa_drop_half(struct ike_sa *sa);
 /*
- * Whether an answer may be given again to who asks from there, though nobody is authenticated. To where IKE_SA_INIT came
- * from once IKE_AUTH has proved that our answer got there; elsewhere, where it may be aimed at somebody, some times only:
- * answers are larger than what asks for them.
+ * Whether an answer may be given again to who asks from there, though nobody is authenticated. To where IKE_SA_INIT
+ * came from once IKE_AUTH has proved that our answer got there; elsewhere, where it may be aimed at somebody, some
+ * times only: answers are larger than what asks for them.
  */
 bool half_may_repeat(struct half_open *h, const struct addr *to);
 /* Takes everything down: CHILD SAs out of the plane, leases back, events; then IKE_LINGERING or IKE_DEAD. */
@@ -241,7 +260,8 @@ MUST_USE enum gw_err child_selectors(struct child_sa *c, const struct selector *
 				     const struct selector *theirs, size_t n_theirs);
 MUST_USE enum gw_err child_adopt(struct child_sa *c, const struct chosen *chosen);
 /* Keys from the nonces; `we_began`: we are the initiator of the exchange. */
-MUST_USE enum gw_err child_keys(struct child_sa *c, bool we_began, struct bytes shared, struct bytes ni, struct bytes nr);
+MUST_USE enum gw_err child_keys(struct child_sa *c, bool we_began, struct bytes shared, struct bytes ni,
+				struct bytes nr);
 /* Operations, appended at ops[*n]; what they point to lives in the child. */
 void child_op_in(const struct child_sa *c, struct dp_op *ops, size_t *n);
 void child_op_out(const struct child_sa *c, struct dp_op *ops, size_t *n);
@@ -301,7 +321,8 @@ const struct ike_rule *rules_all(size_t *count);
 void x_init_request(struct ike *ike, const struct ike_header *h, const struct datagram *dg);
 /* The node before us may have agreed with the peer on what we do not know. */
 bool sa_is_uncertain(const struct ike_sa *sa);
-ike_step x_auth_request, x_auth_round, x_eap_bye, x_create_request, x_create_response, x_info_request, x_info_response, x_refuse_busy;
+ike_step x_auth_request, x_auth_round, x_eap_bye, x_create_request, x_create_response, x_info_request, x_info_response,
+	x_refuse_busy;
 /* The plane has answered for the CHILD SA of sa->peer_x / of our_x / of a held-back outbound SA. */
 void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result);
 void x_child_is_up(struct ike_sa *sa, struct child_sa *c); /* installed and told to the peer; NULL is fine */
@@ -331,7 +352,8 @@ MUST_USE enum gw_err conn_propose(const struct settings *s, const struct endpoin
 /* Rank of a connection for an identity pair and the suite that IKE_SA_INIT chose; 0: not this one. */
 int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct id_payload *idi,
 	      const struct id_payload *idr);
-/* The key of an identity: its own when it has one (the closest of `psks`), else that of the connection; may be empty. */
+/* The key of an identity: its own when it has one (the closest of `psks`), else that of the connection; may be empty.
+ */
 const struct secret *conn_psk(const struct conn_cfg *conn, uint8_t kind, struct bytes data);
 /* Why no connection is for that identity pair: offered and configured, in words. */
 const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, const struct id_payload *idr, char *buf,
@@ -344,6 +366,9 @@ const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, 
 size_t conn_local_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, struct selector *out, size_t max);
 size_t conn_remote_selectors(const struct ike_sa *sa, const struct child_cfg *cfg, bool transport, struct selector *out,
 			     size_t max);
+/* A client that does not know its inner address yet may call it 0.0.0.0 or ::, alone (OpenIKED's `from dynamic`, in its
+ * answers, too): what it was given is meant. */
+void conn_name_inner(const struct ike_sa *sa, struct selector *theirs, size_t n);
 /*
  * Picks the child settings and narrows. `theirs_offer` is the peer's side. `only` restricts to one (a rekey).
  * `with_ke`: CREATE_CHILD_SA, where `pfs` counts. GW_ETS, GW_EPROPOSAL (text), GW_EGROUP (chosen->dh).
@@ -354,7 +379,7 @@ struct child_match {
 	struct selector ours[IKE_CHILD_SELECTORS], theirs[IKE_CHILD_SELECTORS];
 	size_t n_ours, n_theirs;
 	bool transport;
-	bool fragments; /* NON_FIRST_FRAGMENTS_ALSO */
+	bool fragments;	       /* NON_FIRST_FRAGMENTS_ALSO */
 	struct told_ends told; /* of transport mode */
 	bool more;	       /* further CHILD SAs could carry what was left out: ADDITIONAL_TS_POSSIBLE */
 };
@@ -375,14 +400,14 @@ uint16_t error_notify(enum gw_err code);
 MUST_USE enum gw_err source_take(struct ike *ike, const struct addr *from);
 void source_release(struct ike *ike, const struct addr *from);
 /*
- * Above ike.cookie_threshold half-open SAs, and from then until there is half of that; when as many came to nothing within
- * the last ten seconds or so; and from a source that has a quarter of its share already.
+ * Above ike.cookie_threshold half-open SAs, and from then until there is half of that; when as many came to nothing
+ * within the last ten seconds or so; and from a source that has a quarter of its share already.
  */
 bool pressure_wants_cookies(struct ike *ike, const struct addr *from);
 /*
- * Is there room for a TLS handshake of this half-open SA? They are large: so each source (an IPv6 host is its /64) has so
- * many of them, of which one that stands still makes room for a new one; and when there are too many in all, the oldest
- * goes. True again for who has one. tls_leave: it is over.
+ * Is there room for a TLS handshake of this half-open SA? They are large: so each source (an IPv6 host is its /64) has
+ * so many of them, of which one that stands still makes room for a new one; and when there are too many in all, the
+ * oldest goes. True again for who has one. tls_leave: it is over.
  */
 bool tls_admit(struct ike_sa *sa);
 void tls_leave(struct ike *ike, struct half_open *h);

@@ -221,6 +221,8 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	memcpy(tsr, m->tsr.s, m->tsr.count * sizeof(*tsr));
 	transport_rename(tsi, m->tsi.count, &old->told_ours, &sa->local.addr);
 	transport_rename(tsr, m->tsr.count, &old->told_theirs, &sa->remote.addr);
+	if (!old->transport)
+		conn_name_inner(sa, tsr, m->tsr.count);
 	n_ours = ts_narrow(tsi, m->tsi.count, old->ours, old->ours_count, ours, IKE_CHILD_SELECTORS);
 	n_theirs = ts_narrow(tsr, m->tsr.count, old->theirs, old->theirs_count, theirs, IKE_CHILD_SELECTORS);
 	if (n_ours == 0 || n_theirs == 0)

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Tells the stories in interop/cases/ with a real peer, some at a time, and writes build/interop/results.json.
 #
-#   interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml|qemu] [--plane userspace|kernel] [CASE...]
+#   interop/run.sh [--ha] [-j N] [-d|-D] [-q] [--rig host|uml|qemu] [--plane userspace|kernel] [CASE...]
 #
 # --ha: the stories of failover in interop/ha/ instead, told with a pair of gateways (interop/pair.sh).
-# All cases when none is named; -q: of these only the ones marked `# quick`. -d: also writes docs/interop.md, from all runs whose results are in build/interop.
+# All cases when none is named; -q: of these only the ones marked `# quick`. -d: also writes docs/interop.md, from all runs
+# whose results are in build/interop; -D: does
+# only that.
 # --rig host (default): on this machine, with strongSwan's kernel-libipsec. --rig uml: in one User Mode Linux, whose
 # kernel has ESP, with kernel-netlink (tests/uml; RIG=host: here, for a host whose own kernel has it), and with the
 # stories that need it. --rig qemu: in qemu (tests/qemu), which has nft and XFRM interfaces besides, with ASan; of all cases
@@ -43,7 +45,10 @@ tell() {
 	else
 		printf '  FAILED  %-26s %5d ms  %s\n' "$name" "$ms" "${why:-status $status}"
 	fi
-	[[ $(sed -n 's/^CLIENT=//p' "$STORIES/$name.sh") != libreswan ]] || CLIENT_NAME=Libreswan
+	case $(sed -n 's/^CLIENT=//p' "$STORIES/$name.sh") in
+	libreswan) CLIENT_NAME=Libreswan ;;
+	openiked) CLIENT_NAME=OpenIKED ;;
+	esac
 	jq -cn --arg case "$name" --arg client "$CLIENT_NAME" --arg gateway "$GATEWAY" --arg plane "$GATEWAY_PLANE" --arg rig "$rig" \
 		--argjson ms "$ms" --argjson status "$status" --arg why "${why:-status $status}" --arg again "$again" '{case: $case, plane: $plane, rig: $rig,
 		client: $client, gateway: $gateway, passed: ($status == 0), seconds: ($ms / 1000)} +
@@ -51,7 +56,7 @@ tell() {
 		if $status == 0 then {} else {why: $why} end' >"$OUT/part/$name"
 }
 
-usage() { RIG_STATUS=2 die 'usage: interop/run.sh [--ha] [-j N] [-d] [-q] [--rig host|uml|qemu] [--plane userspace|kernel] [CASE...]'; }
+usage() { RIG_STATUS=2 die 'usage: interop/run.sh [--ha] [-j N] [-d|-D] [-q] [--rig host|uml|qemu] [--plane userspace|kernel] [CASE...]'; }
 
 if [[ ${1:-} == --tell ]]; then
 	rig=$STORY_RIG OUT=$STORY_OUT STORIES=$STORY_FROM
@@ -59,7 +64,7 @@ if [[ ${1:-} == --tell ]]; then
 	exit 0
 fi
 
-STORIES=interop/cases jobs=2 docs='' rig=host plane=userspace inside='' quick='' pair=''
+STORIES=interop/cases jobs=2 docs='' rig=host plane=userspace inside='' quick='' pair='' page=''
 while (($# > 0)); do
 	case $1 in
 	-j | --rig | --plane)
@@ -72,6 +77,7 @@ while (($# > 0)); do
 		shift
 		;;
 	-d) docs=docs/interop.md ;;
+	-D) page=yes ;;
 	-q) quick=yes ;;
 	--ha) STORIES=interop/ha pair=ha- ;;
 	--inside) inside=yes ;; # we are in the guest already
@@ -125,42 +131,6 @@ if [[ -n $inside ]]; then
 	tell_all
 	exit 0
 fi
-rm -rf "$OUT"
-mkdir -p "$OUT/log" "$OUT/part"
-case $rig in
-host) tell_all ;;
-qemu)
-	# ASan has room there; everything takes its time.
-	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/debug} CASE_SECONDS=$((CASE_SECONDS * 5)) RIG_PATIENCE=12
-	tests/qemu/run.sh -t $((120 + ${#cases[@]} * 120)) -- \
-		"$RIG_TOP/interop/run.sh" --inside -j 1 --rig qemu --plane "$plane" "${cases[@]}" || true
-	;;
-uml)
-	# A guest has one processor, so there are two, each with every other story. One that dies, or is too slow in all,
-	# has told fewer stories, which counts below.
-	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/ubsan} CASE_SECONDS=$((CASE_SECONDS * 3))
-	guests=()
-	for half in 0 1; do
-		mine=() limit=120
-		for ((i = half; i < ${#cases[@]}; i += 2)); do
-			mine+=("${cases[i]}")
-			own=$(sed -n 's/^# seconds \([0-9]*\)$/\1/p' "$STORIES/${cases[i]}.sh")
-			limit=$((limit + (${own:-0} > UML_CASE_SECONDS ? own : UML_CASE_SECONDS)))
-		done
-		((${#mine[@]} > 0)) || continue
-		UML_PROCESSOR=$half RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t "$limit" -- \
-			"$RIG_TOP/interop/run.sh" --inside ${pair:+--ha} -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
-		guests+=($!)
-	done
-	# Ctrl-C ends them too: they are in our group.
-	for guest in "${guests[@]}"; do wait "$guest" || true; done
-	;;
-esac
-
-find build/interop -path '*/part/*' -type f -exec cat {} + | jq -s '{name: "interop", results: .}' >build/interop/results.json
-passed=$(find "$OUT/part" -type f -exec cat {} + | jq -s 'map(select(.passed)) | length')
-failed=$((${#cases[@]} - passed))
-
 # The stories with their own words, as a page, with a column for each rig and plane that has results.
 # write_table FOLDER PREFIX-OF-RESULTS
 write_table() {
@@ -199,12 +169,54 @@ write_table() {
 write_docs() {
 	printf '# Interoperability\n\nWritten by `make interop`: the stories in `interop/cases/`, told with strongSwan %s, and whether they came true.\n' \
 		"$(charon_version)"
-	printf 'A column names the client'\''s plugin for ESP and the plane of gatewayd.\n'
+	printf 'A column names the client'\''s plugin for ESP and the plane of gatewayd. Empty: not told there, mostly since the story\n'
+	printf 'needs what that rig does not have.\n'
 	write_table interop/cases ''
 	printf '\n## Failover\n\nThe stories in `interop/ha/`, with a pair of gateways. Each ends with a look at the client'\''s log, at its packets, and\n'
 	printf 'at a capture of its road, on which no sequence number and no nonce may have been used twice.\n'
 	write_table interop/ha ha-
 }
+if [[ -n $page ]]; then
+	write_docs >docs/interop.md
+	exit 0
+fi
+
+rm -rf "$OUT"
+mkdir -p "$OUT/log" "$OUT/part"
+case $rig in
+host) tell_all ;;
+qemu)
+	# ASan has room there; everything takes its time.
+	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/debug} CASE_SECONDS=$((CASE_SECONDS * 5)) RIG_PATIENCE=12
+	tests/qemu/run.sh -t $((120 + ${#cases[@]} * 120)) -- \
+		"$RIG_TOP/interop/run.sh" --inside -j 1 --rig qemu --plane "$plane" "${cases[@]}" || true
+	;;
+uml)
+	# A guest has one processor, so there are two, each with every other story. One that dies, or is too slow in all,
+	# has told fewer stories, which counts below.
+	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/ubsan} CASE_SECONDS=$((CASE_SECONDS * 3)) RIG_PATIENCE=${RIG_PATIENCE:-2}
+	guests=()
+	for half in 0 1; do
+		mine=() limit=120
+		for ((i = half; i < ${#cases[@]}; i += 2)); do
+			mine+=("${cases[i]}")
+			own=$(sed -n 's/^# seconds \([0-9]*\)$/\1/p' "$STORIES/${cases[i]}.sh")
+			limit=$((limit + (${own:-0} > UML_CASE_SECONDS ? own : UML_CASE_SECONDS)))
+		done
+		((${#mine[@]} > 0)) || continue
+		UML_PROCESSOR=$half RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t "$limit" -- \
+			"$RIG_TOP/interop/run.sh" --inside ${pair:+--ha} -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
+		guests+=($!)
+	done
+	# Ctrl-C ends them too: they are in our group.
+	for guest in "${guests[@]}"; do wait "$guest" || true; done
+	;;
+esac
+
+find build/interop -path '*/part/*' -type f -exec cat {} + | jq -s '{name: "interop", results: .}' >build/interop/results.json
+passed=$(find "$OUT/part" -type f -exec cat {} + | jq -s 'map(select(.passed)) | length')
+failed=$((${#cases[@]} - passed))
+
 [[ -z $docs ]] || write_docs >"$docs"
 
 ((failed == 0)) || printf 'what failed stories left behind: build/interop/%s%s-%s/log/\n' "$pair" "$rig" "$plane"

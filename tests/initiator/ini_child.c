@@ -68,13 +68,22 @@ static struct ini_child *child_make(struct ini_sa *sa, const struct chosen *chos
 	return c;
 }
 
+/* The answer to an address that the client did not know yet, 0.0.0.0, is one address. */
+static bool named(const struct selector *offer, const struct selector *answer)
+{
+	const struct addr unknown = { .family = offer->range.lo.family };
+
+	return addr_equal(&offer->range.lo, &unknown) && addr_equal(&offer->range.hi, &unknown) &&
+	       answer->range.lo.family == unknown.family && addr_equal(&answer->range.lo, &answer->range.hi);
+}
+
 /* Every selector of the answer lies in one that we offered (2.9). */
 static bool narrowed(const struct ts_payload *answer, const struct selector *offer, size_t n)
 {
 	for (size_t i = 0; i < answer->count; i++) {
 		size_t j = 0;
 
-		while (j < n && !selector_contains(&offer[j], &answer->s[i]))
+		while (j < n && !selector_contains(&offer[j], &answer->s[i]) && !named(&offer[j], &answer->s[i]))
 			j++;
 		if (j == n)
 			return false;
@@ -248,6 +257,7 @@ static void answer(struct ini_sa *sa, const struct ike_msg *m, const struct chos
 	struct transform t[5];
 	uint8_t buf[INI_CHAIN], spi[4];
 	struct msg_writer w;
+	const struct ini_cfg *cfg = sa->ini->cfg;
 	size_t mark;
 
 	put_u32(spi, c->spi_in);
@@ -263,7 +273,11 @@ static void answer(struct ini_sa *sa, const struct ike_msg *m, const struct chos
 	if (c->fragments)
 		notify_simple(&w, N_NON_FIRST_FRAGMENTS_ALSO);
 	ts_write(&w, PL_TSI, m->tsi.s, m->tsi.count);
-	ts_write(&w, PL_TSR, m->tsr.s, m->tsr.count);
+	/* One that does not know its own address says so again. */
+	if (cfg->tsi_count == 1 && m->tsr.count == 1 && named(cfg->tsi, m->tsr.s))
+		ts_write(&w, PL_TSR, cfg->tsi, 1);
+	else
+		ts_write(&w, PL_TSR, m->tsr.s, m->tsr.count);
 	if (ini_respond(sa, CREATE_CHILD_SA, m->h.id, &w) != GW_OK)
 		ini_fail(sa->ini, "an answer could not be built");
 }

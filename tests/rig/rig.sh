@@ -46,7 +46,7 @@ now_ms() {
 }
 
 # wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds; false, with a line, when it does not in time. Where all is
-# slow (tests/qemu), RIG_PATIENCE says how many times longer it may take.
+# slow (tests/qemu, tests/uml), RIG_PATIENCE says how many times longer it may take.
 wait_for() {
 	local seconds=$(($1 * ${RIG_PATIENCE:-1})) what=$2 end
 	shift 2

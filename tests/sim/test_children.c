@@ -258,6 +258,32 @@ START_TEST(single_pair_required)
 }
 END_TEST
 
+/* A client that calls the inner address that it does not know yet 0.0.0.0 gets that one, and nobody else's. */
+START_TEST(an_inner_address_without_a_name)
+{
+	struct sim_client *c = begin(NULL, true);
+	struct selector unknown;
+
+	sim_want(&s, selector_parse("0.0.0.0/32", &unknown));
+	c->cfg.tsi = &unknown;
+	c->cfg.tsi_count = 1;
+	up(c);
+	sim_want(&s, ini_child_count(c->ini) == 1 && sim_sa(&s, c)->children->theirs_count == 1);
+	sim_want(&s, addr_equal(&sim_sa(&s, c)->children->theirs->range.lo, &c->ini->inner[0]));
+	sim_want(&s, addr_equal(&sim_sa(&s, c)->children->theirs->range.hi, &c->ini->inner[0]));
+	lives_on(c);
+	done();
+	c = begin(NULL, true); /* none was asked for */
+	c->cfg.want_v4 = false;
+	c->cfg.tsi = &unknown;
+	c->cfg.tsi_count = 1;
+	sim_connect(&s, c);
+	settle();
+	sim_want(&s, ini_child_count(c->ini) == 0 && c->ini->child_error == N_TS_UNACCEPTABLE);
+	done();
+}
+END_TEST
+
 START_TEST(transport_mode)
 {
 	for (int i = 0; i < 4; i++) {
@@ -328,6 +354,7 @@ int main(void)
 					  { one_pair_of_selectors, 0 },
 					  { fragments_that_are_not_the_first, 0 },
 					  { single_pair_required, 0 },
+					  { an_inner_address_without_a_name, 0 },
 					  { transport_mode, 0 },
 					  { transport_mode_is_not_for_everybody, 0 },
 					  { transport_mode_does_not_roam, 0 } };
