@@ -76,6 +76,36 @@ START_TEST(childless)
 }
 END_TEST
 
+/* In CREATE_CHILD_SA, a new one and a rekey: nothing of it stays, what stood stands, and the answer says why. */
+START_TEST(the_plane_refuses)
+{
+	static const struct {
+		enum gw_err result;
+		uint16_t notify;
+	} rows[] = { { GW_EUNSUPPORTED, N_NO_PROPOSAL_CHOSEN },
+		     { GW_EEXIST, N_TEMPORARY_FAILURE },
+		     { GW_ENOMEM, N_TEMPORARY_FAILURE } };
+	struct sim_client *c = begin(NULL, false);
+	size_t sas;
+
+	up(c);
+	sas = fake_plane_sa_count(s.gate.active.plane);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		enum ini_kind kind = i % 2 ? INI_CHILD_REKEY : INI_CHILD_NEW;
+
+		fake_plane_fail(s.gate.active.plane, DP_SA_ADD, 0, rows[i / 2].result, 1);
+		sim_want(&s, i % 2 ? ini_rekey_child(c->ini, 0) : ini_new_child(c->ini));
+		sim_flush(&s);
+		sim_run(&s, SECONDS(1));
+		sim_want(&s, c->ini->heard[kind].error == rows[i / 2].notify);
+		sim_want(&s, fake_plane_sa_count(s.gate.active.plane) == sas && ini_child_count(c->ini) == 1);
+		settle();
+	}
+	lives_on(c);
+	done();
+}
+END_TEST
+
 START_TEST(childless_where_it_is_not_wanted)
 {
 	static const struct sim_settings settings = { .conn = "    childless: false\n" };
@@ -349,6 +379,7 @@ int main(void)
 {
 	const struct suite_test all[] = { { childless, 0 },
 					  { childless_where_it_is_not_wanted, 0 },
+					  { the_plane_refuses, 0 },
 					  { several, 0 },
 					  { an_address_in_any_exchange, 0 },
 					  { one_pair_of_selectors, 0 },

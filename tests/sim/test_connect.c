@@ -278,21 +278,34 @@ START_TEST(pool_exhausted)
 }
 END_TEST
 
+/* What the client hears says whether it is worth another try: a plane that cannot do it, or not now. */
+static const struct {
+	enum dp_op_kind kind;
+	enum gw_err result;
+	uint16_t notify;
+} failures[] = {
+	{ DP_SA_ADD, GW_EIO, N_TEMPORARY_FAILURE },	      { DP_POLICY_SET, GW_EIO, N_TEMPORARY_FAILURE },
+	{ DP_SA_ADD, GW_EEXIST, N_TEMPORARY_FAILURE },	      { DP_SA_ADD, GW_EINVAL, N_TEMPORARY_FAILURE },
+	{ DP_SA_ADD, GW_EBUSY, N_TEMPORARY_FAILURE },	      { DP_SA_ADD, GW_ENOMEM, N_TEMPORARY_FAILURE },
+	{ DP_SA_ADD, GW_EUNSUPPORTED, N_NO_PROPOSAL_CHOSEN }, { DP_POLICY_SET, GW_EUNSUPPORTED, N_NO_PROPOSAL_CHOSEN },
+	{ DP_POLICY_SET, GW_OK, N_TEMPORARY_FAILURE }, /* refused as a whole */
+};
+
 START_TEST(install_fails)
 {
-	static const enum dp_op_kind kinds[] = { DP_SA_ADD, DP_POLICY_SET };
 	struct sim_client *c;
 
 	sim_init(&s, 46, NULL, false);
 	c = sim_client_add(&s, false);
-	fake_plane_fail(s.gate.active.plane, kinds[_i % 2], 0, GW_EIO, 1);
-	if (_i == 2)
+	if (failures[_i].result != GW_OK)
+		fake_plane_fail(s.gate.active.plane, failures[_i].kind, 0, failures[_i].result, 1);
+	else
 		fake_plane_refuse(s.gate.active.plane, GW_ENOMEM, 1);
 	sim_connect(&s, c);
 	sim_run(&s, SECONDS(5));
 	sim_want(&s, ini_up(c->ini) && c->ini->child_error != 0 && ini_child_count(c->ini) == 0);
 	sim_want(&s, gate_stat(&s.gate, "install_failed") == 1);
-	childless(c, c->ini->child_error);
+	childless(c, failures[_i].notify);
 }
 END_TEST
 
@@ -432,7 +445,7 @@ int main(void)
 	tcase_add_test(refused, no_common_esp_proposal);
 	tcase_add_test(refused, selectors_unacceptable);
 	tcase_add_test(refused, pool_exhausted);
-	tcase_add_loop_test(refused, install_fails, 0, 3);
+	tcase_add_loop_test(refused, install_fails, 0, (int)ARRAY_LEN(failures));
 	tcase_add_test(refused, half_open_expires);
 	tcase_add_test(refused, half_open_bounds);
 	tcase_add_test(again, reconnects_to_the_same_address);
