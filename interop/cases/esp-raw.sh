@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 # needs esp
 . "$(dirname "$0")/../lib.sh"
 story 'No NAT on the road, so ESP goes without UDP: by IPv4 and by IPv6, each with both families inside.'

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 # needs esp
 . "$(dirname "$0")/../lib.sh"
 story 'The kernel as the client: every cipher of ours for ESP with 32-bit sequence numbers, one after the other, packets flow in both families.'

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# quick
 # needs esp
 # needs kernel
 . "$(dirname "$0")/../lib.sh"
