@@ -13,6 +13,7 @@
 #include "esp/xfrm.h"
 
 enum { TAKE_LEAST = 32 }; /* datagrams that are taken however busy the turn is */
+#define REPORT_US MILLISECONDS(100)
 
 /* The plane has events or IKE datagrams: the events are for the turn's end (glue). */
 static void plane_ready(void *arg, unsigned what)
@@ -128,7 +129,8 @@ static enum gw_err bypass_cluster(struct gateway *g, struct err *e)
 
 static enum gw_err open_kernel(struct gateway *g, struct err *e)
 {
-	const struct xfrm_plane_config cfg = { 0 };
+	/* Which SAs are used is for the other node to know, as soon as it is of use. */
+	const struct xfrm_plane_config cfg = { .report_us = g->settings->ha.enabled ? REPORT_US : 0 };
 
 	g->dp = xfrm_plane_create(&g->env, &cfg, e);
 	if (!g->dp)

@@ -36,6 +36,7 @@ struct sad_kernel {
 	uint64_t looked;	 /* number of the last whole dump that had it */
 	uint32_t epoch;		 /* numbers are exact since we looked in this epoch (esp/xfrm_state.h) */
 	uint8_t life;		 /* enum sad_life */
+	bool tame;		 /* tells of itself now and then, no more of each packet */
 };
 
 struct sad_busy; /* the keyed cipher of an SA */

@@ -23,11 +23,17 @@ static void kick(struct xfrm_plane *x)
 	(void)!write(x->kick_fd, &one, sizeof(one)); /* fails only when it is set already */
 }
 
+/* Something to do or to tell, that no descriptor says. */
+static bool has_more(const struct xfrm_plane *x)
+{
+	return !outbox_empty(&x->outbox) || x->resync || x->teller.fresh_count > 0;
+}
+
 static void settle_kick(struct xfrm_plane *x)
 {
 	uint64_t value;
 
-	if (!x->kicked || x->first || !outbox_empty(&x->outbox) || x->resync)
+	if (!x->kicked || x->first || has_more(x))
 		return;
 	x->kicked = false;
 	(void)!read(x->kick_fd, &value, sizeof(value));
@@ -88,6 +94,7 @@ static void pump(struct xfrm_plane *x)
 
 	xfrm_look_at_clock(x);
 	xfrm_take_events(x);
+	xfrm_reports_settle(x);
 	while (x->first && ops < XFRM_TURN_OPS) {
 		struct batch *b = x->first;
 
@@ -115,7 +122,7 @@ static bool plane_take_event(struct dataplane *dp, struct dp_event *out)
 		taken = outbox_take(&x->outbox, out);
 	}
 	x->looked = taken;
-	if (!outbox_empty(&x->outbox) || x->resync)
+	if (has_more(x))
 		kick(x);
 	settle_kick(x);
 	return taken;
@@ -157,13 +164,20 @@ static size_t plane_dump(struct dataplane *dp, uint64_t *cookie, struct dp_sa_st
 	return sad_dump(x->sad, cookie, out, max);
 }
 
-/* What the kernel has used it says only when asked for all. */
+/* Without reports the kernel says only when asked for all. */
 static size_t plane_take_used(struct dataplane *dp, struct dp_sa_state *out, size_t max)
 {
 	struct xfrm_plane *x = xfrm_self(dp);
 
-	if (!sad_any_used(x->sad))
-		look_at_all(x);
+	if (!sad_any_used(x->sad)) {
+		xfrm_look_at_clock(x);
+		if (xfrm_reports_tell(x))
+			xfrm_take_events(x);
+		else
+			look_at_all(x);
+		if (has_more(x))
+			kick(x);
+	}
 	return sad_take_used(x->sad, out, max);
 }
 
@@ -178,6 +192,7 @@ static void plane_set_open(struct dataplane *dp, enum dp_gate gate)
 	x->epoch++;
 	xfrm_put_guards(x, false);
 	xfrm_send(x);
+	xfrm_reports_gate(x);
 	for (size_t i = 0; i < x->socket_count; i++)
 		if (x->sockets[i].natt && xfrm_socket_encap(x->sockets[i].fd, gate != DP_SHUT, &e) != GW_OK)
 			log_error(x->env->log, "kernel data plane: %s: %s", gate == DP_SHUT ? "shut" : "open", e.text);
@@ -193,8 +208,8 @@ static const struct dp_caps *plane_caps(const struct dataplane *dp)
 static const char *const stat_names[XS_COUNT] = {
 	[XS_BATCHES] = "batches",   [XS_OPS] = "operations",	[XS_MESSAGES] = "messages",
 	[XS_SENDS] = "sends",	    [XS_ERRORS] = "errors",	[XS_UNDONE] = "undone",
-	[XS_OVERRUNS] = "overruns", [XS_SOFT] = "expired_soft", [XS_HARD] = "expired_hard",
-	[XS_ACQUIRES] = "acquires", [XS_MAPPINGS] = "mappings", [XS_AEVENTS] = "aevents",
+	[XS_OVERRUNS] = "overruns", [XS_AGAIN] = "tried_again", [XS_SOFT] = "expired_soft",
+	[XS_HARD] = "expired_hard", [XS_MAPPINGS] = "mappings", [XS_AEVENTS] = "aevents",
 	[XS_REVIVED] = "revived",   [XS_VANISHED] = "vanished", [XS_LEFTOVERS] = "leftovers",
 };
 
@@ -335,7 +350,7 @@ static enum gw_err open_sockets(struct xfrm_plane *x, struct err *e)
 	TRY(nl_join(&x->events, XFRMNLGRP_MAPPING, e));
 	/*
 	 * Not ACQUIRE: with a listener each packet that finds no state leaves a larval one behind for half a minute.
-	 * Not AEVENTS: with a listener the kernel makes one for every state of everybody; the soft limit tells as much.
+	 * AEVENTS when they are wanted (esp/xfrm_report.c).
 	 */
 	x->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	x->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -405,6 +420,7 @@ struct dataplane *xfrm_plane_create(const struct env *env, const struct xfrm_pla
 	}
 	if (!cfg->keep_thresholds)
 		set_thresholds(x, cfg);
+	xfrm_reports_begin(x, cfg->report_us);
 	if (!cfg->keep_leftovers) {
 		x->stats[XS_LEFTOVERS] = xfrm_sweep(x);
 		if (x->stats[XS_LEFTOVERS] > 0)

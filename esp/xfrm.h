@@ -25,6 +25,11 @@ struct xfrm_plane_config {
 	bool keep_thresholds; /* tests: leave the policy hash alone; namespaces that go at once do not survive it */
 	size_t batch_size;    /* octets of a send; 0: 64 kB */
 	int64_t dump_age_us;  /* a dump younger than this is not repeated; 0: 100 ms */
+	/*
+	 * States tell (by aevents, about so often) when packets use them, so that take_used() need not look at all of
+	 * them. 0: they do not. Worth it where most are idle; with many busy ones the plane goes back to looking.
+	 */
+	int64_t report_us;
 	/* Prefix lengths of their side from which a policy is found by hash; 0: 32 and 128 (single addresses) */
 	uint8_t hash_from4, hash_from6;
 };

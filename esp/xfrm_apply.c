@@ -96,9 +96,13 @@ static void undo_flight(struct xfrm_plane *x, struct xfrm_flight *f)
 	f->b->result = GW_EINTERNAL;
 }
 
+static void run(struct xfrm_plane *x, struct batch *b, uint64_t number, bool again);
+
 void xfrm_finish(struct xfrm_plane *x, struct xfrm_flight *f)
 {
 	struct xfrm_flight *building = x->current;
+	size_t building_op = x->current_op;
+	bool again;
 
 	x->current = NULL;
 	x->finished = f->number;
@@ -107,14 +111,23 @@ void xfrm_finish(struct xfrm_plane *x, struct xfrm_flight *f)
 			commit_op(&f->b->ops[i], &f->undo[i]);
 	else
 		undo_flight(x, f);
-	x->current = building;
 	for (size_t i = 0; i < f->b->n; i++)
 		free(f->undo[i].numbers);
-	outbox_adopt_done(&x->outbox, f->b);
+	/* Now, so that batches stay in order; by itself, so that its answers have room. */
+	again = f->lost && !f->again && (f->b->result == GW_EBUSY || f->b->result == GW_ENOMEM);
+	if (again) {
+		x->stats[XS_AGAIN]++;
+		run(x, f->b, f->number, true);
+		xfrm_flush(x);
+	} else {
+		outbox_adopt_done(&x->outbox, f->b);
+	}
 	free(f);
+	x->current = building;
+	x->current_op = building_op;
 }
 
-static struct xfrm_flight *flight_create(struct xfrm_plane *x, struct batch *b)
+static struct xfrm_flight *flight_create(struct batch *b, uint64_t number, bool again)
 {
 	struct xfrm_flight *f = calloc(1, sizeof(*f) + b->n * sizeof(*f->undo));
 
@@ -122,7 +135,8 @@ static struct xfrm_flight *flight_create(struct xfrm_plane *x, struct batch *b)
 		return NULL;
 	f->b = b;
 	f->undo = (struct xfrm_undo *)(void *)(f + 1);
-	f->number = ++x->numbered;
+	f->number = number;
+	f->again = again;
 	return f;
 }
 
@@ -135,9 +149,9 @@ static void fail(struct batch *b, size_t op, enum gw_err code, const char *why)
 		       batch_op_name(b->ops[op].kind), why ? why : gw_err_text(code));
 }
 
-void xfrm_run(struct xfrm_plane *x, struct batch *b)
+static void run(struct xfrm_plane *x, struct batch *b, uint64_t number, bool again)
 {
-	struct xfrm_flight *f = flight_create(x, b);
+	struct xfrm_flight *f = flight_create(b, number, again);
 
 	b->result = GW_OK;
 	b->text[0] = 0;
@@ -169,4 +183,9 @@ void xfrm_run(struct xfrm_plane *x, struct batch *b)
 	x->last_flight = f;
 	if (b->result != GW_OK)
 		xfrm_flush(x);
+}
+
+void xfrm_run(struct xfrm_plane *x, struct batch *b)
+{
+	run(x, b, ++x->numbered, false);
 }

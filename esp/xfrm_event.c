@@ -70,26 +70,6 @@ static void on_mapping(struct xfrm_plane *x, const struct nlmsghdr *nlh)
 	outbox_tell_moved(&x->outbox, sa, &m.is);
 }
 
-/* Only when somebody switched them on for our states: we ask for none (docs/dataplane-kernel.md). */
-static void on_aevent(struct xfrm_plane *x, const struct nlmsghdr *nlh)
-{
-	uint64_t out, in;
-	struct addr to;
-	uint32_t spi;
-	struct sad_sa *sa;
-
-	x->stats[XS_AEVENTS]++;
-	if (!xfrm_get_aevent(nlh, &spi, &to, &out, &in))
-		return;
-	sa = find_out(x, spi, &to);
-	if (sa && sa->kernel.life == SAD_LIVE && out > sa->near_at && !sa->near_told) {
-		struct dp_event event = { .kind = DP_NEAR_FENCE, .id = sad_id(sa), .remote = sa->remote };
-
-		event.position = out;
-		sa->near_told = outbox_put(&x->outbox, &event);
-	}
-}
-
 static void on_message(void *arg, const struct nlmsghdr *nlh)
 {
 	struct xfrm_plane *x = arg;
@@ -102,10 +82,7 @@ static void on_message(void *arg, const struct nlmsghdr *nlh)
 		on_mapping(x, nlh);
 		break;
 	case XFRM_MSG_NEWAE:
-		on_aevent(x, nlh);
-		break;
-	case XFRM_MSG_ACQUIRE:
-		x->stats[XS_ACQUIRES]++;
+		xfrm_on_aevent(x, nlh);
 		break;
 	default:
 		break;

@@ -7,18 +7,17 @@
 #include "esp/xfrm_wire.h"
 
 enum {
-	SIGN = 0x6777,
 	UDP_ENCAP_ESP = 2, /* UDP_ENCAP_ESPINUDP: RFC 3948 */
 };
 
 uint32_t xfrm_sign(uint8_t node, enum xfrm_kind kind)
 {
-	return (uint32_t)SIGN << 16 | (uint32_t)node << 8 | (uint32_t)kind;
+	return (uint32_t)WIRE_SIGN << 16 | (uint32_t)node << 8 | (uint32_t)kind;
 }
 
 bool xfrm_sign_ours(uint32_t user, uint8_t node, enum xfrm_kind *kind)
 {
-	if (user >> 16 != SIGN || (user >> 8 & 0xff) != node)
+	if (user >> 16 != WIRE_SIGN || (user >> 8 & 0xff) != node)
 		return false;
 	*kind = (enum xfrm_kind)(user & 0xff);
 	return true;
@@ -283,29 +282,34 @@ static void put_state(struct nl_batch *b, const struct xfrm_state *s)
 		nl_put_u32(b, XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
 }
 
-bool xfrm_put_new_sa(struct nl_batch *b, const struct xfrm_state *s, const struct xfrm_numbers *n)
+static void put_reports(struct nl_batch *b, const struct xfrm_reports *r)
+{
+	nl_put_u32(b, XFRMA_REPLAY_THRESH, r->packets);
+	nl_put_u32(b, XFRMA_ETIMER_THRESH, r->ticks);
+}
+
+static bool put_whole(struct nl_batch *b, uint16_t type, uint16_t flags, const struct xfrm_state *s,
+		      const struct xfrm_numbers *n)
 {
 	struct xfrm_usersa_info i = info_of(s);
 
-	nl_begin(b, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &i, sizeof(i));
+	nl_begin(b, type, flags, &i, sizeof(i));
 	put_state(b, s);
 	put_replay(b, s->dir, n);
 	put_lifetime(b, n);
-	/* No aevents of this state, whoever listens: at the default threshold they are a flood. */
-	nl_put_u32(b, XFRMA_REPLAY_THRESH, 0);
-	nl_put_u32(b, XFRMA_ETIMER_THRESH, 0);
+	/* Always, since the kernel's own choice, every second packet, is a flood for who listens. */
+	put_reports(b, &s->reports);
 	return nl_end(b);
 }
 
-bool xfrm_put_update_sa(struct nl_batch *b, const struct xfrm_state *s)
+bool xfrm_put_new_sa(struct nl_batch *b, const struct xfrm_state *s, const struct xfrm_numbers *n)
 {
-	struct xfrm_usersa_info i = info_of(s);
+	return put_whole(b, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, s, n);
+}
 
-	nl_begin(b, XFRM_MSG_UPDSA, 0, &i, sizeof(i));
-	put_state(b, s);
-	/* Ignored but for its presence: ESN cannot be constructed without. */
-	put_replay(b, s->dir, &(struct xfrm_numbers){ .window = XFRM_WINDOW_MIN });
-	return nl_end(b);
+bool xfrm_put_update_sa(struct nl_batch *b, const struct xfrm_state *s, const struct xfrm_numbers *n)
+{
+	return put_whole(b, XFRM_MSG_UPDSA, 0, s, n);
 }
 
 static struct xfrm_usersa_id usersa_id(const struct xfrm_state_id *id)
@@ -372,9 +376,19 @@ bool xfrm_put_new_ae(struct nl_batch *b, const struct xfrm_state_id *id, bool es
 	return nl_end(b);
 }
 
+bool xfrm_put_reports(struct nl_batch *b, const struct xfrm_state_id *id, uint32_t reqid, const struct xfrm_reports *r)
+{
+	struct xfrm_aevent_id a = aevent_id(id, reqid, XFRM_AE_RTHR | XFRM_AE_ETHR);
+
+	nl_begin(b, XFRM_MSG_NEWAE, NLM_F_REPLACE, &a, sizeof(a));
+	wire_put_mark(b, id->mark, id->mark_mask);
+	put_reports(b, r);
+	return nl_end(b);
+}
+
 bool xfrm_put_get_ae(struct nl_batch *b, const struct xfrm_state_id *id, uint32_t reqid)
 {
-	struct xfrm_aevent_id a = aevent_id(id, reqid, 0);
+	struct xfrm_aevent_id a = aevent_id(id, reqid, XFRM_AE_RTHR | XFRM_AE_ETHR);
 
 	nl_begin(b, XFRM_MSG_GETAE, 0, &a, sizeof(a));
 	wire_put_mark(b, id->mark, id->mark_mask);
@@ -387,190 +401,4 @@ bool xfrm_put_flush_sa(struct nl_batch *b)
 
 	nl_begin(b, XFRM_MSG_FLUSHSA, 0, &f, sizeof(f));
 	return nl_end(b);
-}
-
-/* ---- states: reading ---- */
-
-static void get_replay(struct bytes v, struct xfrm_view *out)
-{
-	struct xfrm_replay_state_esn r;
-	size_t words;
-
-	if (!wire_read(v, &r, sizeof(r)))
-		return;
-	words = (v.n - sizeof(r)) / sizeof(uint32_t);
-	if (words > r.bmp_len)
-		words = r.bmp_len;
-	if (words > XFRM_BITS_MAX)
-		words = XFRM_BITS_MAX;
-	out->out_position = (uint64_t)r.oseq_hi << 32 | r.oseq;
-	out->in_position = (uint64_t)r.seq_hi << 32 | r.seq;
-	out->numbers.window = r.replay_window;
-	out->numbers.known_bits = true;
-	memcpy(out->numbers.bits, v.p + sizeof(r), words * sizeof(uint32_t));
-}
-
-static void get_algorithm(uint16_t type, struct bytes v, struct xfrm_view *out)
-{
-	/* All three begin with the name and the key's bits. */
-	size_t head = type == XFRMA_ALG_AEAD ? sizeof(struct xfrm_algo_aead) : sizeof(struct xfrm_algo);
-	struct xfrm_algo a;
-
-	if (!wire_read(v, &a, sizeof(a)) || v.n < head || !memchr(v.p, 0, sizeof(a.alg_name)))
-		return;
-	out->algorithm = (const char *)v.p;
-	if (a.alg_key_len / 8 <= v.n - head)
-		out->key = bytes_of(v.p + head, a.alg_key_len / 8);
-}
-
-static void get_attributes(struct bytes rest, struct xfrm_view *out)
-{
-	struct xfrm_encap_tmpl encap;
-	struct xfrm_mark mark;
-	struct bytes v;
-	uint16_t type;
-
-	while (nl_attr_next(&rest, &type, &v)) {
-		switch (type) {
-		case XFRMA_REPLAY_ESN_VAL:
-			get_replay(v, out);
-			break;
-		case XFRMA_ALG_AEAD:
-		case XFRMA_ALG_CRYPT:
-			get_algorithm(type, v, out);
-			break;
-		case XFRMA_ENCAP:
-			if (!wire_read(v, &encap, sizeof(encap)))
-				break;
-			out->udp_encap = true;
-			out->local_port = ntohs(out->id.dir == DP_IN ? encap.encap_dport : encap.encap_sport);
-			out->remote_port = ntohs(out->id.dir == DP_IN ? encap.encap_sport : encap.encap_dport);
-			break;
-		case XFRMA_MARK:
-			if (!wire_read(v, &mark, sizeof(mark)))
-				break;
-			out->id.mark = mark.v;
-			out->id.mark_mask = mark.m;
-			break;
-		case XFRMA_LASTUSED:
-			(void)wire_read(v, &out->last_used, sizeof(out->last_used));
-			break;
-		case XFRMA_SA_EXTRA_FLAGS:
-			(void)wire_read(v, &out->extra_flags, sizeof(out->extra_flags));
-			break;
-		case XFRMA_IF_ID:
-			(void)wire_read(v, &out->if_id, sizeof(out->if_id));
-			break;
-		case XFRMA_OFFLOAD_DEV:
-			out->offloaded = true;
-			break;
-		case XFRMA_SET_MARK:
-			(void)wire_read(v, &out->output_mark, sizeof(out->output_mark));
-			break;
-		case XFRMA_SET_MARK_MASK:
-			(void)wire_read(v, &out->output_mask, sizeof(out->output_mask));
-			break;
-		default:
-			break;
-		}
-	}
-}
-
-/* A notification of DELSA has the ID as its header and the state as an attribute; EXPIRE has the state and a flag. */
-static bool find_info(const struct nlmsghdr *nlh, struct xfrm_usersa_info *info, struct bytes *rest)
-{
-	struct bytes at = nl_attrs(nlh, 0), v;
-	uint16_t type;
-
-	switch (nlh->nlmsg_type) {
-	case XFRM_MSG_NEWSA:
-	case XFRM_MSG_UPDSA:
-		*rest = nl_attrs(nlh, sizeof(*info));
-		return wire_read(at, info, sizeof(*info));
-	case XFRM_MSG_EXPIRE:
-		*rest = nl_attrs(nlh, sizeof(struct xfrm_user_expire));
-		return wire_read(at, info, sizeof(*info));
-	case XFRM_MSG_DELSA:
-		*rest = at = nl_attrs(nlh, sizeof(struct xfrm_usersa_id));
-		while (nl_attr_next(&at, &type, &v))
-			if (type == XFRMA_SA)
-				return wire_read(v, info, sizeof(*info));
-		return false;
-	default:
-		return false;
-	}
-}
-
-bool xfrm_get_state(const struct nlmsghdr *nlh, struct xfrm_view *out)
-{
-	struct xfrm_usersa_info i;
-	struct addr src, dst;
-	struct bytes rest;
-
-	if (!find_info(nlh, &i, &rest))
-		return false;
-	memset(out, 0, sizeof(*out));
-	out->user = i.sel.user;
-	src = wire_addr_read(&i.saddr, i.family);
-	dst = wire_addr_read(&i.id.daddr, i.family);
-	out->id.dir = i.sel.user >> 16 == SIGN && (i.sel.user & 0xff) == XFRM_KIND_IN ? DP_IN : DP_OUT;
-	out->id.spi = ntohl(i.id.spi);
-	out->id.local = out->id.dir == DP_IN ? dst : src;
-	out->id.remote = out->id.dir == DP_IN ? src : dst;
-	out->reqid = i.reqid;
-	out->proto = i.id.proto;
-	out->esn = (i.flags & XFRM_STATE_ESN) != 0;
-	out->tunnel = i.mode == XFRM_MODE_TUNNEL;
-	out->flags = i.flags;
-	out->soft = i.lft.soft_packet_limit;
-	out->hard = i.lft.hard_packet_limit;
-	out->numbers.packets = i.curlft.packets;
-	out->numbers.bytes = i.curlft.bytes;
-	out->numbers.add_time = i.curlft.add_time;
-	out->numbers.use_time = i.curlft.use_time;
-	out->replays = (uint64_t)i.stats.replay_window + i.stats.replay;
-	out->bad_icv = i.stats.integrity_failed;
-	get_attributes(rest, out);
-	out->numbers.position = out->id.dir == DP_IN ? out->in_position : out->out_position;
-	return true;
-}
-
-bool xfrm_expire_is_hard(const struct nlmsghdr *nlh)
-{
-	struct xfrm_user_expire x;
-
-	return nlh->nlmsg_type == XFRM_MSG_EXPIRE && wire_read(nl_attrs(nlh, 0), &x, sizeof(x)) && x.hard != 0;
-}
-
-bool xfrm_get_mapping(const struct nlmsghdr *nlh, struct xfrm_mapping *out)
-{
-	struct xfrm_user_mapping m;
-
-	if (nlh->nlmsg_type != XFRM_MSG_MAPPING || !wire_read(nl_attrs(nlh, 0), &m, sizeof(m)))
-		return false;
-	out->spi = ntohl(m.id.spi);
-	out->was = (struct endpoint){ wire_addr_read(&m.old_saddr, m.id.family), ntohs(m.old_sport) };
-	out->is = (struct endpoint){ wire_addr_read(&m.new_saddr, m.id.family), ntohs(m.new_sport) };
-	return true;
-}
-
-bool xfrm_get_aevent(const struct nlmsghdr *nlh, uint32_t *spi, struct addr *destination, uint64_t *out_position,
-		     uint64_t *in_position)
-{
-	struct xfrm_aevent_id a;
-	struct xfrm_view v = { 0 };
-	struct bytes rest, value;
-	uint16_t type;
-
-	if (nlh->nlmsg_type != XFRM_MSG_NEWAE || !wire_read(nl_attrs(nlh, 0), &a, sizeof(a)))
-		return false;
-	rest = nl_attrs(nlh, sizeof(a));
-	while (nl_attr_next(&rest, &type, &value))
-		if (type == XFRMA_REPLAY_ESN_VAL)
-			get_replay(value, &v);
-	*spi = ntohl(a.sa_id.spi);
-	*destination = wire_addr_read(&a.sa_id.daddr, a.sa_id.family);
-	*out_position = v.out_position;
-	*in_position = v.in_position;
-	return true;
 }

@@ -55,6 +55,15 @@ struct xfrm_state_id {
 	uint32_t mark, mark_mask;
 };
 
+/*
+ * When a state tells of itself, to who listens to aevents: after so many packets since it did so last, and so many of
+ * the kernel's ticks after that if it has been used since. One that has been silent for that long tells of its next
+ * packet at once. 0: not by this.
+ */
+struct xfrm_reports {
+	uint32_t packets, ticks;
+};
+
 struct xfrm_state {
 	enum dp_dir dir;
 	enum dp_mode mode;
@@ -64,6 +73,7 @@ struct xfrm_state {
 	struct cipher_suite suite;
 	struct bytes encr_key, integ_key;
 	uint64_t soft, hard; /* packets; XFRM_NO_LIMIT */
+	struct xfrm_reports reports;
 	struct dp_extra extra;
 };
 
@@ -73,14 +83,22 @@ struct xfrm_state_id xfrm_state_id_of(const struct xfrm_state *s);
 MUST_USE enum gw_err xfrm_suite_check(const struct cipher_suite *s);
 
 MUST_USE bool xfrm_put_new_sa(struct nl_batch *b, const struct xfrm_state *s, const struct xfrm_numbers *n);
-/* Limits, and the ports of an encapsulation, of a state that is there. Keys are needed, numbers stay. */
-MUST_USE bool xfrm_put_update_sa(struct nl_batch *b, const struct xfrm_state *s);
+/*
+ * Limits, and the ports of an encapsulation, of a state that is there. Its numbers stay; keys are needed all the same.
+ * Of a larval one, which the kernel makes for a packet that finds no state while somebody listens to acquires, it
+ * makes a whole one, with these numbers.
+ */
+MUST_USE bool xfrm_put_update_sa(struct nl_batch *b, const struct xfrm_state *s, const struct xfrm_numbers *n);
 MUST_USE bool xfrm_put_del_sa(struct nl_batch *b, const struct xfrm_state_id *id);
 MUST_USE bool xfrm_put_get_sa(struct nl_batch *b, const struct xfrm_state_id *id);
 MUST_USE bool xfrm_put_dump_sa(struct nl_batch *b);
 /* Sequence numbers, window and counters of a state that is there, as a whole: not atomic against traffic. */
 MUST_USE bool xfrm_put_new_ae(struct nl_batch *b, const struct xfrm_state_id *id, bool esn, uint32_t reqid,
 			      const struct xfrm_numbers *n);
+/* The same of its reports; its numbers stay. */
+MUST_USE bool xfrm_put_reports(struct nl_batch *b, const struct xfrm_state_id *id, uint32_t reqid,
+			       const struct xfrm_reports *r);
+/* Answered by an aevent that has the reports, too. */
 MUST_USE bool xfrm_put_get_ae(struct nl_batch *b, const struct xfrm_state_id *id, uint32_t reqid);
 /* All states of all owners: for tests and benches in a namespace of their own. */
 MUST_USE bool xfrm_put_flush_sa(struct nl_batch *b);
@@ -168,9 +186,17 @@ struct xfrm_mapping {
 MUST_USE bool xfrm_get_mapping(const struct nlmsghdr *nlh, struct xfrm_mapping *out);
 /* After xfrm_get_state of an EXPIRE. */
 bool xfrm_expire_is_hard(const struct nlmsghdr *nlh);
-/* NEWAE: a state's numbers went past a threshold. */
-MUST_USE bool xfrm_get_aevent(const struct nlmsghdr *nlh, uint32_t *spi, struct addr *destination,
-			      uint64_t *out_position, uint64_t *in_position);
+/* NEWAE: a state tells of itself, because of its reports or because it was asked; or somebody has written to it. */
+struct xfrm_aevent {
+	uint32_t spi, reqid;
+	struct addr source, destination;
+	bool written;
+	uint64_t out_position, in_position;
+	uint64_t packets, bytes;
+	struct xfrm_reports reports; /* ticks: of 100 ms. Only when it was asked */
+};
+
+MUST_USE bool xfrm_get_aevent(const struct nlmsghdr *nlh, struct xfrm_aevent *out);
 
 /* What an errno of the kernel means. */
 enum gw_err xfrm_error(int number);

@@ -28,7 +28,7 @@ static void revive(struct xfrm_plane *x, struct sad_sa *sa)
 	if (xfrm_sa_limit(sa) <= sa->position)
 		return;
 	xfrm_sa_numbers(x, sa, &n);
-	xfrm_sa_add(x, sa, &n);
+	xfrm_sa_revive(x, sa, &n);
 	x->stats[XS_REVIVED]++;
 }
 

@@ -42,16 +42,54 @@ static const struct trial trials[] = {
 struct outcome {
 	int number;
 	char text[96];
+	bool offloaded;
+	uint32_t tenths; /* of a second: what it says of TRIED_TICKS */
 };
+
+enum { TRIED_TICKS = 100000 };
 
 static void on_error(void *arg, uint32_t index, int number, const char *text)
 {
 	struct outcome *o = arg;
 
-	if (index != 0)
-		return; /* of the removal: it was not made */
+	(void)index;
 	o->number = number;
 	(void)snprintf(o->text, sizeof(o->text), "%s", text[0] ? text : strerror(number));
+}
+
+static void on_data(void *arg, uint32_t index, const struct nlmsghdr *nlh)
+{
+	struct outcome *o = arg;
+	struct xfrm_aevent a;
+	struct xfrm_view v;
+
+	(void)index;
+	if (xfrm_get_state(nlh, &v))
+		o->offloaded = v.offloaded;
+	else if (xfrm_get_aevent(nlh, &a))
+		o->tenths = a.reports.ticks;
+}
+
+/* Makes the state, looks at it, removes it: only what was made, for somebody else's may stand there. */
+static enum gw_err try_state(struct nl_socket *nl, const struct xfrm_state *s, struct outcome *o)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[4096];
+	const struct nl_handler making = { .error = on_error, .arg = o }, looking = { .data = on_data, .arg = o };
+	const struct xfrm_numbers n = { .window = XFRM_WINDOW_MIN };
+	struct xfrm_state_id id = xfrm_state_id_of(s);
+	struct nl_batch b;
+
+	*o = (struct outcome){ 0 };
+	nl_reset(&b, buf, sizeof(buf), nl->seq + 1);
+	if (!xfrm_put_new_sa(&b, s, &n))
+		return GW_EINTERNAL;
+	TRY(nl_exchange(nl, &b, &making));
+	if (o->number != 0)
+		return GW_OK;
+	nl_reset(&b, buf, sizeof(buf), nl->seq + 1);
+	if (!xfrm_put_get_sa(&b, &id) || !xfrm_put_get_ae(&b, &id, s->reqid) || !xfrm_put_del_sa(&b, &id))
+		return GW_EINTERNAL;
+	return nl_exchange(nl, &b, &looking);
 }
 
 static bool endpoint_at(const char *text, struct endpoint *out)
@@ -60,12 +98,12 @@ static bool endpoint_at(const char *text, struct endpoint *out)
 	return addr_parse(text, &out->addr);
 }
 
-static enum gw_err try_one(struct nl_socket *nl, uint8_t node, const struct trial *t, struct outcome *o)
+/* False: no addresses. */
+static bool state_for(const struct trial *t, uint8_t node, struct xfrm_state *out)
 {
 	static const uint8_t key[64] = { 1 };
-	_Alignas(struct nlmsghdr) uint8_t buf[4096];
-	const struct nl_handler h = { .error = on_error, .arg = o };
-	struct xfrm_state s = {
+
+	*out = (struct xfrm_state){
 		.dir = DP_OUT,
 		.mode = DP_TUNNEL,
 		.spi = PROBE_SPI,
@@ -77,21 +115,18 @@ static enum gw_err try_one(struct nl_socket *nl, uint8_t node, const struct tria
 		.soft = XFRM_NO_LIMIT,
 		.hard = XFRM_NO_LIMIT,
 	};
-	struct xfrm_numbers n = { .window = XFRM_WINDOW_MIN };
-	struct xfrm_state_id id;
-	struct nl_batch b;
 
-	*o = (struct outcome){ 0 };
-	s.suite.integ = t->integ ? integ_find(t->integ) : NULL;
-	s.encr_key = bytes_of(key, suite_encr_key_len(&s.suite));
-	s.integ_key = bytes_of(key, suite_integ_key_len(&s.suite));
-	if (!endpoint_at(t->local, &s.local) || !endpoint_at(t->remote, &s.remote))
-		return GW_EINTERNAL;
-	id = xfrm_state_id_of(&s);
-	nl_reset(&b, buf, sizeof(buf), nl->seq + 1);
-	if (!xfrm_put_new_sa(&b, &s, &n) || !xfrm_put_del_sa(&b, &id))
-		return GW_EINTERNAL;
-	return nl_exchange(nl, &b, &h);
+	out->suite.integ = t->integ ? integ_find(t->integ) : NULL;
+	out->encr_key = bytes_of(key, suite_encr_key_len(&out->suite));
+	out->integ_key = bytes_of(key, suite_integ_key_len(&out->suite));
+	return endpoint_at(t->local, &out->local) && endpoint_at(t->remote, &out->remote);
+}
+
+static enum gw_err try_one(struct nl_socket *nl, uint8_t node, const struct trial *t, struct outcome *o)
+{
+	struct xfrm_state s;
+
+	return state_for(t, node, &s) ? try_state(nl, &s, o) : GW_EINTERNAL;
 }
 
 static enum gw_err missing(struct err *e, const struct trial *t, const struct outcome *o)
@@ -164,33 +199,25 @@ enum gw_err xfrm_probe(const struct env *env, struct dp_caps *caps, struct err *
 	return r;
 }
 
+/* ---- ticks ---- */
+
+/* What is written in ticks is read in tenths of a second. */
+uint32_t xfrm_ticks_per_second(struct xfrm_plane *x)
+{
+	struct xfrm_state s;
+	struct outcome o;
+
+	if (!state_for(&trials[0], x->env->node.index, &s))
+		return 0;
+	s.reports.ticks = TRIED_TICKS;
+	if (try_state(&x->nl, &s, &o) != GW_OK || o.number != 0 || o.tenths == 0)
+		return 0;
+	return TRIED_TICKS * 10 / o.tenths;
+}
+
 /* ---- offload ---- */
 
 #define OFFLOAD_MEMORY_US SECONDS(10)
-
-struct seen {
-	int number; /* of the making of the state */
-	bool offloaded;
-};
-
-static void offload_error(void *arg, uint32_t index, int number, const char *text)
-{
-	struct seen *s = arg;
-
-	(void)text;
-	if (index == 0)
-		s->number = number;
-}
-
-static void offload_data(void *arg, uint32_t index, const struct nlmsghdr *nlh)
-{
-	struct seen *s = arg;
-	struct xfrm_view v;
-
-	(void)index;
-	if (xfrm_get_state(nlh, &v))
-		s->offloaded = v.offloaded;
-}
 
 /*
  * A kernel without a driver for it takes a state with `crypto` all the same and encrypts by itself, without a word. So
@@ -198,20 +225,12 @@ static void offload_data(void *arg, uint32_t index, const struct nlmsghdr *nlh)
  */
 static bool try_offload(struct nl_socket *nl, const struct xfrm_plane *x, const struct sad_sa *sa)
 {
-	_Alignas(struct nlmsghdr) uint8_t buf[4096];
-	struct seen seen = { 0 };
-	const struct nl_handler h = { .error = offload_error, .data = offload_data, .arg = &seen };
 	struct xfrm_state s = xfrm_sa_state(x, sa);
-	struct xfrm_numbers n = { .window = XFRM_WINDOW_MIN };
-	struct xfrm_state_id id;
-	struct nl_batch b;
+	struct outcome o;
 
 	s.spi = PROBE_SPI;
 	s.sign = xfrm_sign(x->env->node.index, XFRM_KIND_PROBE);
-	id = xfrm_state_id_of(&s);
-	nl_reset(&b, buf, sizeof(buf), nl->seq + 1);
-	return xfrm_put_new_sa(&b, &s, &n) && xfrm_put_get_sa(&b, &id) && xfrm_put_del_sa(&b, &id) &&
-	       nl_exchange(nl, &b, &h) == GW_OK && seen.number == 0 && seen.offloaded;
+	return try_state(nl, &s, &o) == GW_OK && o.number == 0 && o.offloaded;
 }
 
 enum gw_err xfrm_offload(struct xfrm_plane *x, struct sad_sa *sa, const char **why)

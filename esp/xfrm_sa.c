@@ -41,6 +41,7 @@ struct xfrm_state xfrm_sa_state(const struct xfrm_plane *x, const struct sad_sa 
 		.integ_key = sad_integ_key(sa),
 		.soft = in || sa->near_at >= xfrm_sa_limit(sa) ? XFRM_NO_LIMIT : sa->near_at,
 		.hard = xfrm_sa_limit(sa),
+		.reports = xfrm_reports_of_new(x),
 		.extra = sa->extra,
 	};
 }
@@ -52,14 +53,8 @@ void xfrm_sa_add(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numb
 	sa->kernel.hard = s.hard;
 	sa->kernel.packets = n->packets;
 	sa->kernel.bytes = n->bytes;
+	sa->kernel.tame = false;
 	XFRM_EMIT(x, SENT_ADD, sa, xfrm_put_new_sa(&x->tx, &s, n));
-}
-
-void xfrm_sa_update(struct xfrm_plane *x, struct sad_sa *sa)
-{
-	struct xfrm_state s = xfrm_sa_state(x, sa);
-
-	XFRM_EMIT(x, SENT_UPDATE, sa, xfrm_put_update_sa(&x->tx, &s));
 }
 
 void xfrm_sa_delete(struct xfrm_plane *x, struct sad_sa *sa)
@@ -114,9 +109,11 @@ void xfrm_sa_sample(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_v
 
 	if (moved) {
 		sa->count.packets += n->packets - sa->kernel.packets;
-		sa->count.bytes += n->bytes - sa->kernel.bytes;
 		sad_touch(x->sad, sa);
 	}
+	/* Apart from packets: an aevent tells of those first. */
+	if (n->bytes > sa->kernel.bytes)
+		sa->count.bytes += n->bytes - sa->kernel.bytes;
 	sa->kernel.packets = n->packets;
 	sa->kernel.bytes = n->bytes;
 	sa->kernel.epoch = x->epoch;
@@ -144,17 +141,22 @@ struct look {
 	struct xfrm_plane *x;
 	const struct xfrm_state_id *wanted;
 	struct xfrm_view view;
+	bool larval; /* only one that nobody has made */
 	bool found, deleted;
 };
 
 static void on_look(void *arg, const struct nlmsghdr *nlh)
 {
 	struct look *l = arg;
+	enum xfrm_kind kind;
 	struct xfrm_view v;
 
 	if (!xfrm_get_state(nlh, &v) || v.id.spi != l->wanted->spi || v.id.dir != l->wanted->dir)
 		return;
 	if (!addr_equal(&v.id.local, &l->wanted->local) || !addr_equal(&v.id.remote, &l->wanted->remote))
+		return;
+	/* One that has taken the place of ours says nothing of its numbers. */
+	if (l->larval ? v.user != 0 || v.algorithm != NULL : !xfrm_sign_ours(v.user, l->x->env->node.index, &kind))
 		return;
 	l->view = v;
 	l->found = true;
@@ -165,6 +167,43 @@ static void on_look_answer(void *arg, uint32_t index, const struct nlmsghdr *nlh
 {
 	(void)index;
 	on_look(arg, nlh);
+}
+
+/*
+ * It may have come to its limit just now, and a larval state taken its place (esp/xfrm_msg.h): then it goes on from
+ * there. Else the numbers are of no account.
+ */
+void xfrm_sa_update(struct xfrm_plane *x, struct sad_sa *sa)
+{
+	struct xfrm_state s = xfrm_sa_state(x, sa);
+	struct xfrm_numbers n;
+
+	xfrm_sa_numbers(x, sa, &n);
+	if (sa->key.dir == DP_OUT) {
+		n.position = sa->kernel.hard != XFRM_NO_LIMIT ? sa->kernel.hard : sa->position + LOST_WORD_MARGIN;
+		n.packets = n.position;
+	}
+	XFRM_EMIT(x, SENT_UPDATE, sa, xfrm_put_update_sa(&x->tx, &s, &n));
+}
+
+/* In the place of one that came to its limit. */
+void xfrm_sa_revive(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n)
+{
+	struct xfrm_state_id id = xfrm_sa_id(sa);
+	struct look l = { .x = x, .wanted = &id, .larval = true };
+	const struct nl_handler h = { .data = on_look_answer, .arg = &l };
+	struct xfrm_state s = xfrm_sa_state(x, sa);
+
+	xfrm_send(x);
+	if (!xfrm_put_get_sa(&x->tx, &id) || xfrm_ask(x, &h) != GW_OK || !l.found) {
+		xfrm_sa_add(x, sa, n);
+		return;
+	}
+	sa->kernel.hard = s.hard;
+	sa->kernel.packets = n->packets;
+	sa->kernel.bytes = n->bytes;
+	sa->kernel.tame = false;
+	XFRM_EMIT(x, SENT_ADD, sa, xfrm_put_update_sa(&x->tx, &s, n));
 }
 
 enum gw_err xfrm_sa_read(struct xfrm_plane *x, struct sad_sa *sa, struct xfrm_numbers *out)

@@ -58,7 +58,7 @@ static void on_error(void *arg, uint32_t index, int number, const char *text)
 	struct xfrm_sent *m = &x->sent[index];
 
 	m->failed = true;
-	if (m->tag == SENT_DELETE && (number == ESRCH || number == ENOENT)) {
+	if ((m->tag == SENT_DELETE || m->tag == SENT_REPORTS) && (number == ESRCH || number == ENOENT)) {
 		m->failed = false;
 		return;
 	}
@@ -103,16 +103,18 @@ enum gw_err xfrm_ask(struct xfrm_plane *x, const struct nl_handler *h)
 	return r;
 }
 
-/* Nobody knows what has failed: all of them have, and undoing looks at what is there. */
+/* Nobody knows what has failed: all of them have, undoing looks at what is there, and then each is tried again. */
 static void answers_lost(struct xfrm_plane *x, size_t count, enum gw_err why)
 {
 	x->stats[XS_OVERRUNS] += why == GW_EBUSY;
 	x->resync = true;
 	for (size_t i = 0; i < count; i++)
-		if (x->sent[i].flight)
+		if (x->sent[i].flight) {
+			x->sent[i].flight->lost |= x->sent[i].flight->b->result == GW_OK;
 			fail_flight(x->sent[i].flight, x->sent[i].op, why,
 				    why == GW_EBUSY ? "the kernel's answer was lost" : "the request could not be sent",
 				    0);
+		}
 }
 
 /* The fence was raised in the moment in which the kernel deleted the state: again, from where it stopped. */
@@ -131,7 +133,7 @@ static void revive_expired(struct xfrm_plane *x, size_t count)
 		x->current = m.flight;
 		x->stats[XS_REVIVED]++;
 		/* Few: one by one, so that the list that is being walked stays. */
-		xfrm_sa_add(x, m.sa, &n);
+		xfrm_sa_revive(x, m.sa, &n);
 		x->sent[0].op = m.op;
 		if (xfrm_ask(x, &(struct nl_handler){ .error = on_error, .arg = x }) == GW_OK && !x->sent[0].failed)
 			m.sa->kernel.life = SAD_LIVE;

@@ -27,14 +27,14 @@ enum xfrm_stat {
 	XS_OPS,
 	XS_MESSAGES,
 	XS_SENDS,
-	XS_ERRORS,   /* refused by the kernel */
-	XS_UNDONE,   /* batches */
-	XS_OVERRUNS, /* events or answers lost, and made good by a dump */
-	XS_SOFT,     /* EXPIRE, soft */
-	XS_HARD,     /* EXPIRE, hard */
-	XS_ACQUIRES, /* ignored: we are the responder */
-	XS_MAPPINGS, /* a peer's address changed */
-	XS_AEVENTS,
+	XS_ERRORS,    /* refused by the kernel */
+	XS_UNDONE,    /* batches */
+	XS_OVERRUNS,  /* events or answers lost, and made good by a dump */
+	XS_AGAIN,     /* batches tried again for that */
+	XS_SOFT,      /* EXPIRE, soft */
+	XS_HARD,      /* EXPIRE, hard */
+	XS_MAPPINGS,  /* a peer's address changed */
+	XS_AEVENTS,   /* states that told of themselves */
 	XS_REVIVED,   /* re-added after the fence was raised */
 	XS_VANISHED,  /* states that somebody else deleted */
 	XS_LEFTOVERS, /* states and policies of a predecessor */
@@ -60,6 +60,8 @@ struct xfrm_flight {
 	struct batch *b;	/* owned */
 	struct xfrm_undo *undo; /* b->n of them */
 	size_t done;		/* operations that have been begun and are to be undone on failure */
+	bool lost;		/* it failed because nobody knows what became of it */
+	bool again;		/* it is tried for the second time, by itself */
 };
 
 enum xfrm_tag {
@@ -67,6 +69,7 @@ enum xfrm_tag {
 	SENT_UPDATE,  /* of a state: limits, ports */
 	SENT_NUMBERS, /* of a state */
 	SENT_DELETE,  /* of a state or policy: not there is fine */
+	SENT_REPORTS, /* of a state: likewise */
 	SENT_OTHER,
 };
 
@@ -77,6 +80,20 @@ struct xfrm_sent {
 	size_t op;
 	enum xfrm_tag tag;
 	bool failed;
+};
+
+enum { XFRM_FRESH_MAX = 256 };
+
+/* What the plane knows of its states' reports: esp/xfrm_report.c. */
+struct xfrm_teller {
+	int64_t every_us;  /* 0: nobody wants them */
+	uint32_t ticks;	   /* that, in the kernel's */
+	bool joined;	   /* whatever is used is told */
+	mtime rests_until; /* they were too many: not before */
+	mtime second;	   /* since when they are counted */
+	size_t in_second;
+	struct dp_sa_id fresh[XFRM_FRESH_MAX]; /* told of their first packet, and would of each one */
+	size_t fresh_count;
 };
 
 struct xfrm_plane {
@@ -132,6 +149,7 @@ struct xfrm_plane {
 		bool works;
 		mtime when;
 	} offload;
+	struct xfrm_teller teller;
 	uint64_t stats[XS_COUNT];
 };
 
@@ -190,6 +208,7 @@ struct xfrm_state xfrm_sa_state(const struct xfrm_plane *x, const struct sad_sa 
 /* With the numbers that it begins with. */
 void xfrm_sa_add(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n);
 void xfrm_sa_update(struct xfrm_plane *x, struct sad_sa *sa);
+void xfrm_sa_revive(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n);
 void xfrm_sa_delete(struct xfrm_plane *x, struct sad_sa *sa);
 /* As the table knows it: what a new SA begins with, or one that expired. */
 void xfrm_sa_numbers(const struct xfrm_plane *x, const struct sad_sa *sa, struct xfrm_numbers *out);
@@ -240,12 +259,27 @@ void xfrm_spd_clear(struct xfrm_plane *x); /* the tables only */
 void xfrm_put_guards(struct xfrm_plane *x, bool remove);
 void xfrm_put_bypasses(struct xfrm_plane *x, bool remove);
 
+/* ---- xfrm_report.c: states that tell when they are used ---- */
+
+void xfrm_reports_begin(struct xfrm_plane *x, int64_t every_us); /* 0: never */
+struct xfrm_reports xfrm_reports_of_new(const struct xfrm_plane *x);
+/* The gate has changed. */
+void xfrm_reports_gate(struct xfrm_plane *x);
+/* True: all that has been used has been told, but for what is still to be read. */
+bool xfrm_reports_tell(struct xfrm_plane *x);
+void xfrm_on_aevent(struct xfrm_plane *x, const struct nlmsghdr *nlh);
+/* Between batches: who has told of its first packet tells less from now on. */
+void xfrm_reports_settle(struct xfrm_plane *x);
+
 /* ---- xfrm_event.c ---- */
 
 /* Multicast messages that have come; a resync when some were lost. */
 void xfrm_take_events(struct xfrm_plane *x);
 
 /* ---- xfrm_probe.c ---- */
+
+/* The kernel's, for times that it wants in ticks. 0: it does not say. Nothing may be waiting in x->tx. */
+uint32_t xfrm_ticks_per_second(struct xfrm_plane *x);
 
 /* Finds the device of an SA with offload, and whether it can. GW_EUNSUPPORTED: `why`. */
 MUST_USE enum gw_err xfrm_offload(struct xfrm_plane *x, struct sad_sa *sa, const char **why);

@@ -6,6 +6,8 @@
 
 #include "esp/xfrm_msg.h"
 
+enum { WIRE_SIGN = 0x6777 }; /* "gw" */
+
 static inline uint16_t wire_family(const struct addr *a)
 {
 	return a->family == 6 ? AF_INET6 : AF_INET;

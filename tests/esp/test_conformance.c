@@ -383,6 +383,102 @@ START_TEST(refuses_what_it_cannot)
 }
 END_TEST
 
+/* ---- cases: transport mode ---- */
+
+static int udp_at(const char *address, uint16_t port, struct endpoint *at)
+{
+	struct sockaddr_storage ss;
+	socklen_t n;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*at = endpoint_of(address, port);
+	n = (socklen_t)endpoint_to_sockaddr(at, &ss);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, n), 0);
+	n = sizeof(ss);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &n), 0);
+	ck_assert(endpoint_from_sockaddr(at, (struct sockaddr *)&ss));
+	return fd;
+}
+
+/* A UDP datagram of the peer in transport mode: its header, without a checksum, and one octet. */
+static void send_transport(const struct dp_sa *in, uint64_t seq, int sock, uint16_t from_port, uint16_t to_port)
+{
+	struct packet_sa keys = { &in->suite, NULL, in->spi, in->esn };
+	struct sockaddr_storage ss;
+	uint8_t buf[512], iv[8], *udp = buf + PACKET_HEADROOM;
+	struct packet p = { buf, sizeof(buf), PACKET_HEADROOM, 9 };
+	socklen_t len = (socklen_t)endpoint_to_sockaddr(&plane.at, &ss);
+
+	put_u16(udp, from_port);
+	put_u16(udp + 2, to_port);
+	put_u16(udp + 4, 9);
+	put_u16(udp + 6, 0);
+	udp[8] = 'x';
+	put_u64(iv, seq);
+	ck_assert_int_eq(cipher_create(crypto, &in->suite, CIPHER_SEAL, in->encr_key, in->integ_key, &keys.cipher),
+			 GW_OK);
+	ck_assert_int_eq(packet_seal(&keys, seq, iv, IPPROTO_UDP, &p), GW_OK);
+	cipher_destroy(keys.cipher);
+	ck_assert_int_eq(sendto(sock, packet_data(&p), p.n, 0, (struct sockaddr *)&ss, len), (ssize_t)p.n);
+}
+
+/* Between the two hosts themselves, both ways; what the policy does not name stays in clear. */
+START_TEST(transport)
+{
+	struct dp_sa in = make_sa(DP_IN, 0xa001), out = make_sa(DP_OUT, 0xb001);
+	struct selector here = selector_for("127.0.0.1", 17, 0, 65535),
+			there = selector_for("127.0.0.2", 17, 2000, 2000);
+	struct dp_op ops[] = { op_policy(REQID, &here, &there), op_add(&in), op_add(&out) };
+	struct endpoint esp_at, app_at, host_at;
+	struct sockaddr_storage ss;
+	int esp, app, host;
+	uint32_t spi, seq;
+	uint8_t buf[512];
+	ssize_t n;
+
+	if (!caps_of()->transport)
+		return;
+	esp = plane.fake ? -1 : udp_at("127.0.0.2", 0, &esp_at);
+	if (plane.fake)
+		esp_at = endpoint_of("127.0.0.2", 4501);
+	in.mode = out.mode = ops[0].policy.mode = DP_TRANSPORT;
+	in.remote = out.remote = ops[0].policy.remote = esp_at;
+	ops[1] = op_add(&in);
+	ops[2] = op_add(&out);
+	ck_assert_int_eq(plane_do_all(&plane, ops, 3), GW_OK);
+	if (plane.fake) {
+		ck_assert_uint_eq(fake_plane_send(plane.dp, REQID, 2, 50), 2);
+		ck_assert(fake_plane_receive(plane.dp, in.spi, 1, &esp_at, 50));
+		return;
+	}
+	app = udp_at("127.0.0.2", 2000, &app_at);
+	host = udp_at("127.0.0.1", 0, &host_at);
+	n = (ssize_t)endpoint_to_sockaddr(&app_at, &ss);
+	for (uint32_t i = 1; i <= 2; i++) {
+		ck_assert_int_eq(sendto(host, "x", 1, 0, (struct sockaddr *)&ss, (socklen_t)n), 1);
+		ck_assert(readable(esp, PATIENCE_MS));
+		n = recv(esp, buf, sizeof(buf), 0);
+		ck_assert(n > 0 && packet_peek(bytes_of(buf, (size_t)n), &spi, &seq));
+		ck_assert(spi == out.spi && seq == i);
+		n = (ssize_t)endpoint_to_sockaddr(&app_at, &ss);
+	}
+	ck_assert(!readable(app, QUIET_MS)); /* not in clear besides */
+	send_transport(&in, 1, esp, 2000, host_at.port);
+	ck_assert(readable(host, PATIENCE_MS));
+	ck_assert(recv(host, buf, sizeof(buf), 0) == 1 && buf[0] == 'x');
+	/* Again; in clear. */
+	send_transport(&in, 1, esp, 2000, host_at.port);
+	n = (ssize_t)endpoint_to_sockaddr(&host_at, &ss);
+	ck_assert_int_eq(sendto(app, "x", 1, 0, (struct sockaddr *)&ss, (socklen_t)n), 1);
+	ck_assert(!readable(host, QUIET_MS));
+	ck_assert_uint_eq(state_of(&out).count.packets, 2);
+	ck_assert_uint_eq(state_of(&in).replays, 1);
+	(void)close(esp);
+	(void)close(app);
+	(void)close(host);
+}
+END_TEST
+
 /* ---- cases: SAs and policies ---- */
 
 START_TEST(rekey)
@@ -795,6 +891,7 @@ static void add_cases(TCase *t)
 	tcase_add_test(t, the_spi_of_another);
 	tcase_add_test(t, moves_onto_another);
 	tcase_add_test(t, refuses_what_it_cannot);
+	tcase_add_test(t, transport);
 	tcase_add_test(t, rekey);
 	tcase_add_test(t, counts);
 	tcase_add_test(t, nothing_in_clear);
