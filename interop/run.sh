@@ -5,8 +5,7 @@
 #
 # --ha: the stories of failover in interop/ha/ instead, told with a pair of gateways (interop/pair.sh).
 # All cases when none is named; -q: of these only the ones marked `# quick`. -d: also writes docs/interop.md, from all runs
-# whose results are in build/interop; -D: does
-# only that.
+# whose results are in build/interop; -D: does only that.
 # --rig host (default): on this machine, with strongSwan's kernel-libipsec. --rig uml: in one User Mode Linux, whose
 # kernel has ESP, with kernel-netlink (tests/uml; RIG=host: here, for a host whose own kernel has it), and with the
 # stories that need it. --rig qemu: in qemu (tests/qemu), which has nft and XFRM interfaces besides, with ASan; of all cases
