@@ -24,7 +24,9 @@ static void persist(struct ha *ha, uint32_t reserve)
 	ev->durable = (struct ha_durable){ reserve, r->owned, r->peer_incarnation };
 }
 
-enum { TERM_NODES = 16 };
+enum { TERM_NODES = 16, TERM_LEAP = 1 << 16 };
+
+static const uint32_t TERM_FAR = UINT32_MAX / 2, TERM_LAST = UINT32_MAX - 2 * TERM_NODES;
 
 /* One that is above all that we have heard of. The lower four bits are the node: no term has two owners. */
 static void keep_reserve(struct ha *ha)
@@ -32,6 +34,15 @@ static void keep_reserve(struct ha *ha)
 	struct ha_roles *r = &ha->roles;
 	uint32_t most = r->above > r->term ? r->above : r->term;
 
+	if (most > TERM_LAST) {
+		if (!r->spent)
+			log_error(ha->env->log,
+				  "term %u is the last one but few: this node is never active again with "
+				  "this state_dir",
+				  most);
+		r->spent = true;
+		return;
+	}
 	if (r->reserve <= most)
 		persist(ha, (most / TERM_NODES + 1) * TERM_NODES + (ha->env->node.index & (TERM_NODES - 1)));
 }
@@ -282,8 +293,23 @@ uint32_t ha_term_said(const struct ha *ha)
 	return ha_is_owner(ha) ? ha->roles.term : ha->roles.heard;
 }
 
+/*
+ * What the peer says, if that can be: no pair comes to half of all terms by changing ownership. From there on only
+ * small steps are followed; else one wrong number from the end of them would leave no term to be promoted with, to both
+ * nodes and for ever. What is not believed is no order to step up: who is active is settled by what was said
+ * (met_rival).
+ */
+static uint32_t believed(const struct ha *ha, uint32_t term)
+{
+	const struct ha_roles *r = &ha->roles;
+	uint32_t known = r->heard > r->term ? r->heard : r->term;
+
+	return term <= TERM_FAR || term <= known || term - known <= TERM_LEAP ? term : known;
+}
+
 void ha_learn_term(struct ha *ha, uint32_t term)
 {
+	term = believed(ha, term);
 	if (term > ha->roles.heard)
 		ha->roles.heard = term;
 	if (!ha_is_owner(ha) && term > ha->roles.term)
@@ -331,14 +357,16 @@ void ha_roles_met(struct ha *ha)
 		met_rival(ha);
 	if (ha_is_owner(ha) && p->role == HA_STANDBY) {
 		bool empty = p->at.turn == 0;
+		uint32_t said = believed(ha, p->term > p->owned ? p->term : p->owned);
 
 		/* It owned after us and remembers nothing: what it has used nobody can say. */
 		if (empty && p->owned >= r->owned)
 			ha_ceilings_doubt(ha);
 		else if (empty)
 			ha_ceilings_skip(ha);
-		if (p->term > r->term || p->owned > r->term) {
-			r->above = p->term > p->owned ? p->term : p->owned;
+
+		if (said > r->term) {
+			r->above = said;
 			rise(ha);
 		}
 	}

@@ -272,6 +272,50 @@ START_TEST(an_owner_says_its_own_term)
 }
 END_TEST
 
+/* A number from the end of all terms, by a mistake or by malice, leaves terms to be promoted with. */
+START_TEST(the_last_terms_are_not_believed)
+{
+	struct ha_roles *r;
+
+	pair_init(&p);
+	r = &p.n[1].ha->roles;
+	for (uint32_t term = UINT32_MAX; term > UINT32_MAX - 64; term--)
+		ha_learn_term(p.n[1].ha, term);
+	ck_assert_uint_lt(r->heard, 1000);
+	pair_promote(&p.n[1]);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_uint_lt(r->term, 1000);
+	pair_clear(&p);
+
+	pair_init(&p);
+	r = &p.n[1].ha->roles;
+	/* As far as could ever be, and small steps from there. */
+	ha_learn_term(p.n[1].ha, UINT32_MAX / 2);
+	ha_learn_term(p.n[1].ha, UINT32_MAX / 2 + 16);
+	ck_assert_uint_eq(r->heard, UINT32_MAX / 2 + 16);
+	ha_learn_term(p.n[1].ha, UINT32_MAX - 1);
+	ck_assert_uint_eq(r->heard, UINT32_MAX / 2 + 16);
+	pair_promote(&p.n[1]);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_uint_gt(r->term, UINT32_MAX / 2 + 16);
+	pair_clear(&p);
+}
+END_TEST
+
+/* A node whose disk holds the last of all terms says so, and is no owner; it does not wrap to the first ones. */
+START_TEST(terms_do_not_wrap)
+{
+	pair_init(&p);
+	ha_destroy(p.n[1].ha);
+	pair_node_start(&p, 1, &(struct ha_config){ .cluster = "test" },
+			&(struct ha_durable){ UINT32_MAX - 3, UINT32_MAX - 20, 0 });
+	ck_assert(p.n[1].ha->roles.spent);
+	ck_assert_uint_eq(p.n[1].ha->roles.reserve, 0);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	pair_clear(&p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("role");
@@ -288,6 +332,8 @@ int main(void)
 	tcase_add_test(t, one_that_slept_alone_goes_on);
 	tcase_add_test(t, of_two_owners_one_stays);
 	tcase_add_test(t, an_owner_says_its_own_term);
+	tcase_add_test(t, the_last_terms_are_not_believed);
+	tcase_add_test(t, terms_do_not_wrap);
 	tcase_add_test(t, one_that_was_found_dead_by_mistake_stays);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
