@@ -338,7 +338,7 @@ static enum gw_err read_certs(const struct ike_msg *m, struct peer_certs *out, s
 					 : "it sent no certificate");
 }
 
-static enum gw_err find_chain(const struct ike_sa *sa, const struct peer_certs *certs, struct chain *out, struct err *e)
+static enum gw_err find_chain(const struct ike_sa *sa, const struct peer_certs *certs, struct cert_chain *out, struct err *e)
 {
 	const struct settings *s = sa->settings;
 	const struct trust *trusts[256];
@@ -351,7 +351,7 @@ static enum gw_err find_chain(const struct ike_sa *sa, const struct peer_certs *
 }
 
 /* The one of a connection's authorities that the chain ends at; NULL: none. */
-static const struct authority_cfg *authority_of(const struct conn_cfg *c, const struct chain *chain)
+static const struct authority_cfg *authority_of(const struct conn_cfg *c, const struct cert_chain *chain)
 {
 	for (size_t i = 0; i < c->authority_count; i++) {
 		const struct trust *t = c->authorities[i]->trust;
@@ -366,7 +366,7 @@ static const struct authority_cfg *authority_of(const struct conn_cfg *c, const 
 
 struct cert_question {
 	const struct ike_msg *m;
-	const struct chain *chain;
+	const struct cert_chain *chain;
 	const struct conn_cfg *issued, *named; /* the first that its authority fits, its name */
 };
 
@@ -386,7 +386,7 @@ static bool cert_fits(const struct conn_cfg *c, void *arg)
 enum auth_verdict auth_sig_first(struct ike_sa *sa, const struct ike_msg *m, const struct id_payload *idr)
 {
 	struct peer_certs certs;
-	struct chain chain;
+	struct cert_chain chain;
 	struct cert_question q = { m, &chain, NULL, NULL };
 	struct verify_key *key;
 	struct err e = { 0 };
@@ -440,7 +440,7 @@ static struct bytes best_name(const struct cert *c, char *buf, size_t n)
 }
 
 /* The first connection that could take this user and trusts the authority. */
-static const struct conn_cfg *tls_conn(const struct ike_sa *sa, const struct ike_msg *first, const struct chain *chain)
+static const struct conn_cfg *tls_conn(const struct ike_sa *sa, const struct ike_msg *first, const struct cert_chain *chain)
 {
 	const struct settings *s = sa->settings;
 
@@ -457,7 +457,7 @@ enum gw_err auth_sig_tls(struct ike_sa *sa, const struct ike_msg *first, const s
 			 struct bytes identity, struct secret *user, struct err *why)
 {
 	struct peer_certs all;
-	struct chain chain;
+	struct cert_chain chain;
 	const struct conn_cfg *conn, *leads_to;
 	struct id_payload told = auth_user_id(identity);
 	char name[EAP_NAME_MAX + 1];

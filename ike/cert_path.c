@@ -2,7 +2,7 @@
 
 enum { CERT_PATH_MAX = 1024, SHA256_LEN = 32 };
 
-enum gw_err cert_path_make(struct crypto *c, const struct chain *chain, const char *authority, struct secret *out)
+enum gw_err cert_path_make(struct crypto *c, const struct cert_chain *chain, const char *authority, struct secret *out)
 {
 	uint8_t path[CERT_PATH_MAX], hash[SHA256_LEN];
 	struct writer w = wr_of(path, sizeof(path));

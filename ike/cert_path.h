@@ -11,7 +11,7 @@
 
 enum { CERT_PATH_ISSUER = 16 };
 
-MUST_USE enum gw_err cert_path_make(struct crypto *c, const struct chain *chain, const char *authority,
+MUST_USE enum gw_err cert_path_make(struct crypto *c, const struct cert_chain *chain, const char *authority,
 				    struct secret *out);
 /* Whether a record's bytes are one. */
 bool cert_path_is_sound(struct bytes path);

@@ -22,9 +22,7 @@ struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, ui
 	c->state = CHILD_INSTALLING;
 	c->created = c->used = ike_now(ike);
 	c->rekey_at = c->life_at = MTIME_NEVER;
-	HASH_ADD_KEYPTR_BYHASHVALUE(by_spi, ike->by_child, &c->spi_in, sizeof(c->spi_in),
-				    table_hash(&ike->seed, &c->spi_in, sizeof(c->spi_in)), c);
-	if (!c->by_spi.tbl) {
+	if (!chain_add(&ike->by_child, &c->by_spi, table_hash(&ike->seed, &c->spi_in, sizeof(c->spi_in)))) {
 		free(c);
 		return NULL;
 	}
@@ -307,7 +305,7 @@ void child_detach(struct child_sa *c)
 		;
 	if (*at)
 		*at = c->next;
-	HASH_DELETE(by_spi, ike->by_child, c);
+	chain_remove(&ike->by_child, &c->by_spi);
 	reqid_leave(c);
 	if (c->state != CHILD_INSTALLING)
 		ike->children--;

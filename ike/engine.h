@@ -95,7 +95,7 @@ struct ike {
 	struct table_seed seed;
 	struct cookie_jar cookies;
 	struct revoke *revoke; /* owned */
-	struct ike_sa *by_spi;
+	struct chain by_spi; /* of struct ike_sa */
 	struct half_open *by_init;
 	struct source *sources;
 	struct pressure pressure;
@@ -103,10 +103,10 @@ struct ike {
 		char conn[64]; /* "": none */
 		enum log_level level;
 		mtime until;
-	} loud;			   /* the connection whose log lines are wanted more than others */
-	struct child_sa *by_child; /* by inbound SPI */
+	} loud; /* the connection whose log lines are wanted more than others */
+	struct chain by_child; /* of struct child_sa, by inbound SPI */
 	struct reqid *reqids;
-	struct peer *peers;
+	struct chain peers;
 	struct group_tally *group_tallies;
 	struct due_heap due;
 	struct ike_sa **list; /* by rising number, with holes */

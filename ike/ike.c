@@ -78,22 +78,33 @@ static void free_events(struct pending_event *e)
 	}
 }
 
+static struct ike_sa *sa_of(struct link *l)
+{
+	return (struct ike_sa *)(void *)((char *)l - offsetof(struct ike_sa, by_spi));
+}
+
+static struct child_sa *child_of(struct link *l)
+{
+	return (struct child_sa *)(void *)((char *)l - offsetof(struct child_sa, by_spi));
+}
+
 static void destroy_sas(struct ike *ike)
 {
-	struct ike_sa *sa, *tmp;
+	struct link *l;
 
-	HASH_ITER (by_spi, ike->by_spi, sa, tmp) {
+	while ((l = chain_pop(&ike->by_spi)) != NULL) {
+		struct ike_sa *sa = sa_of(l);
+
 		while (sa->children) {
 			struct child_sa *c = sa->children;
 
 			sa->children = c->next;
-			HASH_DELETE(by_spi, ike->by_child, c);
+			chain_remove(&ike->by_child, &c->by_spi);
 			reqid_leave(c);
 			child_free(c);
 		}
 		sa_drop_half(sa);
 		peer_leave(ike, sa);
-		HASH_DELETE(by_spi, ike->by_spi, sa);
 		sa_free(sa);
 	}
 }
@@ -108,6 +119,9 @@ void ike_destroy(struct ike *ike)
 	free_outgoing(ike->out_taken);
 	destroy_sas(ike);
 	free_graves(ike);
+	chain_clear(&ike->by_spi);
+	chain_clear(&ike->by_child);
+	chain_clear(&ike->peers);
 	due_clear(&ike->due);
 	free(ike->list);
 	free(ike->gone);
@@ -141,20 +155,24 @@ enum gw_err ike_configure(struct ike *ike, struct settings *settings)
 
 struct ike_sa *ike_find(const struct ike *ike, uint64_t local_spi)
 {
-	struct ike_sa *sa;
 	unsigned hash = table_hash(&ike->seed, &local_spi, sizeof(local_spi));
 
-	HASH_FIND_BYHASHVALUE(by_spi, ike->by_spi, &local_spi, sizeof(local_spi), hash, sa);
-	return sa;
+	for (struct link *l = chain_first(&ike->by_spi, hash); l; l = chain_next(l)) {
+		if (ike_sa_local_spi(sa_of(l)) == local_spi)
+			return sa_of(l);
+	}
+	return NULL;
 }
 
 struct child_sa *ike_find_child(const struct ike *ike, uint32_t spi_in)
 {
-	struct child_sa *c;
 	unsigned hash = table_hash(&ike->seed, &spi_in, sizeof(spi_in));
 
-	HASH_FIND_BYHASHVALUE(by_spi, ike->by_child, &spi_in, sizeof(spi_in), hash, c);
-	return c;
+	for (struct link *l = chain_first(&ike->by_child, hash); l; l = chain_next(l)) {
+		if (child_of(l)->spi_in == spi_in)
+			return child_of(l);
+	}
+	return NULL;
 }
 
 enum gw_err ike_new_spi(struct ike *ike, uint64_t *out)

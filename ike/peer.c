@@ -29,10 +29,26 @@ static size_t id_key(const struct ike_sa *sa, uint8_t kind, struct bytes id, uin
 	return id.n;
 }
 
+static struct peer *peer_of(struct link *l)
+{
+	return (struct peer *)(void *)((char *)l - offsetof(struct peer, link));
+}
+
+static struct peer *find(const struct ike *ike, const struct peer *like, unsigned hash)
+{
+	for (struct link *l = chain_first(&ike->peers, hash); l; l = chain_next(l)) {
+		struct peer *p = peer_of(l);
+
+		if (p->key_len == like->key_len && memcmp(p->key, like->key, p->key_len) == 0)
+			return p;
+	}
+	return NULL;
+}
+
 enum gw_err peer_join(struct ike *ike, struct ike_sa *sa, const char *conn, uint8_t kind, struct bytes id)
 {
 	size_t name = strlen(conn), len = 1 + id.n + 1 + name;
-	struct peer *p = malloc(sizeof(*p) + len + id.n), *found;
+	struct peer *p = len + id.n <= UINT16_MAX ? malloc(sizeof(*p) + len + id.n) : NULL, *found;
 	unsigned hash;
 
 	if (!p)
@@ -42,21 +58,19 @@ enum gw_err peer_join(struct ike *ike, struct ike_sa *sa, const char *conn, uint
 	len = 1 + id_key(sa, kind, id, p->key + 1);
 	p->key[len++] = 0;
 	memcpy(p->key + len, conn, name);
-	p->key_len = len += name;
-	p->id_len = id.n;
+	len += name;
+	p->key_len = (uint16_t)len;
+	p->id_len = (uint16_t)id.n;
 	if (id.n > 0)
 		memcpy(p->key + len, id.p, id.n);
 	hash = table_hash(&ike->seed, p->key, len);
-	HASH_FIND_BYHASHVALUE(hh, ike->peers, p->key, len, hash, found);
+	found = find(ike, p, hash);
 	if (found) {
 		free(p);
 		p = found;
-	} else {
-		HASH_ADD_KEYPTR_BYHASHVALUE(hh, ike->peers, p->key, len, hash, p);
-		if (!p->hh.tbl) {
-			free(p);
-			return GW_ENOMEM;
-		}
+	} else if (!chain_add(&ike->peers, &p->link, hash)) {
+		free(p);
+		return GW_ENOMEM;
 	}
 	sa->peer = p;
 	sa->peer_id_kind = kind;
@@ -84,7 +98,7 @@ void peer_leave(struct ike *ike, struct ike_sa *sa)
 	sa->next_of_peer = NULL;
 	sa->peer_id = (struct bytes){ 0 };
 	if (!p->sas) {
-		HASH_DEL(ike->peers, p);
+		chain_remove(&ike->peers, &p->link);
 		free(p);
 	}
 }

@@ -2,13 +2,14 @@
 #ifndef IKE_PEER_H
 #define IKE_PEER_H
 
+#include "core/chain.h"
 #include "core/table.h"
 #include "ike/sa.h"
 
 struct peer {
 	struct ike_sa *sas; /* linked by next_of_peer */
-	UT_hash_handle hh;
-	size_t key_len, id_len;
+	struct link link;
+	uint16_t key_len, id_len;
 	uint8_t key[]; /* kind | identity as it is compared | 0 | connection name, and then the identity as it was told */
 };
 

@@ -145,13 +145,11 @@ struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64
 	sa->not_before = (mtime){ 0 };
 	sa->created = sa->last_in = ike_now(ike);
 	key = initiator ? &sa->spi_i : &sa->spi_r;
-	if (due_reserve(&ike->due, HASH_CNT(by_spi, ike->by_spi) + 1) != GW_OK || list_add(ike, sa) != GW_OK) {
+	if (due_reserve(&ike->due, ike->by_spi.count + 1) != GW_OK || list_add(ike, sa) != GW_OK) {
 		free(sa);
 		return NULL;
 	}
-	HASH_ADD_KEYPTR_BYHASHVALUE(by_spi, ike->by_spi, key, sizeof(*key), table_hash(&ike->seed, key, sizeof(*key)),
-				    sa);
-	if (!sa->by_spi.tbl) {
+	if (!chain_add(&ike->by_spi, &sa->by_spi, table_hash(&ike->seed, key, sizeof(*key)))) {
 		ike->list_len--;
 		free(sa);
 		return NULL;
@@ -323,7 +321,7 @@ void sa_bury(struct ike_sa *sa)
 	due_set(&ike->due, sa, MTIME_NEVER);
 	sa_drop_half(sa);
 	list_remove(ike, sa);
-	HASH_DELETE(by_spi, ike->by_spi, sa);
+	chain_remove(&ike->by_spi, &sa->by_spi);
 	if (ike->gone_len == ike->gone_cap) {
 		size_t cap = ike->gone_cap ? ike->gone_cap * 2 : 16;
 		struct tombstone *gone = realloc(ike->gone, cap * sizeof(*gone));
@@ -341,7 +339,7 @@ void sa_bury(struct ike_sa *sa)
 
 static size_t lingering(const struct ike *ike)
 {
-	return HASH_CNT(by_spi, ike->by_spi) - ike->established - ike->half_open;
+	return ike->by_spi.count - ike->established - ike->half_open;
 }
 
 void sa_close(struct ike_sa *sa, const char *reason, bool linger)

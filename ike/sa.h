@@ -6,6 +6,7 @@
 #define IKE_SA_H
 
 #include "config/model.h"
+#include "core/chain.h"
 #include "core/table.h"
 #include "esp/dataplane.h"
 #include "ike/frag.h"
@@ -75,7 +76,7 @@ struct child_sa {
 	bool worn; /* a rekey was asked for because of what it has carried */
 	mtime created, rekey_at, life_at;
 	mtime used; /* last packet that we know of */
-	UT_hash_handle by_spi;
+	struct link by_spi;
 };
 
 /* What is only needed until the SA is up. */
@@ -192,7 +193,7 @@ struct ike_sa {
 	mtime due;     /* when this SA wants ike_tick; kept in the engine's heap */
 	size_t due_at; /* index there; SIZE_MAX: not in it */
 	struct ike_sa *next_dirty;
-	UT_hash_handle by_spi; /* local SPI */
+	struct link by_spi; /* local SPI */
 };
 
 static inline uint64_t ike_sa_local_spi(const struct ike_sa *sa)

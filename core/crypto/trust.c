@@ -143,7 +143,7 @@ struct search {
 	size_t pool_count;
 	int64_t now;
 	int signatures;
-	struct chain *out;
+	struct cert_chain *out;
 	struct err *e; /* the most telling so far: what was found out last on the way that came farthest */
 };
 
@@ -171,7 +171,7 @@ static bool may_issue(const struct cert *ca, const struct cert *c)
 	       (ca->key_id.n == 0 || c->issuer_key_id.n == 0 || bytes_equal(ca->key_id, c->issuer_key_id));
 }
 
-static bool is_used(const struct chain *chain, const struct cert *c)
+static bool is_used(const struct cert_chain *chain, const struct cert *c)
 {
 	for (size_t i = 0; i < chain->count; i++) {
 		if (chain->certs[i] == c || bytes_equal(chain->certs[i]->der, c->der))
@@ -182,7 +182,7 @@ static bool is_used(const struct chain *chain, const struct cert *c)
 
 static enum gw_err climb(struct search *s)
 {
-	struct chain *chain = s->out;
+	struct cert_chain *chain = s->out;
 	const struct cert *top = chain->certs[chain->count - 1];
 	bool found = false;
 	char name[NAME_SHOWN];
@@ -231,12 +231,12 @@ static enum gw_err climb(struct search *s)
 
 enum gw_err chain_build(struct crypto *c, const struct trust *const *trusts, size_t trust_count,
 			const struct cert *leaf, const struct cert *pool, size_t pool_count, int64_t now,
-			struct chain *out, struct err *e)
+			struct cert_chain *out, struct err *e)
 {
 	struct err ignored;
 	struct search s = { c, trusts, trust_count, pool, pool_count, now, 0, out, e ? e : &ignored };
 
-	*out = (struct chain){ .certs = { leaf }, .count = 1 };
+	*out = (struct cert_chain){ .certs = { leaf }, .count = 1 };
 	TRY(leaf_check(leaf, now, s.e));
 	return climb(&s);
 }

@@ -24,7 +24,7 @@ struct trust {
 MUST_USE enum gw_err trust_create(struct keyring *r, struct bytes file, struct trust **out, struct err *e);
 void trust_destroy(struct trust *t); /* NULL is fine */
 
-struct chain {
+struct cert_chain {
 	const struct cert
 		*certs[CERT_CHAIN_MAX]; /* the leaf, intermediates; issued by the next one, the last by `anchor` */
 	size_t count;
@@ -39,7 +39,7 @@ struct chain {
  */
 MUST_USE enum gw_err chain_build(struct crypto *c, const struct trust *const *trusts, size_t trust_count,
 				 const struct cert *leaf, const struct cert *pool, size_t pool_count, int64_t now,
-				 struct chain *out, struct err *e);
+				 struct cert_chain *out, struct err *e);
 
 /* Whether a leaf may authenticate an IKE peer (RFC 4945 5.1.3.2, 5.1.3.12); text says why not. */
 MUST_USE enum gw_err leaf_check(const struct cert *leaf, int64_t now, struct err *e);

@@ -48,7 +48,7 @@ static const char *judge(struct pki *leaf, struct pki *const *pool, size_t n)
 	static struct err e;
 	const struct trust *trusts[] = { NULL, trust };
 	struct cert l, p[16];
-	struct chain chain;
+	struct cert_chain chain;
 
 	e = (struct err){ 0 };
 	ck_assert_msg(cert_read(pki_der(leaf), &l, &e) == GW_OK, "%s", e.text);

@@ -37,7 +37,7 @@ static void certificates(struct bytes in)
 {
 	const struct trust *trusts[] = { trust };
 	struct cert c[4];
-	struct chain chain;
+	struct cert_chain chain;
 	struct err e;
 	char text[80];
 	size_t n = 0;

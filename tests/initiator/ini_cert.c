@@ -75,7 +75,7 @@ bool ini_cert_proved(struct ini_sa *sa, const struct ike_msg *m)
 	struct cert leaf, pool[IKE_MAX_CERTS];
 	const struct trust *trust = ini->cfg->trust;
 	const struct sign_scheme *s;
-	struct chain chain;
+	struct cert_chain chain;
 	struct verify_key *key;
 	struct bytes octets[3], sig;
 	struct err e;
