@@ -82,9 +82,16 @@ struct link *chain_next(const struct link *l)
 	return same(l->next, l->hash);
 }
 
-void chain_expect(const struct chain *c, unsigned hash, size_t octets)
+struct chain_hint chain_expect(const struct chain *c, unsigned hash)
 {
-	const char *first = c->size > 0 ? (const char *)*bucket(c, hash) : NULL;
+	if (c->size > 0)
+		__builtin_prefetch(bucket(c, hash), 1);
+	return (struct chain_hint){ c, hash };
+}
+
+void chain_expect_entry(const struct chain_hint *h, size_t octets)
+{
+	const char *first = h->chain && h->chain->size > 0 ? (const char *)*bucket(h->chain, h->hash) : NULL;
 
 	for (size_t at = 0; first && at < octets; at += CACHE_LINE)
 		__builtin_prefetch(first + at, 1);

@@ -35,10 +35,16 @@ void chain_replace(struct chain *c, struct link *old, struct link *fresh);
 struct link *chain_first(const struct chain *c, unsigned hash);
 struct link *chain_next(const struct link *l);
 /*
- * That hash will be looked up soon: the first `octets` of the first entry of its chain are fetched meanwhile. Changes
- * nothing, and touches no entry by itself.
+ * That hash will be looked up soon: memory is fetched meanwhile. In two steps, each for many hashes before the next, so
+ * that all of them are under way at once: chain_expect() asks for the bucket; chain_expect_entry() reads it, and asks
+ * for the first `octets` of the first entry there. Nothing changes, and no entry is touched.
  */
-void chain_expect(const struct chain *c, unsigned hash, size_t octets);
+struct chain_hint {
+	const struct chain *chain; /* borrowed; NULL: none */
+	unsigned hash;
+};
+struct chain_hint chain_expect(const struct chain *c, unsigned hash);
+void chain_expect_entry(const struct chain_hint *h, size_t octets);
 /* Takes any out; NULL: none is left. Once begun only more of it may follow, and chain_clear(). */
 struct link *chain_pop(struct chain *c);
 /* Gives the buckets back; what was in it is the caller's. */

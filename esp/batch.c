@@ -59,6 +59,7 @@ struct batch *batch_copy(uint64_t token, const struct dp_op *ops, size_t n)
 		return NULL;
 	b->token = token;
 	b->size = size;
+	b->keys = keys;
 	b->n = n;
 	if (n > 0)
 		memcpy(b->ops, ops, n * sizeof(*ops));
@@ -74,7 +75,8 @@ void batch_destroy(struct batch *b)
 {
 	if (!b)
 		return;
-	secret_wipe(b, b->size);
+	if (b->keys > 0)
+		secret_wipe((uint8_t *)b + b->size - b->keys, b->keys);
 	free(b);
 }
 
@@ -118,10 +120,10 @@ static enum gw_err do_add(const struct batch_tables *t, const struct dp_op *op, 
 		*why = "no ESP without UDP encapsulation";
 	if (*why)
 		return GW_EUNSUPPORTED;
-	TRY(sad_sa_create_bare(sa, &u->sa, why));
+	TRY(sad_sa_create_bare(t->sad, sa, &u->sa, why));
 	code = sad_link(t->sad, u->sa);
 	if (code != GW_OK) {
-		sad_sa_destroy(u->sa);
+		sad_sa_destroy(t->sad, u->sa);
 		u->sa = NULL;
 	}
 	return code;
@@ -268,7 +270,7 @@ static bool undo_remove(const struct batch_tables *t, struct undo *u)
 {
 	if (!u->sa || sad_link(t->sad, u->sa) == GW_OK)
 		return true;
-	sad_sa_destroy(u->sa);
+	sad_sa_destroy(t->sad, u->sa);
 	return false;
 }
 
@@ -280,7 +282,7 @@ static bool undo_op(const struct batch_tables *t, const struct dp_op *op, struct
 	switch (op->kind) {
 	case DP_SA_ADD:
 		sad_unlink(t->sad, u->sa);
-		sad_sa_destroy(u->sa);
+		sad_sa_destroy(t->sad, u->sa);
 		return true;
 	case DP_SA_REMOVE:
 		return undo_remove(t, u);
@@ -318,10 +320,10 @@ static bool undo_op(const struct batch_tables *t, const struct dp_op *op, struct
 	return false;
 }
 
-static void commit_op(const struct dp_op *op, struct undo *u)
+static void commit_op(const struct batch_tables *t, const struct dp_op *op, struct undo *u)
 {
 	if (op->kind == DP_SA_REMOVE || u->gone)
-		sad_sa_destroy(u->sa);
+		sad_sa_destroy(t->sad, u->sa);
 	spd_policy_destroy(u->policy);
 }
 
@@ -346,7 +348,7 @@ void batch_apply(struct batch *b, const struct batch_tables *t)
 	}
 	if (b->result == GW_OK) {
 		for (size_t i = 0; i < b->n; i++)
-			commit_op(&b->ops[i], &undo[i]);
+			commit_op(t, &b->ops[i], &undo[i]);
 	} else {
 		for (size_t i = done; i-- > 0;)
 			whole = undo_op(t, &b->ops[i], &undo[i]) && whole;

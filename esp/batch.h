@@ -14,6 +14,7 @@ struct batch {
 	enum gw_err result; /* after batch_apply */
 	char text[96];
 	size_t size; /* of this allocation */
+	size_t keys; /* octets at its end that are secret */
 	size_t n;
 	struct dp_op ops[]; /* what they point to is behind them */
 };

@@ -41,7 +41,8 @@ bool outbox_take(struct outbox *o, struct dp_event *out)
 
 	if (b) {
 		*out = (struct dp_event){ .kind = DP_DONE, .token = b->token, .result = b->result };
-		memcpy(out->text, b->text, sizeof(out->text));
+		if (b->result != GW_OK)
+			memcpy(out->text, b->text, sizeof(out->text));
 		o->first = b->next;
 		if (!o->first)
 			o->last = NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/env.h"
+#include "core/slab.h"
 
 /* The keyed cipher of an SA, in the order of use. */
 struct sad_busy {
@@ -14,6 +15,7 @@ struct sad_busy {
 
 struct sad {
 	struct table_seed seed;
+	struct slab slab; /* of the entries */
 	struct chain table;
 	struct chain newest;	     /* outbound SAs: the newest of each reqid */
 	struct sad_sa *first, *last; /* by age */
@@ -46,10 +48,11 @@ void sad_destroy(struct sad *s)
 		struct sad_sa *sa = s->first;
 
 		sad_unlink(s, sa);
-		sad_sa_destroy(sa);
+		sad_sa_destroy(s, sa);
 	}
 	chain_clear(&s->table);
 	chain_clear(&s->newest);
+	slab_clear(&s->slab);
 	free(s);
 }
 
@@ -83,26 +86,34 @@ static const char *refuse(const struct dp_sa *in)
 	return NULL;
 }
 
+/* Where the bitmap is, and behind that the keys. */
+static size_t own_size(bool bare)
+{
+	return bare ? offsetof(struct sad_sa, extra) : sizeof(struct sad_sa);
+}
+
+static size_t bits_size(const struct sad_sa *sa)
+{
+	return sa->key.dir == DP_IN ? sa->replay.words * sizeof(uint64_t) : 0;
+}
+
 static struct bytes keys_of(const struct sad_sa *sa)
 {
-	size_t own = sa->bare ? offsetof(struct sad_sa, extra) : sizeof(*sa);
-	size_t bits = sa->key.dir == DP_IN ? sa->replay.words * sizeof(uint64_t) : 0;
-
-	return bytes_of((const uint8_t *)sa + own + bits,
+	return bytes_of((const uint8_t *)sa + own_size(sa->bare) + bits_size(sa),
 			suite_encr_key_len(&sa->suite) + suite_integ_key_len(&sa->suite));
 }
 
-static enum gw_err create(const struct dp_sa *in, bool bare, struct sad_sa **out, const char **why)
+static enum gw_err create(struct sad *s, const struct dp_sa *in, bool bare, struct sad_sa **out, const char **why)
 {
 	size_t words = in->dir == DP_IN ? replay_words(in->replay_window) : 0;
-	size_t own = bare ? offsetof(struct sad_sa, extra) : sizeof(struct sad_sa);
+	size_t own = own_size(bare);
 	struct sad_sa *sa;
 	uint8_t *behind;
 
 	*why = refuse(in);
 	if (*why)
 		return GW_EINVAL;
-	sa = calloc(1, own + words * sizeof(uint64_t) + in->encr_key.n + in->integ_key.n);
+	sa = slab_get(&s->slab, own + words * sizeof(uint64_t) + in->encr_key.n + in->integ_key.n);
 	if (!sa)
 		return GW_ENOMEM;
 	behind = (uint8_t *)sa + own;
@@ -137,17 +148,17 @@ static enum gw_err create(const struct dp_sa *in, bool bare, struct sad_sa **out
 	return GW_OK;
 }
 
-enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const char **why)
+enum gw_err sad_sa_create(struct sad *s, const struct dp_sa *in, struct sad_sa **out, const char **why)
 {
-	return create(in, false, out, why);
+	return create(s, in, false, out, why);
 }
 
-enum gw_err sad_sa_create_bare(const struct dp_sa *in, struct sad_sa **out, const char **why)
+enum gw_err sad_sa_create_bare(struct sad *s, const struct dp_sa *in, struct sad_sa **out, const char **why)
 {
-	return create(in, true, out, why);
+	return create(s, in, true, out, why);
 }
 
-void sad_sa_destroy(struct sad_sa *sa)
+void sad_sa_destroy(struct sad *s, struct sad_sa *sa)
 {
 	struct bytes keys;
 
@@ -155,7 +166,7 @@ void sad_sa_destroy(struct sad_sa *sa)
 		return;
 	keys = keys_of(sa);
 	secret_wipe((uint8_t *)(uintptr_t)keys.p, keys.n);
-	free(sa);
+	slab_put(&s->slab, sa, own_size(sa->bare) + bits_size(sa) + keys.n);
 }
 
 /* ---- the newest outbound SA of a reqid ---- */
@@ -337,12 +348,22 @@ struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi)
 	return table_find(s, &key, key_hash(s, &key));
 }
 
-void sad_expect(const struct sad *s, const struct dp_sa_id *id)
+struct chain_hint sad_expect(const struct sad *s, const struct dp_sa_id *id)
 {
 	struct sad_key key;
 
 	key_fill(&key, id->dir, id->spi, &id->remote);
-	chain_expect(&s->table, key_hash(s, &key), sizeof(struct sad_sa));
+	return chain_expect(&s->table, key_hash(s, &key));
+}
+
+struct chain_hint sad_expect_newest(const struct sad *s, uint32_t reqid)
+{
+	return chain_expect(&s->newest, reqid_hash(s, reqid));
+}
+
+void sad_expect_entry(const struct chain_hint *h)
+{
+	chain_expect_entry(h, sizeof(struct sad_sa));
 }
 
 struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid)

@@ -88,10 +88,10 @@ void sad_destroy(struct sad *s);
 
 /* An entry that is not in the database yet. GW_EINVAL with a reason in `why` (static text) when a value is impossible.
  */
-MUST_USE enum gw_err sad_sa_create(const struct dp_sa *in, struct sad_sa **out, const char **why);
+MUST_USE enum gw_err sad_sa_create(struct sad *s, const struct dp_sa *in, struct sad_sa **out, const char **why);
 /* The same without what only the kernel plane has: `extra` and `kernel` may not be touched, there is no memory. */
-MUST_USE enum gw_err sad_sa_create_bare(const struct dp_sa *in, struct sad_sa **out, const char **why);
-void sad_sa_destroy(struct sad_sa *sa); /* not linked; wipes */
+MUST_USE enum gw_err sad_sa_create_bare(struct sad *s, const struct dp_sa *in, struct sad_sa **out, const char **why);
+void sad_sa_destroy(struct sad *s, struct sad_sa *sa); /* not linked; wipes */
 
 /* GW_EEXIST: that SPI is taken. A new entry is the newest of its reqid; one that was linked before gets its place back.
  */
@@ -101,8 +101,13 @@ void sad_unlink(struct sad *s, struct sad_sa *sa); /* drops the cipher; the entr
 struct sad_sa *sad_find(const struct sad *s, const struct dp_sa_id *id);
 struct sad_sa *sad_find_in(const struct sad *s, uint32_t spi);
 struct sad_sa *sad_newest_out(const struct sad *s, uint32_t reqid);
-/* It will be looked for soon: its memory is fetched meanwhile. Worth it where many are touched that lie cold. */
-void sad_expect(const struct sad *s, const struct dp_sa_id *id);
+/*
+ * It will be looked for soon: its memory is fetched meanwhile, in steps as core/chain.h says. Worth it where many are
+ * touched that lie cold.
+ */
+struct chain_hint sad_expect(const struct sad *s, const struct dp_sa_id *id);
+struct chain_hint sad_expect_newest(const struct sad *s, uint32_t reqid);
+void sad_expect_entry(const struct chain_hint *h);
 size_t sad_count(const struct sad *s);
 struct dp_sa_id sad_id(const struct sad_sa *sa);
 

@@ -70,23 +70,6 @@ static enum gw_err plane_submit(struct dataplane *dp, uint64_t token, const stru
 	return GW_OK;
 }
 
-/* What a batch is going to touch has lain cold, maybe for hours. */
-static void expect(const struct xfrm_plane *x, const struct batch *b)
-{
-	for (size_t i = 0; i < b->n; i++)
-		switch (b->ops[i].kind) {
-		case DP_SA_ADD:
-		case DP_POLICY_SET:
-			break;
-		case DP_POLICY_REMOVE:
-			xfrm_pol_expect(x, b->ops[i].reqid);
-			break;
-		default:
-			sad_expect(x->sad, &b->ops[i].id);
-			break;
-		}
-}
-
 /* One turn: what the kernel has to say, then a bounded number of operations. */
 static void pump(struct xfrm_plane *x)
 {
@@ -95,16 +78,16 @@ static void pump(struct xfrm_plane *x)
 	xfrm_look_at_clock(x);
 	xfrm_take_events(x);
 	xfrm_reports_settle(x);
-	while (x->first && ops < XFRM_TURN_OPS) {
+	for (size_t n = 0; x->first && ops < XFRM_TURN_OPS; n++) {
 		struct batch *b = x->first;
 
+		if (n % XFRM_EXPECT == 0)
+			xfrm_expect(x, b);
 		x->first = b->next;
 		if (!x->first)
 			x->last = NULL;
 		x->waiting--;
 		b->next = NULL;
-		if (x->first)
-			expect(x, x->first);
 		ops += b->n + 1;
 		xfrm_run(x, b);
 	}
@@ -321,6 +304,7 @@ static void plane_destroy(struct dataplane *dp)
 	close_fd(x->kick_fd);
 	outbox_clear(&x->outbox);
 	xfrm_spd_clear(x);
+	slab_clear(&x->slab);
 	sad_destroy(x->sad);
 	free(x->guards);
 	free(x->bypass);

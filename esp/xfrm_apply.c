@@ -73,10 +73,10 @@ static bool undo_op(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_un
 	return true;
 }
 
-static void commit_op(const struct dp_op *op, struct xfrm_undo *u)
+static void commit_op(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u)
 {
-	sad_sa_destroy(xfrm_removed(op, u));
-	xfrm_pol_destroy(u->pol_out);
+	sad_sa_destroy(x->sad, xfrm_removed(op, u));
+	xfrm_pol_destroy(x, u->pol_out);
 }
 
 static void undo_flight(struct xfrm_plane *x, struct xfrm_flight *f)
@@ -96,40 +96,49 @@ static void undo_flight(struct xfrm_plane *x, struct xfrm_flight *f)
 	f->b->result = GW_EINTERNAL;
 }
 
+static size_t flight_size(const struct batch *b)
+{
+	return sizeof(struct xfrm_flight) + b->n * sizeof(struct xfrm_undo);
+}
+
 static void run(struct xfrm_plane *x, struct batch *b, uint64_t number, bool again);
 
 void xfrm_finish(struct xfrm_plane *x, struct xfrm_flight *f)
 {
 	struct xfrm_flight *building = x->current;
 	size_t building_op = x->current_op;
+	uint64_t number;
+	struct batch *b;
 	bool again;
 
 	x->current = NULL;
 	x->finished = f->number;
 	if (f->b->result == GW_OK)
 		for (size_t i = 0; i < f->done; i++)
-			commit_op(&f->b->ops[i], &f->undo[i]);
+			commit_op(x, &f->b->ops[i], &f->undo[i]);
 	else
 		undo_flight(x, f);
 	for (size_t i = 0; i < f->b->n; i++)
 		free(f->undo[i].numbers);
 	/* Now, so that batches stay in order; by itself, so that its answers have room. */
-	again = f->lost && !f->again && (f->b->result == GW_EBUSY || f->b->result == GW_ENOMEM);
+	b = f->b;
+	again = f->lost && !f->again && (b->result == GW_EBUSY || b->result == GW_ENOMEM);
+	number = f->number;
+	slab_put(&x->slab, f, flight_size(b));
 	if (again) {
 		x->stats[XS_AGAIN]++;
-		run(x, f->b, f->number, true);
+		run(x, b, number, true);
 		xfrm_flush(x);
 	} else {
-		outbox_adopt_done(&x->outbox, f->b);
+		outbox_adopt_done(&x->outbox, b);
 	}
-	free(f);
 	x->current = building;
 	x->current_op = building_op;
 }
 
-static struct xfrm_flight *flight_create(struct batch *b, uint64_t number, bool again)
+static struct xfrm_flight *flight_create(struct xfrm_plane *x, struct batch *b, uint64_t number, bool again)
 {
-	struct xfrm_flight *f = calloc(1, sizeof(*f) + b->n * sizeof(*f->undo));
+	struct xfrm_flight *f = slab_get(&x->slab, flight_size(b));
 
 	if (!f)
 		return NULL;
@@ -151,7 +160,7 @@ static void fail(struct batch *b, size_t op, enum gw_err code, const char *why)
 
 static void run(struct xfrm_plane *x, struct batch *b, uint64_t number, bool again)
 {
-	struct xfrm_flight *f = flight_create(b, number, again);
+	struct xfrm_flight *f = flight_create(x, b, number, again);
 
 	b->result = GW_OK;
 	b->text[0] = 0;

@@ -103,7 +103,7 @@ enum gw_err xfrm_do_add(struct xfrm_plane *x, const struct dp_op *op, struct xfr
 	struct xfrm_numbers n;
 	enum gw_err code;
 
-	TRY(sad_sa_create(&op->sa, &u->sa, why));
+	TRY(sad_sa_create(x->sad, &op->sa, &u->sa, why));
 	code = xfrm_suite_check(&op->sa.suite);
 	if (code != GW_OK)
 		*why = "the kernel has no such algorithm";
@@ -116,7 +116,7 @@ enum gw_err xfrm_do_add(struct xfrm_plane *x, const struct dp_op *op, struct xfr
 		code = sad_link(x->sad, u->sa);
 	}
 	if (code != GW_OK) {
-		sad_sa_destroy(u->sa);
+		sad_sa_destroy(x->sad, u->sa);
 		u->sa = NULL;
 		return code;
 	}
@@ -124,7 +124,7 @@ enum gw_err xfrm_do_add(struct xfrm_plane *x, const struct dp_op *op, struct xfr
 	code = make_room(x, u->sa);
 	if (code != GW_OK) {
 		sad_unlink(x->sad, u->sa);
-		sad_sa_destroy(u->sa);
+		sad_sa_destroy(x->sad, u->sa);
 		u->sa = NULL;
 		return code;
 	}
@@ -145,7 +145,7 @@ void xfrm_undo_add(struct xfrm_plane *x, struct xfrm_undo *u)
 	if (u->sa->kernel.life == SAD_LIVE)
 		xfrm_sa_delete(x, u->sa);
 	xfrm_send(x);
-	sad_sa_destroy(u->sa);
+	sad_sa_destroy(x->sad, u->sa);
 }
 
 bool xfrm_only_removes(const struct batch *b)
@@ -188,7 +188,7 @@ bool xfrm_undo_remove(struct xfrm_plane *x, struct xfrm_undo *u)
 		if (u->sa->kernel.life == SAD_LIVE)
 			xfrm_sa_delete(x, u->sa);
 		xfrm_send(x);
-		sad_sa_destroy(u->sa);
+		sad_sa_destroy(x->sad, u->sa);
 		return false;
 	}
 	if (u->numbers && u->sa->kernel.life == SAD_ABSENT)
@@ -299,13 +299,13 @@ enum gw_err xfrm_do_policy(struct xfrm_plane *x, const struct dp_op *op, struct 
 	enum gw_err r;
 
 	if (set)
-		TRY(xfrm_pol_create(&op->policy, &u->pol_in, why));
+		TRY(xfrm_pol_create(x, &op->policy, &u->pol_in, why));
 	if (set)
 		settle_newest(x, reqid);
 	u->pol_out = find_pol(x, reqid);
 	r = xfrm_pol_exchange(x, u->pol_out, u->pol_in);
 	if (r != GW_OK) {
-		xfrm_pol_destroy(u->pol_in);
+		xfrm_pol_destroy(x, u->pol_in);
 		u->pol_in = u->pol_out = NULL;
 	}
 	return r;
@@ -317,9 +317,9 @@ bool xfrm_undo_policy(struct xfrm_plane *x, struct xfrm_undo *u)
 
 	/* In two steps, so that a lack of memory leaves the old one out, and not the new one in. */
 	(void)!xfrm_pol_exchange(x, u->pol_in, NULL);
-	xfrm_pol_destroy(u->pol_in);
+	xfrm_pol_destroy(x, u->pol_in);
 	r = u->pol_out ? xfrm_pol_exchange(x, NULL, u->pol_out) : GW_OK;
 	if (r != GW_OK)
-		xfrm_pol_destroy(u->pol_out);
+		xfrm_pol_destroy(x, u->pol_out);
 	return r == GW_OK;
 }

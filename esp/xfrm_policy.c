@@ -40,7 +40,12 @@ struct xfrm_pol {
 	struct xfrm_entry entries[];
 };
 
-enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, const char **why)
+static size_t pol_size(size_t rows)
+{
+	return sizeof(struct xfrm_pol) + rows * (sizeof(struct xfrm_entry) + sizeof(struct xfrm_row));
+}
+
+enum gw_err xfrm_pol_create(struct xfrm_plane *x, const struct dp_policy *in, struct xfrm_pol **out, const char **why)
 {
 	struct xfrm_row *rows = NULL;
 	struct xfrm_pol *p;
@@ -51,7 +56,7 @@ enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, c
 		return GW_EINVAL;
 	}
 	TRY(xfrm_rows_make(in, &rows, &n, why));
-	p = calloc(1, sizeof(*p) + n * (sizeof(p->entries[0]) + sizeof(*rows)));
+	p = slab_get(&x->slab, pol_size(n));
 	if (!p) {
 		free(rows);
 		return GW_ENOMEM;
@@ -68,9 +73,10 @@ enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, c
 	return GW_OK;
 }
 
-void xfrm_pol_destroy(struct xfrm_pol *p)
+void xfrm_pol_destroy(struct xfrm_plane *x, struct xfrm_pol *p)
 {
-	free(p);
+	if (p)
+		slab_put(&x->slab, p, pol_size(p->n));
 }
 
 static struct xfrm_pol *pol_of(struct link *l)
@@ -96,10 +102,25 @@ struct xfrm_pol *xfrm_pol_find(const struct xfrm_plane *x, uint32_t reqid)
 	return NULL;
 }
 
-void xfrm_pol_expect(const struct xfrm_plane *x, uint32_t reqid)
+struct chain_hint xfrm_pol_expect(const struct xfrm_plane *x, uint32_t reqid)
 {
-	chain_expect(&x->spd.by_reqid, reqid_hash(x, reqid),
-		     sizeof(struct xfrm_pol) + sizeof(struct xfrm_entry) + sizeof(struct xfrm_row));
+	return chain_expect(&x->spd.by_reqid, reqid_hash(x, reqid));
+}
+
+void xfrm_pol_expect_entry(const struct chain_hint *h)
+{
+	chain_expect_entry(h, pol_size(1));
+}
+
+void xfrm_pol_expect_slots(const struct chain_hint *h)
+{
+	const struct link *l = h->chain ? chain_first(h->chain, h->hash) : NULL;
+	const struct xfrm_pol *p = (const struct xfrm_pol *)(const void *)l; /* the first member */
+
+	if (!p || p->n == 0)
+		return;
+	__builtin_prefetch(p->entries[0].slot, 1);
+	__builtin_prefetch((const char *)p->entries[0].slot + sizeof(struct xfrm_slot) - 1, 1);
 }
 
 uint64_t xfrm_pol_flight(const struct xfrm_pol *p)
@@ -126,13 +147,13 @@ static struct xfrm_slot *slot_get(struct xfrm_plane *x, const struct slot_key *k
 	for (struct link *l = chain_first(&x->spd.slots, h); l; l = chain_next(l))
 		if (memcmp(&slot_of(l)->key, key, sizeof(*key)) == 0)
 			return slot_of(l);
-	s = calloc(1, sizeof(*s));
+	s = slab_get(&x->slab, sizeof(*s));
 	if (!s)
 		return NULL;
 	memcpy(&s->key, key, sizeof(s->key)); /* padding too */
 	if (chain_add(&x->spd.slots, &s->by_key, h))
 		return s;
-	free(s);
+	slab_put(&x->slab, s, sizeof(*s));
 	return NULL;
 }
 
@@ -141,7 +162,7 @@ static void slot_drop_empty(struct xfrm_plane *x, struct xfrm_slot *s)
 	if (s->top || s->dirty)
 		return;
 	chain_remove(&x->spd.slots, &s->by_key);
-	free(s);
+	slab_put(&x->slab, s, sizeof(*s));
 }
 
 /* By age: one that comes back gets its place back. */
@@ -330,9 +351,9 @@ void xfrm_spd_clear(struct xfrm_plane *x)
 	struct link *l;
 
 	while ((l = chain_pop(&x->spd.slots)) != NULL)
-		free(slot_of(l));
+		slab_put(&x->slab, slot_of(l), sizeof(struct xfrm_slot));
 	while ((l = chain_pop(&x->spd.by_reqid)) != NULL)
-		xfrm_pol_destroy(pol_of(l));
+		xfrm_pol_destroy(x, pol_of(l));
 	chain_clear(&x->spd.slots);
 	chain_clear(&x->spd.by_reqid);
 }

@@ -64,7 +64,7 @@ void xfrm_sa_delete(struct xfrm_plane *x, struct sad_sa *sa)
 	XFRM_EMIT(x, SENT_DELETE, sa, xfrm_put_del_sa(&x->tx, &id));
 }
 
-void xfrm_sa_numbers(const struct xfrm_plane *x, const struct sad_sa *sa, struct xfrm_numbers *out)
+void xfrm_sa_numbers(struct xfrm_plane *x, const struct sad_sa *sa, struct xfrm_numbers *out)
 {
 	bool in = sa->key.dir == DP_IN;
 
@@ -74,7 +74,7 @@ void xfrm_sa_numbers(const struct xfrm_plane *x, const struct sad_sa *sa, struct
 	/* Outbound packets are in step with numbers, so that the packet limit is the fence. */
 	out->packets = in ? sa->kernel.packets : sa->position;
 	out->bytes = sa->kernel.bytes;
-	out->add_time = (uint64_t)x->wall;
+	out->add_time = (uint64_t)xfrm_wall(x);
 }
 
 void xfrm_sa_set_numbers(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n)
@@ -98,7 +98,7 @@ static void sample_use(struct xfrm_plane *x, struct sad_sa *sa, const struct xfr
 			sa->last_use = x->now;
 		return;
 	}
-	ago = x->wall - (int64_t)v->last_used;
+	ago = xfrm_wall(x) - (int64_t)v->last_used;
 	sa->last_use = mtime_add(x->now, ago > 0 ? -SECONDS(ago) : 0);
 }
 

@@ -9,6 +9,7 @@
 #ifndef ESP_XFRM_STATE_H
 #define ESP_XFRM_STATE_H
 
+#include "core/slab.h"
 #include "esp/outbox.h"
 #include "esp/xfrm.h"
 #include "esp/xfrm_msg.h"
@@ -114,6 +115,7 @@ struct xfrm_plane {
 	struct xfrm_flight *flights, *last_flight; /* built, in the current send or the one before */
 
 	struct sad *sad;
+	struct slab slab; /* of flights, policies and slots */
 	struct xfrm_spd spd;
 	struct batch *first, *last; /* submitted; owned */
 	size_t waiting;
@@ -126,8 +128,9 @@ struct xfrm_plane {
 	mtime dumped_at;
 	int64_t dump_age_us;
 	mtime now;    /* of this turn: a clock may cost a system call, and is wanted for each SA */
-	int64_t wall; /* s */
-	bool resync;  /* something was lost */
+	int64_t wall; /* s, when `now` was wall_at: xfrm_wall() */
+	mtime wall_at;
+	bool resync; /* something was lost */
 
 	struct xfrm_guard *guards; /* owned */
 	size_t guard_count;
@@ -166,7 +169,15 @@ static inline bool xfrm_passes(const struct xfrm_plane *x, uint8_t dir)
 static inline void xfrm_look_at_clock(struct xfrm_plane *x)
 {
 	x->now = clock_now(x->env->clock);
-	x->wall = x->env->clock->wall(x->env->clock);
+}
+
+/* Of this turn, s. */
+static inline int64_t xfrm_wall(struct xfrm_plane *x)
+{
+	if (x->wall == 0 || x->wall_at.us != x->now.us)
+		x->wall = x->env->clock->wall(x->env->clock);
+	x->wall_at = x->now;
+	return x->wall;
 }
 
 /* ---- xfrm_send.c ---- */
@@ -200,6 +211,13 @@ void xfrm_run(struct xfrm_plane *x, struct batch *b);
 /* Told or undone; the flight is gone, its batch in the outbox. */
 void xfrm_finish(struct xfrm_plane *x, struct xfrm_flight *f);
 
+/* ---- xfrm_expect.c ---- */
+
+enum { XFRM_EXPECT = 8 }; /* batches */
+
+/* The first XFRM_EXPECT batches of a queue are about to run: what they will touch is fetched meanwhile. */
+void xfrm_expect(const struct xfrm_plane *x, const struct batch *first);
+
 /* ---- xfrm_sa.c: states in the kernel ---- */
 
 struct xfrm_state_id xfrm_sa_id(const struct sad_sa *sa);
@@ -211,7 +229,7 @@ void xfrm_sa_update(struct xfrm_plane *x, struct sad_sa *sa);
 void xfrm_sa_revive(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n);
 void xfrm_sa_delete(struct xfrm_plane *x, struct sad_sa *sa);
 /* As the table knows it: what a new SA begins with, or one that expired. */
-void xfrm_sa_numbers(const struct xfrm_plane *x, const struct sad_sa *sa, struct xfrm_numbers *out);
+void xfrm_sa_numbers(struct xfrm_plane *x, const struct sad_sa *sa, struct xfrm_numbers *out);
 void xfrm_sa_set_numbers(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_numbers *n);
 /* Looks now. GW_ENOTFOUND: the kernel does not have it. */
 MUST_USE enum gw_err xfrm_sa_read(struct xfrm_plane *x, struct sad_sa *sa, struct xfrm_numbers *out);
@@ -244,15 +262,19 @@ uint32_t xfrm_row_priority(const struct xfrm_row *r);
 
 /* ---- xfrm_policy.c ---- */
 
-MUST_USE enum gw_err xfrm_pol_create(const struct dp_policy *in, struct xfrm_pol **out, const char **why);
-void xfrm_pol_destroy(struct xfrm_pol *p); /* not linked; NULL is fine */
+MUST_USE enum gw_err xfrm_pol_create(struct xfrm_plane *x, const struct dp_policy *in, struct xfrm_pol **out,
+				     const char **why);
+void xfrm_pol_destroy(struct xfrm_plane *x, struct xfrm_pol *p); /* not linked; NULL is fine */
 struct xfrm_pol *xfrm_pol_find(const struct xfrm_plane *x, uint32_t reqid);
 /* A policy takes the place of another one of its reqid; either may be NULL. GW_ENOMEM: nothing has changed. */
 MUST_USE enum gw_err xfrm_pol_exchange(struct xfrm_plane *x, struct xfrm_pol *out, struct xfrm_pol *in);
 /* Its outbound policies again: the newest outbound SA of the reqid has changed. None: fine. */
 void xfrm_pol_refresh(struct xfrm_plane *x, uint32_t reqid);
 void xfrm_pol_emit(struct xfrm_plane *x, const struct xfrm_pol *p); /* that, for who has it at hand */
-void xfrm_pol_expect(const struct xfrm_plane *x, uint32_t reqid);   /* as sad_expect() */
+/* As sad_expect(), in three steps. */
+struct chain_hint xfrm_pol_expect(const struct xfrm_plane *x, uint32_t reqid);
+void xfrm_pol_expect_entry(const struct chain_hint *h);
+void xfrm_pol_expect_slots(const struct chain_hint *h);
 uint64_t xfrm_pol_flight(const struct xfrm_pol *p);
 void xfrm_spd_clear(struct xfrm_plane *x); /* the tables only */
 /* Block policies for all guards at the priority of the epoch; bypass policies. */

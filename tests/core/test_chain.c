@@ -85,14 +85,17 @@ END_TEST
 
 START_TEST(all_are_taken_out_once)
 {
+	struct chain_hint hint;
 	struct chain c = { 0 };
 	size_t n = 0;
 
 	ck_assert_ptr_null(chain_pop(&c));
-	chain_expect(&c, 1, 1000); /* of an empty one, and of one whose entry ends before that */
+	hint = chain_expect(&c, 1);
+	chain_expect_entry(&hint, 1000); /* of an empty one, and of one whose entry ends before that */
 	for (unsigned i = 0; i < ENTRIES; i++)
 		put(&c, i);
-	chain_expect(&c, hash_of(ENTRIES - 1), 100000);
+	hint = chain_expect(&c, hash_of(ENTRIES - 1));
+	chain_expect_entry(&hint, 100000);
 	for (struct link *l; (l = chain_pop(&c)) != NULL; n++) {
 		ck_assert(((struct entry *)(void *)l)->in);
 		((struct entry *)(void *)l)->in = false;

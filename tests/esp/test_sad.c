@@ -22,7 +22,7 @@ static struct sad_sa *add_sa(const struct dp_sa *in)
 	const char *why;
 	struct sad_sa *sa;
 
-	ck_assert_int_eq(sad_sa_create(in, &sa, &why), GW_OK);
+	ck_assert_int_eq(sad_sa_create(sad, in, &sa, &why), GW_OK);
 	ck_assert_int_eq(sad_link(sad, sa), GW_OK);
 	return sa;
 }
@@ -30,7 +30,7 @@ static struct sad_sa *add_sa(const struct dp_sa *in)
 static void remove_sa(struct sad_sa *sa)
 {
 	sad_unlink(sad, sa);
-	sad_sa_destroy(sa);
+	sad_sa_destroy(sad, sa);
 }
 
 START_TEST(finds)
@@ -73,7 +73,7 @@ START_TEST(refuses)
 	do { \
 		bad = good; \
 		change; \
-		ck_assert_int_eq(sad_sa_create(&bad, &sa, &why), GW_EINVAL); \
+		ck_assert_int_eq(sad_sa_create(sad, &bad, &sa, &why), GW_EINVAL); \
 		ck_assert_ptr_nonnull(why); \
 	} while (0)
 	REFUSED(bad.spi = 0);
@@ -86,9 +86,9 @@ START_TEST(refuses)
 	REFUSED(bad.suite.encr = encr_find(ENCR_AES_CBC));
 #undef REFUSED
 	(void)add_sa(&good);
-	ck_assert_int_eq(sad_sa_create(&good, &sa, &why), GW_OK);
+	ck_assert_int_eq(sad_sa_create(sad, &good, &sa, &why), GW_OK);
 	ck_assert_int_eq(sad_link(sad, sa), GW_EEXIST);
-	sad_sa_destroy(sa);
+	sad_sa_destroy(sad, sa);
 }
 END_TEST
 
@@ -298,7 +298,7 @@ START_TEST(bare_ones)
 		in.replay_window = 1024;
 		in.extra.if_id = 7;
 		in.base = (struct dp_counters){ 3, 4 };
-		ck_assert_int_eq((i & 2 ? sad_sa_create : sad_sa_create_bare)(&in, &sa, &why), GW_OK);
+		ck_assert_int_eq((i & 2 ? sad_sa_create : sad_sa_create_bare)(sad, &in, &sa, &why), GW_OK);
 		ck_assert_int_eq(sad_link(sad, sa), GW_OK);
 		for (uint64_t seq = 1; in.dir == DP_IN && seq < 5000; seq++) {
 			ck_assert(replay_accept(&sa->replay, seq));
