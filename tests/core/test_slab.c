@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OBJECTS = 20000, ROUNDS = 5 };
+enum { OBJECTS = 3000, ROUNDS = 5 };
 
 struct object {
 	uint8_t *p;
