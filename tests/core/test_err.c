@@ -55,7 +55,7 @@ END_TEST
 
 START_TEST(long_text_is_cut_and_ended)
 {
-	char text[400];
+	char text[sizeof(((struct err *)0)->text) + 1];
 	struct err e = { 0 };
 
 	memset(text, 'a', sizeof(text) - 1);
