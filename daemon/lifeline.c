@@ -99,6 +99,9 @@ void lifeline_unwatch(struct lifeline_watch *w)
 {
 	if (!w)
 		return;
+	/* Nobody else writes there any more; but who did could have left a word that nobody ever takes back. */
+	__atomic_store_n(w->word, (int)FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
+	(void)syscall(SYS_futex, w->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 	(void)pthread_join(w->thread, NULL);
 	(void)close(w->fd);
 	free(w);

@@ -30,7 +30,7 @@ struct lifeline_watch;
 struct lifeline_watch *lifeline_watch(struct lifeline *l);
 /* Readable when the holder has died. The watch's; -1 of NULL. */
 int lifeline_fd(const struct lifeline_watch *w);
-/* Only after the holder's end, for which it waits. NULL is fine. */
+/* Only after the end of the holder's process, whatever it left in the memory. NULL is fine. */
 void lifeline_unwatch(struct lifeline_watch *w);
 
 #endif

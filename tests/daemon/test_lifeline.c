@@ -2,6 +2,7 @@
 #include "daemon/lifeline.h"
 
 #include <check.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -76,8 +77,8 @@ START_TEST(a_killed_one_is_seen)
 	ck_assert(!seen(w, 50));
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert(seen(w, 5000));
-	lifeline_unwatch(w);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	lifeline_unwatch(w);
 }
 END_TEST
 
@@ -91,9 +92,25 @@ START_TEST(before_its_process_has_ended)
 	ck_assert_int_eq(write(go[1], "x", 1), 1);
 	ck_assert(seen(w, 5000));
 	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
-	lifeline_unwatch(w);
 	(void)kill(pid, SIGKILL);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	lifeline_unwatch(w);
+}
+END_TEST
+
+/* The word says that somebody lives, and nobody will ever say otherwise: the watch ends all the same. */
+START_TEST(the_memory_is_scribbled_on)
+{
+	pid_t pid = holder(false);
+	struct lifeline_watch *w = lifeline_watch(life);
+	int status;
+
+	ck_assert_ptr_nonnull(w);
+	life->held.__data.__lock = 1 | (int)FUTEX_WAITERS;
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(!seen(w, 50));
+	lifeline_unwatch(w);
 }
 END_TEST
 
@@ -127,6 +144,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_killed_one_is_seen);
 	tcase_add_test(t, before_its_process_has_ended);
+	tcase_add_test(t, the_memory_is_scribbled_on);
 	tcase_add_test(t, nobody_holds_it);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
