@@ -104,8 +104,8 @@ struct bytes ha_link_bytes(struct ha *ha);
 void ha_link_written(struct ha *ha, size_t n);
 /*
  * Adds a piece (16 objects at most) of what nobody waits for: a resync, or what a loser alone has. To be called as long
- * as the link takes all there is and there is time, so that nothing that somebody does wait for stands behind it. False:
- * nothing more for now.
+ * as the link takes all there is and there is time, so that nothing that somebody does wait for stands behind it.
+ * False: nothing more for now.
  */
 bool ha_link_more(struct ha *ha);
 

@@ -193,7 +193,7 @@ struct ha_roles {
 	uint32_t peer_incarnation;
 	struct watch_view view;
 	bool seen_view;
-	bool spent; /* no term is left to be promoted with */
+	bool spent;    /* no term is left to be promoted with */
 	bool stopped;  /* STEP_HANDING: the barrier is behind us, nothing leaves any more */
 	mtime hand_by; /* STEP_HANDING: until then */
 	mtime take_by; /* STEP_TAKING */

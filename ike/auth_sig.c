@@ -338,7 +338,8 @@ static enum gw_err read_certs(const struct ike_msg *m, struct peer_certs *out, s
 					 : "it sent no certificate");
 }
 
-static enum gw_err find_chain(const struct ike_sa *sa, const struct peer_certs *certs, struct cert_chain *out, struct err *e)
+static enum gw_err find_chain(const struct ike_sa *sa, const struct peer_certs *certs, struct cert_chain *out,
+			      struct err *e)
 {
 	const struct settings *s = sa->settings;
 	const struct trust *trusts[256];
@@ -440,7 +441,8 @@ static struct bytes best_name(const struct cert *c, char *buf, size_t n)
 }
 
 /* The first connection that could take this user and trusts the authority. */
-static const struct conn_cfg *tls_conn(const struct ike_sa *sa, const struct ike_msg *first, const struct cert_chain *chain)
+static const struct conn_cfg *tls_conn(const struct ike_sa *sa, const struct ike_msg *first,
+				       const struct cert_chain *chain)
 {
 	const struct settings *s = sa->settings;
 

@@ -48,7 +48,7 @@ struct eap_server {
 	struct bytes name;		 /* that MSCHAPv2 tells the peer */
 	struct bytes fallback;		 /* identity of a peer that tells none: its IDi */
 	const struct eap_cfg *cfg;
-	struct tls_server *tls; /* NULL: no EAP-TLS */
+	struct tls_server *tls;		  /* NULL: no EAP-TLS */
 	bool (*may_begin_tls)(void *arg); /* asked when a handshake is about to begin: is there room? NULL: always */
 	/*
 	 * Asked before a password of `user` (without a domain) is looked at: false when it was guessed at too often.
@@ -57,8 +57,8 @@ struct eap_server {
 	bool (*may_try)(void *arg, struct bytes user);
 	void (*wrong)(void *arg, struct bytes user);
 	/*
-	 * EAP-TLS: the peer's certificates in DER, its own first, and what it called itself. GW_OK: it may come in, as *user.
-	 * NULL: nobody may.
+	 * EAP-TLS: the peer's certificates in DER, its own first, and what it called itself. GW_OK: it may come in, as
+	 * *user. NULL: nobody may.
 	 */
 	enum gw_err (*judge)(void *arg, const struct bytes *certs, size_t count, struct bytes identity,
 			     struct secret *user, struct err *why);

@@ -15,30 +15,24 @@
 #include "ike/transport.h"
 
 /* X(name): every counter, in the order in which users see them. */
+/* clang-format off */
 #define IKE_COUNTERS(X) \
-	X(init_requests) \
-	X(init_resent) X(auth_requests) X(child_requests) X(info_requests) X(sas_established) X(sas_closed) X( \
-		children_established) X(children_closed) X(rekeys_ike_by_peer) X(rekeys_ike_by_us) X(rekeys_child_by_peer) \
-		X(rekeys_child_by_us) X(rekeys_crossed) X(rekeys_failed) X(liveness_answered) X(liveness_sent) X( \
-			nat_rebindings) X(mobike_updates) X(mobike_refused) X(datagrams_in) X(datagrams_out) \
-			X(retransmits_out) X(retransmits_answered) X(peers_lost) X(cookies_sent) X(cookies_wrong) X( \
-				invalid_ke_sent) X(half_open_expired) X(tls_shed) X(tls_refused) X(auth_failed_psk) \
-				X(auth_failed_cert) X(auth_failed_signature) X(auth_failed_revoked) X(sas_revoked) X( \
-					lists_fetched) X(lists_failed) X(auth_failed_identity) X(auth_failed_method) \
-					X(auth_failed_group) X(auth_failed_eap) X(auth_failed_password) X( \
-						auth_refused_source) X(auth_refused_user) X(refused_proposal) \
-						X(refused_selectors) X(refused_address) X(refused_sessions) X( \
-							refused_unique) X(replaced_unique) X(refused_temporarily) \
-							X(install_failed) X(drop_malformed_header) X(drop_version) X( \
-								drop_unknown_spi) X(drop_bad_icv) X(drop_malformed) \
-								X(drop_unprotected) X(drop_message_id) X( \
-									drop_state) X(drop_exchange) X(drop_critical) \
-									X(drop_fragment) X(drop_half_open_limit) X( \
-										drop_sa_limit) X(drop_no_connection) \
-										X(drop_closing) X(drop_draining) X( \
-											drop_busy) X(drop_address) \
-											X(drop_memory) X(drop_standby) \
-												X(drop_internal)
+	X(init_requests) X(init_resent) X(auth_requests) X(child_requests) X(info_requests) X(sas_established) \
+	X(sas_closed) X(children_established) X(children_closed) X(rekeys_ike_by_peer) X(rekeys_ike_by_us) \
+	X(rekeys_child_by_peer) X(rekeys_child_by_us) X(rekeys_crossed) X(rekeys_failed) X(liveness_answered) \
+	X(liveness_sent) X(nat_rebindings) X(mobike_updates) X(mobike_refused) X(datagrams_in) X(datagrams_out) \
+	X(retransmits_out) X(retransmits_answered) X(peers_lost) X(cookies_sent) X(cookies_wrong) \
+	X(invalid_ke_sent) X(half_open_expired) X(tls_shed) X(tls_refused) X(auth_failed_psk) X(auth_failed_cert) \
+	X(auth_failed_signature) X(auth_failed_revoked) X(sas_revoked) X(lists_fetched) X(lists_failed) \
+	X(auth_failed_identity) X(auth_failed_method) X(auth_failed_group) X(auth_failed_eap) \
+	X(auth_failed_password) X(auth_refused_source) X(auth_refused_user) X(refused_proposal) \
+	X(refused_selectors) X(refused_address) X(refused_sessions) X(refused_unique) X(replaced_unique) \
+	X(refused_temporarily) X(install_failed) X(drop_malformed_header) X(drop_version) X(drop_unknown_spi) \
+	X(drop_bad_icv) X(drop_malformed) X(drop_unprotected) X(drop_message_id) X(drop_state) X(drop_exchange) \
+	X(drop_critical) X(drop_fragment) X(drop_half_open_limit) X(drop_sa_limit) X(drop_no_connection) \
+	X(drop_closing) X(drop_draining) X(drop_busy) X(drop_address) X(drop_memory) X(drop_standby) \
+	X(drop_internal)
+/* clang-format on */
 
 enum ike_counter {
 #define X(name) CNT_##name,
@@ -75,8 +69,8 @@ struct source {
 struct pressure {
 	bool on;      /* cookies are asked for */
 	mtime window; /* the present ten seconds began */
-	uint32_t expired,
-		expired_before; /* half-open SAs that came to nothing in these ten seconds, and in those before */
+	/* half-open SAs that came to nothing in these ten seconds, and in those before */
+	uint32_t expired, expired_before;
 };
 
 struct graves {
@@ -95,7 +89,7 @@ struct ike {
 	struct table_seed seed;
 	struct cookie_jar cookies;
 	struct revoke *revoke; /* owned */
-	struct chain by_spi; /* of struct ike_sa */
+	struct chain by_spi;   /* of struct ike_sa */
 	struct half_open *by_init;
 	struct source *sources;
 	struct pressure pressure;
@@ -103,7 +97,7 @@ struct ike {
 		char conn[64]; /* "": none */
 		enum log_level level;
 		mtime until;
-	} loud; /* the connection whose log lines are wanted more than others */
+	} loud;		       /* the connection whose log lines are wanted more than others */
 	struct chain by_child; /* of struct child_sa, by inbound SPI */
 	struct reqid *reqids;
 	struct chain peers;
@@ -212,8 +206,8 @@ void sa_note_era(struct ike_sa *sa);
 
 /* ---- sa.c ---- */
 
-struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i,
-			 uint64_t spi_r);				    /* in the table; NULL: memory */
+/* In the table; NULL: no memory. */
+struct ike_sa *sa_create(struct ike *ike, bool initiator, uint64_t spi_i, uint64_t spi_r);
 void sa_set_state(struct ike_sa *sa, enum ike_state to, const char *story); /* logs old -> new: story */
 void sa_touch(struct ike_sa *sa);      /* changed: encode it at the end of the turn */
 void sa_reschedule(struct ike_sa *sa); /* after anything that moves a deadline */
@@ -352,8 +346,7 @@ MUST_USE enum gw_err conn_propose(const struct settings *s, const struct endpoin
 /* Rank of a connection for an identity pair and the suite that IKE_SA_INIT chose; 0: not this one. */
 int conn_rank(const struct conn_cfg *conn, const struct ike_sa *sa, const struct id_payload *idi,
 	      const struct id_payload *idr);
-/* The key of an identity: its own when it has one (the closest of `psks`), else that of the connection; may be empty.
- */
+/* The key of an identity: its own where it has one (the closest of `psks`), else the connection's; may be empty. */
 const struct secret *conn_psk(const struct conn_cfg *conn, uint8_t kind, struct bytes data);
 /* Why no connection is for that identity pair: offered and configured, in words. */
 const char *conn_explain(const struct ike_sa *sa, const struct id_payload *idi, const struct id_payload *idr, char *buf,

@@ -13,9 +13,9 @@ enum { REQUEST_HASH = 8 };
 
 struct window {
 	/* the peer's requests */
-	uint32_t recv_next;     /* the ID that we expect */
+	uint32_t recv_next;	/* the ID that we expect */
 	struct secret response; /* to recv_next - 1, packed; empty: none */
-	uint8_t strays;	/* how often it was repeated to where the peer is not known to be */
+	uint8_t strays;		/* how often it was repeated to where the peer is not known to be */
 	/* our requests */
 	uint32_t send_next;
 	struct secret request; /* outstanding, ID send_next - 1, packed; empty: none */
