@@ -348,10 +348,13 @@ static double raise_all(struct bench *b, uint32_t n)
 
 /* ---- results ---- */
 
-#define WHY \
-	"the books (two SAs with keys and numbers, a policy, what undoes them) are 1 kB a tunnel, which the bare " \
-	"loop " \
-	"does not have: they cost cache misses"
+static const char *const why_slower =
+	"the books (two SAs with keys and numbers, a policy, what undoes them) are 1 kB a "
+	"tunnel, which the bare loop does not have: they cost cache misses";
+static const char *const why_first =
+	"the books are touched for the first time: a page for each four tunnels, and a page "
+	"takes 60 to 100 us in User Mode Linux (half of one on a machine)";
+static const char *const why_grows = "the kernel's own part grows: so does the bare loop's cost";
 
 struct results {
 	FILE *f;
@@ -359,7 +362,7 @@ struct results {
 };
 
 static void put(struct results *r, const char *measure, double value, const char *unit, double bare, const char *goal,
-		bool met)
+		bool met, const char *why)
 {
 	if (r->f) {
 		fprintf(r->f, "%s\n  {\"measure\": \"%s\", \"value\": %.3f, \"unit\": \"%s\"", r->comma, measure, value,
@@ -369,7 +372,7 @@ static void put(struct results *r, const char *measure, double value, const char
 		if (goal)
 			fprintf(r->f, ", \"goal\": \"%s\", \"met\": %s", goal, met ? "true" : "false");
 		if (goal && !met)
-			fprintf(r->f, ", \"why\": \"%s\"", WHY);
+			fprintf(r->f, ", \"why\": \"%s\"", why);
 		fputs("}", r->f);
 	}
 	r->comma = ",";
@@ -464,14 +467,15 @@ static void report(const char *path)
 			double plane = 1 / cost[size][0][way], bare = 1 / cost[size][1][way];
 
 			(void)snprintf(name, sizeof(name), "tunnels %s, %u", ways[way], sizes[size]);
-			put(&r, name, plane, "1/s", bare, ">= 80 % of the bare loop", plane >= 0.8 * bare);
+			put(&r, name, plane, "1/s", bare, ">= 80 % of the bare loop", plane >= 0.8 * bare, why_slower);
 		}
 		(void)snprintf(name, sizeof(name), "tunnels installed for the first time, %u", sizes[size]);
-		put(&r, name, 1 / first_cost[size][0], "1/s", 1 / first_cost[size][1], NULL, true);
+		put(&r, name, 1 / first_cost[size][0], "1/s", 1 / first_cost[size][1], ">= 80 % of the bare loop",
+		    first_cost[size][1] >= 0.8 * first_cost[size][0], why_first);
 		(void)snprintf(name, sizeof(name), "fences raised, %u", sizes[size]);
-		put(&r, name, sizes[size] / raises[size], "1/s", 0, NULL, true);
+		put(&r, name, sizes[size] / raises[size], "1/s", 0, NULL, true, NULL);
 		(void)snprintf(name, sizeof(name), "dump of %u SAs", 2 * sizes[size]);
-		put(&r, name, dumps[size] * 1e3, "ms", 0, NULL, true);
+		put(&r, name, dumps[size] * 1e3, "ms", 0, NULL, true, NULL);
 	}
 	for (int way = 0; way < WAYS; way++) {
 		double first = cost[0][0][way], last = cost[SIZES - 1][0][way];
@@ -479,7 +483,7 @@ static void report(const char *path)
 
 		(void)snprintf(name, sizeof(name), "cost of a tunnel %s, %u over %u", ways[way], sizes[SIZES - 1],
 			       sizes[0]);
-		put(&r, name, last / first, "ratio", bare, "<= 1.1 times the bare loop's", last / first <= 1.1 * bare);
+		put(&r, name, last / first, "ratio", bare, "<= 1.25", last / first <= 1.25, why_grows);
 		printf("cost of a tunnel %s: %u over %u: %.2f (bare %.2f)\n", ways[way], sizes[SIZES - 1], sizes[0],
 		       last / first, bare);
 	}
