@@ -1,8 +1,9 @@
 /*
  * The whole state of an IKE SA as bytes, and back (DESIGN.md §3). A record is a sequence of fields: 2 octets of tag,
- * 4 of length, the value; all in network order. Unknown fields are skipped, unless their tag has FIELD_CRITICAL; missing
- * ones have defaults. Times travel as remaining or elapsed microseconds. What a request under way has made, but nobody
- * outside has seen, is not encoded: the peer sends the request again.
+ * 4 of length, the value; all in network order. Unknown fields are skipped, unless their tag has FIELD_CRITICAL;
+ * missing ones have defaults. So it is with bits of flags and wishes: unknown ones are skipped, missing ones are 0.
+ * Times travel as remaining or elapsed microseconds. What a request under way has made, but nobody outside has seen, is
+ * not encoded: the peer sends the request again.
  */
 #ifndef IKE_STATE_H
 #define IKE_STATE_H

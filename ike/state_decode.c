@@ -272,6 +272,7 @@ static enum gw_err make_child(struct ike_sa *sa, const struct child_record *r, m
 	c->told_theirs = r->told_theirs;
 	c->want_rekey = r->wishes & 1;
 	c->want_delete = (r->wishes & 2) != 0;
+	c->one_pair = (r->wishes & 4) != 0;
 	c->encr = r->encr;
 	c->integ = r->integ;
 	c->esn = r->esn;

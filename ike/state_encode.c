@@ -153,7 +153,7 @@ static void put_child(struct writer *w, const struct child_sa *c, mtime now)
 	wr_u8(w, (uint8_t)c->state);
 	wr_u8(w, (uint8_t)(c->out_installed | c->rekeyed_by_peer << 1 | c->tried_pfs << 2 | c->by_us << 3 |
 			   c->redundant << 4 | c->transport << 5 | c->fragments << 6));
-	wr_u8(w, (uint8_t)(c->want_rekey | c->want_delete << 1));
+	wr_u8(w, (uint8_t)(c->want_rekey | c->want_delete << 1 | c->one_pair << 2));
 	wr_u32(w, c->successor);
 	field_end(w, inner);
 	field(w, ST_CHILD_CFG, bytes_str(c->cfg->name));

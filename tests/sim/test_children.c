@@ -288,6 +288,38 @@ START_TEST(single_pair_required)
 }
 END_TEST
 
+/* The node that goes on after that answer knows of it: it does not ask for more again. */
+START_TEST(single_pair_required_before_a_takeover)
+{
+	static const struct sim_settings two = { .child = "        remote: [10.2.0.0/16, 10.9.0.0/16]\n" };
+	struct sim_client *c = begin(&two, false);
+	struct ike_select all = { 0 };
+	struct selector any;
+
+	sim_want(&s, selector_parse("0.0.0.0/0", &any));
+	c->cfg.tsi = &any;
+	c->cfg.tsi_count = 1;
+	up(c);
+	sim_want(&s, sim_sa(&s, c)->children->theirs_count > 1);
+	c->cfg.one_pair = true;
+	/* The IKE SA's rekey comes first when the answer is there: the mark alone says what is to be asked for then. */
+	sim_want(&s, ike_rekey(s.gate.active.ike, &all, true) == 1 && ike_rekey(s.gate.active.ike, &all, false) == 1);
+	sim_flush(&s);
+	for (int i = 0; i < 1000 && !s.failure[0] && !sim_sa(&s, c)->children->one_pair; i++)
+		sim_run(&s, MILLISECONDS(1));
+	sim_want(&s, sim_sa(&s, c)->children->one_pair && sim_sa(&s, c)->children->want_rekey);
+	sim_want(&s, gate_stat(&s.gate, "rekeys_failed") == 1);
+	gate_takeover(&s.gate);
+	sim_want(&s, sim_sa(&s, c)->children->one_pair);
+	settle();
+	sim_want(&s, gate_stat(&s.gate, "rekeys_child_by_us") == 1 && gate_stat(&s.gate, "rekeys_failed") == 0);
+	sim_want(&s, ini_child_count(c->ini) == 1 && ini_up(c->ini) && c->ini->done[INI_AUTH] == 1);
+	sim_want(&s, sim_sa(&s, c)->children->theirs_count == 1 && !sim_sa(&s, c)->children->one_pair);
+	lives_on(c);
+	done();
+}
+END_TEST
+
 /* A client that calls the inner address that it does not know yet 0.0.0.0 gets that one, and nobody else's. */
 START_TEST(an_inner_address_without_a_name)
 {
@@ -385,6 +417,7 @@ int main(void)
 					  { one_pair_of_selectors, 0 },
 					  { fragments_that_are_not_the_first, 0 },
 					  { single_pair_required, 0 },
+					  { single_pair_required_before_a_takeover, 0 },
 					  { an_inner_address_without_a_name, 0 },
 					  { transport_mode, 0 },
 					  { transport_mode_is_not_for_everybody, 0 },
