@@ -348,6 +348,24 @@ static void walk_certificates(struct walk *w, const struct settings *was, const 
 	}
 }
 
+/* ---- a pair's keys change while it runs as that node, not while it becomes one ---- */
+
+static bool is_same_node(const struct settings *was, const struct settings *is)
+{
+	const struct ha_node_cfg *a = was->ha.self, *b = is->ha.self;
+
+	if (was->ha.enabled != is->ha.enabled)
+		return false;
+	return a == b || (a && b && texts_equal(a->name, b->name) && a->index == b->index);
+}
+
+static void put_off_pair(struct diff *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (strncmp(d->items[i].name, "ha.", 3) == 0)
+			d->items[i].effect = RELOAD_RESTART;
+}
+
 enum gw_err settings_diff(const struct settings *was, const struct settings *is, struct diff *out)
 {
 	struct walk w = { .out = out };
@@ -355,6 +373,8 @@ enum gw_err settings_diff(const struct settings *was, const struct settings *is,
 	*out = (struct diff){ 0 };
 	walk_level(&w, &schema_root, NULL, RELOAD_NOTHING, was, is);
 	walk_certificates(&w, was, is);
+	if (!is_same_node(was, is))
+		put_off_pair(out);
 	if (w.result != GW_OK)
 		diff_clear(out);
 	return w.result;

@@ -3,7 +3,8 @@
  * Pure. Each difference carries its effect; the worst of an item's keys is that of the item.
  *
  * A named thing (a connection, a pool) is one item, "connections.road", with the keys below it that differ; every other
- * key is an item of its own, "log.level".
+ * key is an item of its own, "log.level". Of a pair many keys are in force at once; where the section `ha` comes or
+ * goes, or the node becomes another one, all of it takes a restart.
  */
 #ifndef CONFIG_DIFF_H
 #define CONFIG_DIFF_H

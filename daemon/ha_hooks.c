@@ -67,13 +67,15 @@ void ha_hooks_role(struct ha_node *h, const char *why)
 	struct err e = { 0 };
 	char *text;
 
-	if (!h->programs || !h->settings->ha.hook || role == h->hooked_role)
+	if (role == h->hooked_role)
 		return;
-	text = document(h, "role", why);
-	if (!text || programs_run(h->programs, PROGRAM_ROLE, text, NULL, NULL, &e) != GW_OK)
-		log_error(&h->g->log, "%s", text ? e.text : "hooks.role: out of memory");
-	free(text);
-	h->hooked_role = role;
+	if (h->programs && h->live->ha.hook) {
+		text = document(h, "role", why);
+		if (!text || programs_run(h->programs, PROGRAM_ROLE, text, NULL, NULL, &e) != GW_OK)
+			log_error(&h->g->log, "%s", text ? e.text : "hooks.role: out of memory");
+		free(text);
+	}
+	h->hooked_role = role; /* also without a program: one may come */
 }
 
 static void on_fenced(void *arg, bool ok, const char *text)

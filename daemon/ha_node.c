@@ -11,7 +11,6 @@
 #include "esp/user.h"
 
 #define WITNESS_LEAST_US MILLISECONDS(20)
-#define SECRET_GRACE_US SECONDS(600)
 
 /* ---- what the other node looks like ---- */
 
@@ -262,27 +261,33 @@ static enum gw_err watch_paths(struct ha_node *h, struct err *e)
 
 static enum gw_err open_programs(struct ha_node *h, int fd, struct err *e)
 {
+	struct program_settings programs;
+
 	if (fd < 0)
 		return GW_OK;
 	h->programs = programs_create(&h->g->env, h->g->loop, fd, h->g->env.node.incarnation);
-	return h->programs ? GW_OK : err_set(e, GW_ENOMEM, "hooks: out of memory");
+	if (!h->programs)
+		return err_set(e, GW_ENOMEM, "hooks: out of memory");
+	/* Where this is not the first start, the file may be another one by now. */
+	programs_settings(&h->settings->ha, &programs);
+	programs_configure(h->programs, &programs);
+	return GW_OK;
 }
 
 /* Three of its answers in the time in which a node is found dead. */
-static enum gw_err open_witness(struct ha_node *h, struct err *e)
+enum gw_err ha_node_open_witness(struct ha_node *h, const struct ha_cfg *c, struct witness **out, struct err *e)
 {
-	const struct ha_cfg *c = &h->settings->ha;
 	int64_t interval = h->detection_us / 3;
 
+	*out = NULL;
 	if (c->witness_count == 0)
 		return GW_OK;
 	if (interval < WITNESS_LEAST_US)
 		interval = WITNESS_LEAST_US;
-	h->witness = witness_create(&h->g->env, h->g->loop, c->witness, c->witness_count, interval, on_witness_changed,
-				    h, e);
-	if (!h->witness)
+	*out = witness_create(&h->g->env, h->g->loop, c->witness, c->witness_count, interval, on_witness_changed, h, e);
+	if (!*out)
 		return e->code;
-	witness_ask(h->witness, true);
+	witness_ask(*out, true);
 	return GW_OK;
 }
 
@@ -296,7 +301,7 @@ static enum gw_err open_all(struct ha_node *h, int programs_fd, struct err *e)
 	TRY(open_programs(h, programs_fd, e));
 	TRY(open_heartbeat(h, e));
 	TRY(watch_paths(h, e));
-	TRY(open_witness(h, e));
+	TRY(ha_node_open_witness(h, &h->settings->ha, &h->witness, e));
 	h->vips = vips_create(&g->env, g->loop, &h->settings->ha, on_vips_changed, h, e);
 	return h->vips ? GW_OK : e->code;
 }
@@ -310,13 +315,14 @@ enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, int prog
 	h->g = g;
 	h->parent = parent;
 	h->settings = settings_ref(g->settings);
+	h->live = settings_ref(g->settings);
 	h->fingerprint = settings_fingerprint(g->settings);
 	h->lease_at = MTIME_NEVER;
 	g->ha = h; /* closed with the gateway, whatever fails */
 	return open_all(h, programs_fd, e);
 }
 
-static enum gw_err brief_parent(struct ha_node *h, const struct secret *secret, struct err *e)
+enum gw_err ha_node_brief_parent(struct ha_node *h, const struct secret *secret, struct err *e)
 {
 	const struct ha_cfg *c = &h->settings->ha;
 	struct parent_brief b = { .stall_us = c->heartbeat_stall_us,
@@ -359,27 +365,33 @@ static enum gw_err open_link(struct ha_node *h, struct err *e)
 	return h->link ? GW_OK : e->code;
 }
 
+struct ha_config ha_node_config(const struct ha_node *h)
+{
+	const struct ha_cfg *c = &h->settings->ha, *now = &h->live->ha;
+
+	return (struct ha_config){ .cluster = c->cluster,
+				   .node = c->self->name,
+				   .software = GW_VERSION,
+				   .priority = now->self->priority,
+				   .external = now->election == HA_ELECTION_EXTERNAL,
+				   .ack_timeout_us = now->ack_timeout_us,
+				   .report_us = now->report_us,
+				   .start_hold_us = now->start_hold_us,
+				   .calm_us = now->flap_hold_us,
+				   .preempt_us = now->preempt_delay_us,
+				   .preempt_synced = now->preempt_synced,
+				   .strict = now->replay == HA_REPLAY_STRICT,
+				   .fence = now->fence != NULL,
+				   .former = fault_former(),
+				   .watch = { .interval_us = c->heartbeat_interval_us,
+					      .misses = c->heartbeat_misses,
+					      .stall_us = c->heartbeat_stall_us,
+					      .witness = h->witness != NULL } };
+}
+
 static enum gw_err make_engine(struct ha_node *h, struct err *e)
 {
-	const struct ha_cfg *c = &h->settings->ha;
-	const struct ha_config cfg = { .cluster = c->cluster,
-				       .node = c->self->name,
-				       .software = GW_VERSION,
-				       .priority = c->self->priority,
-				       .external = c->election == HA_ELECTION_EXTERNAL,
-				       .ack_timeout_us = c->ack_timeout_us,
-				       .report_us = c->report_us,
-				       .start_hold_us = c->start_hold_us,
-				       .calm_us = c->flap_hold_us,
-				       .preempt_us = c->preempt_delay_us,
-				       .preempt_synced = c->preempt_synced,
-				       .strict = c->replay == HA_REPLAY_STRICT,
-				       .fence = c->fence != NULL,
-				       .former = fault_former(),
-				       .watch = { .interval_us = c->heartbeat_interval_us,
-						  .misses = c->heartbeat_misses,
-						  .stall_us = c->heartbeat_stall_us,
-						  .witness = c->witness_count > 0 } };
+	const struct ha_config cfg = ha_node_config(h);
 
 	h->ha = ha_create(&h->g->env, &cfg, &ha_objects_ops, h->g, &h->durable);
 	return h->ha ? GW_OK : err_set(e, GW_ENOMEM, "out of memory");
@@ -400,27 +412,10 @@ enum gw_err ha_node_start(struct gateway *g, struct err *e)
 	TRY(open_link(h, e));
 	says = says_of(h);
 	TRY(heartbeat_start(h->beat, &says, e));
-	TRY(brief_parent(h, &h->settings->ha.secret, e));
+	TRY(ha_node_brief_parent(h, &h->settings->ha.secret, e));
 	ha_hooks_role(h, "started");
 	h->look = true;
 	return GW_OK;
-}
-
-void ha_node_reload(struct ha_node *h, const struct settings *is)
-{
-	struct bytes secret = secret_bytes(&is->ha.secret);
-	struct err e = { 0 };
-
-	h->fingerprint = settings_fingerprint(is);
-	h->peer_fingerprint = 0; /* compared anew */
-	h->look = true;
-	if (!is->ha.enabled || secret.n == 0)
-		return;
-	/* Each finds out whether it is another one. */
-	if (synclink_set_secret(h->link, secret, SECRET_GRACE_US, &e) != GW_OK ||
-	    heartbeat_set_secret(h->beat, secret, SECRET_GRACE_US, &e) != GW_OK ||
-	    brief_parent(h, &is->ha.secret, &e) != GW_OK)
-		log_error(&h->g->log, "%s", e.text);
 }
 
 void ha_node_close(struct ha_node *h)
@@ -445,5 +440,6 @@ void ha_node_close(struct ha_node *h)
 	free(h->rekeys.spis);
 	free(h->ops);
 	settings_unref(h->settings);
+	settings_unref(h->live);
 	free(h);
 }

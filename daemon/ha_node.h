@@ -23,6 +23,7 @@ struct ha_node {
 	struct gateway *g; /* back-pointer */
 	struct ha *ha;
 	struct settings *settings; /* owned reference: those it was started with */
+	struct settings *live;	   /* owned reference: what they say now that may change while it runs */
 	struct synclink *link;
 	struct heartbeat *beat;
 	struct vips *vips;
@@ -33,7 +34,7 @@ struct ha_node {
 	struct programs *programs;  /* NULL: none can be run */
 	uint64_t fingerprint;	    /* of the newest settings */
 	uint64_t peer_fingerprint;  /* as heard last; 0: not yet */
-	uint8_t hooked_role;	    /* that hooks.role was told last; 0: none */
+	uint8_t hooked_role;	    /* that hooks.role was told last, or would have been; 0: none */
 	struct ifwatch *path_links; /* of the interfaces that paths leave by; NULL: none is known */
 	char path_interface[HA_PATHS_MAX][IFWATCH_NAME];
 	size_t path_count;
@@ -109,10 +110,21 @@ void ha_node_wake(struct ha_node *h);
 mtime ha_node_due(const struct ha_node *h);
 
 /*
- * The gateway has new settings: the pair's secret is taken over live, the old one stays good for ten minutes; what else
- * the section `ha` says is set at the start.
+ * The gateway has new settings (daemon/ha_reload): the pair's secret is taken over live, the old one stays good for ten
+ * minutes; so is what the schema says to be in force at once. The rest is set at the start. A part that fails is logged
+ * and stays what it was.
  */
-void ha_node_reload(struct ha_node *h, const struct settings *is);
+void ha_node_reload(struct ha_node *h, struct settings *is);
+
+/* ---- for it ---- */
+
+/* Of what is in force now. Borrows from h. */
+struct ha_config ha_node_config(const struct ha_node *h);
+/* For c->witness; *out NULL: it names none. */
+MUST_USE enum gw_err ha_node_open_witness(struct ha_node *h, const struct ha_cfg *c, struct witness **out,
+					  struct err *e);
+/* What it needs to know to withdraw us, with this secret. */
+MUST_USE enum gw_err ha_node_brief_parent(struct ha_node *h, const struct secret *secret, struct err *e);
 
 /* ---- the end ---- */
 

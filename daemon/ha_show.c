@@ -280,7 +280,7 @@ static void put_role(json_t *j, const struct looked *l)
 	put(j, "node", show_text(l->cfg->self->name));
 	put(j, "cluster", show_text(l->cfg->cluster));
 	put(j, "reserve", number(st->reserve));
-	put(j, "election", json_string(l->cfg->election == HA_ELECTION_EXTERNAL ? "external" : "builtin"));
+	put(j, "election", json_string(l->h->live->ha.election == HA_ELECTION_EXTERNAL ? "external" : "builtin"));
 	put(j, "gate", json_string(gate_text(l->h->gate)));
 	put(j, "asleep", json_boolean(st->asleep));
 	put(j, "handing", json_boolean(st->handing));
@@ -318,8 +318,8 @@ json_t *ha_show_status(const struct ha_node *h)
 	put(j, "refusals", refusals(&l));
 	put(j, "ceilings", number(l.st.ceilings));
 	put(j, "replay",
-	    json_pack("{s:s, s:I, s:I}", "mode", l.cfg->replay == HA_REPLAY_STRICT ? "strict" : "lossless", "packets",
-		      (json_int_t)l.st.replay_packets, "us", (json_int_t)l.st.replay_us));
+	    json_pack("{s:s, s:I, s:I}", "mode", h->live->ha.replay == HA_REPLAY_STRICT ? "strict" : "lossless",
+		      "packets", (json_int_t)l.st.replay_packets, "us", (json_int_t)l.st.replay_us));
 	put(j, "service_up", json_boolean(l.vips.service_up));
 	put(j, "witnesses", witnesses(&l));
 	put(j, "addresses", addresses(&l));

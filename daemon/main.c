@@ -84,7 +84,7 @@ static void tune_malloc(void)
 /* What a start of the daemon is given. */
 struct start {
 	const char *file;
-	int programs_fd; /* -1: no program is configured */
+	int programs_fd; /* of a pair; -1: none */
 };
 
 static int run_gateway(struct settings *s, const struct start *start, struct parent_link *parent)
@@ -129,20 +129,17 @@ static int run_pair(struct settings *s, struct start *start)
 {
 	struct log log = { .level = LOG_LVL_NOTICE, .clock = clock_system() };
 	const struct parent_options opt = { .log = &log, .daemon = run_child, .arg = start, .rest = rest };
-	char *role = s->ha.hook ? strdup(s->ha.hook) : NULL, *fence = s->ha.fence ? strdup(s->ha.fence) : NULL;
-	const char *const paths[PROGRAM_KINDS] = { [PROGRAM_ROLE] = role, [PROGRAM_FENCE] = fence };
-	int64_t timeout_us = s->ha.hook_timeout_us;
+	struct program_settings programs;
 	struct err e = { 0 };
 	int status = EXIT_FAILURE;
 
 	log.format = s->log_auto ? (sdnotify_journal() ? LOG_JOURNAL : LOG_TEXT) : s->log_format;
+	programs_settings(&s->ha, &programs);
 	settings_unref(s);
-	if (programs_fork(paths, timeout_us, &start->programs_fd, &e) == GW_OK)
+	if (programs_fork(&programs, start->file, &start->programs_fd, &e) == GW_OK)
 		status = parent_run(&opt);
 	else
 		fprintf(stderr, "gatewayd: %s\n", e.text);
-	free(role);
-	free(fence);
 	return status;
 }
 

@@ -12,7 +12,7 @@ enum { WAITING_MAX = 32 };
 
 struct waiting {
 	uint64_t id; /* 0: free */
-	enum program kind;
+	uint8_t kind;
 	void (*done)(void *arg, bool ok, const char *text);
 	void *arg;
 };
@@ -25,9 +25,19 @@ struct programs {
 	struct waiting waiting[WAITING_MAX];
 };
 
-const char *program_name(enum program kind)
+static const char *program_name(uint8_t kind)
 {
-	return kind == PROGRAM_FENCE ? "hooks.fence" : "hooks.role";
+	return kind == PROGRAM_SETTINGS ? "hooks" : kind == PROGRAM_FENCE ? "hooks.fence" : "hooks.role";
+}
+
+void programs_settings(const struct ha_cfg *cfg, struct program_settings *out)
+{
+	const char *const paths[PROGRAM_KINDS] = { [PROGRAM_ROLE] = cfg->hook, [PROGRAM_FENCE] = cfg->fence };
+
+	memset(out, 0, sizeof(*out));
+	out->timeout_us = cfg->hook_timeout_us;
+	for (size_t i = 0; i < PROGRAM_KINDS; i++)
+		(void)snprintf(out->paths[i], sizeof(out->paths[i]), "%s", paths[i] ? paths[i] : "");
 }
 
 static void tell(struct programs *p, struct waiting *w, bool ok, const char *text)
@@ -41,23 +51,38 @@ static void tell(struct programs *p, struct waiting *w, bool ok, const char *tex
 		is.done(is.arg, ok, text);
 }
 
+static const char *outcome(uint8_t kind, const struct program_reply *r, char *buf, size_t n)
+{
+	if (!r->started && kind == PROGRAM_SETTINGS && r->status == ESTALE)
+		(void)snprintf(buf, n, "the configuration file says something else already");
+	else if (!r->started && kind == PROGRAM_SETTINGS)
+		(void)snprintf(buf, n, "the configuration file could not be read again: %s", strerror(r->status));
+	else if (!r->started)
+		(void)snprintf(buf, n, "cannot be started: %s", strerror(r->status));
+	else if (r->timed_out)
+		(void)snprintf(buf, n, "took too long and was killed");
+	else if (r->signal)
+		(void)snprintf(buf, n, "was ended by signal %d", r->signal);
+	else if (r->status != 0)
+		(void)snprintf(buf, n, "exit status %d", r->status);
+	else
+		(void)snprintf(buf, n, "done");
+	return buf;
+}
+
 static void on_reply(struct programs *p, const struct program_reply *r)
 {
-	char text[80] = "done";
+	char buf[120];
 
-	if (!r->started)
-		(void)snprintf(text, sizeof(text), "cannot be started: %s", strerror(r->status));
-	else if (r->timed_out)
-		(void)snprintf(text, sizeof(text), "took too long and was killed");
-	else if (r->signal)
-		(void)snprintf(text, sizeof(text), "was ended by signal %d", r->signal);
-	else if (r->status != 0)
-		(void)snprintf(text, sizeof(text), "exit status %d", r->status);
-	for (size_t i = 0; i < WAITING_MAX; i++)
-		if (p->waiting[i].id == r->id && r->id != 0) {
-			tell(p, &p->waiting[i], r->started && !r->timed_out && !r->signal && r->status == 0, text);
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		struct waiting *w = &p->waiting[i];
+
+		if (w->id == r->id && r->id != 0) {
+			tell(p, w, r->started && !r->timed_out && !r->signal && r->status == 0,
+			     outcome(w->kind, r, buf, sizeof(buf)));
 			return;
 		}
+	}
 }
 
 static void on_ready(void *arg, unsigned what)
@@ -103,10 +128,10 @@ void programs_destroy(struct programs *p)
 	free(p);
 }
 
-enum gw_err programs_run(struct programs *p, enum program kind, const char *input,
-			 void (*done)(void *arg, bool ok, const char *text), void *arg, struct err *e)
+static enum gw_err ask(struct programs *p, uint8_t kind, struct bytes input,
+		       void (*done)(void *arg, bool ok, const char *text), void *arg, struct err *e)
 {
-	struct program_request r = { .id = ++p->id, .kind = (uint8_t)kind, .n = (uint32_t)strlen(input) };
+	struct program_request r = { .id = ++p->id, .kind = kind, .n = (uint32_t)input.n };
 	struct waiting *w = NULL;
 	size_t whole = offsetof(struct program_request, input) + r.n;
 
@@ -117,10 +142,24 @@ enum gw_err programs_run(struct programs *p, enum program kind, const char *inpu
 		return err_set(e, GW_ELIMIT, "%s: too much to tell it", program_name(kind));
 	if (!w)
 		return err_set(e, GW_EBUSY, "%s: too many wait already", program_name(kind));
-	memcpy(r.input, input, r.n);
+	memcpy(r.input, input.p, input.n);
 	if (p->fd < 0 || send(p->fd, &r, whole, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)whole)
 		return err_set(e, GW_EIO, "%s cannot be run: %s", program_name(kind),
 			       p->fd < 0 ? "the process for it is gone" : strerror(errno));
 	*w = (struct waiting){ r.id, kind, done, arg };
 	return GW_OK;
+}
+
+enum gw_err programs_run(struct programs *p, enum program kind, const char *input,
+			 void (*done)(void *arg, bool ok, const char *text), void *arg, struct err *e)
+{
+	return ask(p, (uint8_t)kind, bytes_str(input), done, arg, e);
+}
+
+void programs_configure(struct programs *p, const struct program_settings *now)
+{
+	struct err e = { 0 };
+
+	if (ask(p, PROGRAM_SETTINGS, bytes_of(now, sizeof(*now)), NULL, NULL, &e) != GW_OK)
+		log_warn(p->env.log, "%s", e.text);
 }

@@ -1,6 +1,10 @@
-/* The process that runs programs. Single-threaded, waits in poll(), holds nothing but the socket and what runs. */
+/*
+ * The process that runs programs. Single-threaded, waits in poll(), holds nothing but the socket and what runs. The
+ * configuration file is read by a child, which has secrets in memory for that long; paths and times come back.
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,13 +16,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config/load.h"
 #include "core/clock.h"
 #include "daemon/programs_wire.h"
 
 enum { QUEUE_MAX = 16, ENVIRONMENT_MAX = 8 };
 
+#define READING_US SECONDS(10)
+
+_Static_assert(sizeof(struct program_settings) <= PIPE_BUF, "settings come through a pipe in several pieces");
+
 struct kind {
-	const char *path; /* NULL: none */
 	struct program_request queue[QUEUE_MAX];
 	unsigned first, count;
 	/* what runs */
@@ -29,9 +37,20 @@ struct kind {
 	bool killed;
 };
 
+/* A child that reads the configuration. */
+struct reading {
+	pid_t pid; /* 0: none */
+	int pipe;
+	mtime until;
+	uint64_t id; /* who asked for it */
+	bool again;  /* asked for since */
+};
+
 struct runner {
 	int fd;
-	int64_t timeout_us;
+	const char *file;
+	struct program_settings is, said; /* read; by the daemon */
+	struct reading reading;
 	bool open; /* somebody can ask still */
 	struct kind kinds[PROGRAM_KINDS];
 };
@@ -97,11 +116,11 @@ static int spawn(const char *path, int input, pid_t *pid)
 }
 
 /* Returns errno. */
-static int start(struct kind *k, const struct program_request *q)
+static int start(const char *path, struct kind *k, const struct program_request *q)
 {
 	int in[2], error = 0;
 
-	if (!k->path)
+	if (!path[0])
 		return ENOENT;
 	if (pipe2(in, O_CLOEXEC) != 0)
 		return errno;
@@ -109,7 +128,7 @@ static int start(struct kind *k, const struct program_request *q)
 	if (write(in[1], q->input, q->n) != (ssize_t)q->n)
 		error = EIO;
 	else
-		error = spawn(k->path, in[0], &k->pid);
+		error = spawn(path, in[0], &k->pid);
 	(void)close(in[0]);
 	(void)close(in[1]);
 	if (!error) {
@@ -127,12 +146,12 @@ static int start(struct kind *k, const struct program_request *q)
 
 static void start_next(struct runner *r, struct kind *k)
 {
-	while (k->pid == 0 && k->count > 0) {
+	while (k->pid == 0 && k->count > 0 && r->reading.pid == 0) {
 		const struct program_request *q = &k->queue[k->first];
-		int error = start(k, q);
+		int error = start(r->is.paths[k - r->kinds], k, q);
 
 		k->id = q->id;
-		k->until = mtime_add(now(), r->timeout_us);
+		k->until = mtime_add(now(), r->is.timeout_us);
 		k->killed = false;
 		if (error)
 			reply(r, &(struct program_reply){ .id = q->id, .status = error });
@@ -140,6 +159,102 @@ static void start_next(struct runner *r, struct kind *k)
 		k->count--;
 	}
 }
+
+/* ---- reading the configuration ---- */
+
+static void read_settings(const char *file, int to)
+{
+	struct program_settings out;
+	struct config_report report = { 0 };
+	struct settings *s;
+
+	(void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+	s = config_load_file(file, NULL, &report);
+	if (!s)
+		return; /* the daemon has said what is wrong with it, or will */
+	programs_settings(&s->ha, &out);
+	settings_unref(s);
+	(void)!write(to, &out, sizeof(out));
+}
+
+/* Returns errno. */
+static int start_reading(struct runner *r)
+{
+	int out[2], error;
+	pid_t pid;
+
+	if (!r->file)
+		return ENOENT;
+	if (pipe2(out, O_CLOEXEC) != 0)
+		return errno;
+	pid = fork();
+	if (pid == 0) {
+		read_settings(r->file, out[1]);
+		_exit(EXIT_SUCCESS);
+	}
+	error = errno;
+	(void)close(out[1]);
+	if (pid < 0) {
+		(void)close(out[0]);
+		return error;
+	}
+	r->reading.pid = pid;
+	r->reading.pipe = out[0];
+	r->reading.until = mtime_add(now(), READING_US);
+	return 0;
+}
+
+static bool as_said(const struct runner *r)
+{
+	return memcmp(&r->is, &r->said, sizeof(r->is)) == 0;
+}
+
+static void answer_reading(struct runner *r, int error)
+{
+	reply(r, &(struct program_reply){ .id = r->reading.id, .status = error, .started = error == 0 });
+}
+
+static void on_settings(struct runner *r, const struct program_request *q)
+{
+	int error;
+
+	if (q->n != sizeof(r->said))
+		return;
+	memcpy(&r->said, q->input, sizeof(r->said));
+	if (r->reading.pid) {
+		answer_reading(r, 0); /* whoever asked before is content with what comes now */
+		r->reading.id = q->id;
+		r->reading.again = true;
+		return;
+	}
+	r->reading.id = q->id;
+	error = as_said(r) ? 0 : start_reading(r);
+	if (error || as_said(r))
+		answer_reading(r, error);
+}
+
+static void on_read(struct runner *r)
+{
+	struct program_settings got;
+	bool whole = read(r->reading.pipe, &got, sizeof(got)) == (ssize_t)sizeof(got);
+	int error = whole ? 0 : EIO;
+
+	(void)close(r->reading.pipe);
+	(void)waitpid(r->reading.pid, NULL, 0);
+	r->reading.pid = 0;
+	if (whole)
+		r->is = got;
+	if (r->reading.again && !as_said(r))
+		error = start_reading(r);
+	r->reading.again = false;
+	if (r->reading.pid)
+		return;
+	answer_reading(r, error ? error : as_said(r) ? 0 : ESTALE);
+	for (size_t i = 0; i < PROGRAM_KINDS; i++)
+		start_next(r, &r->kinds[i]);
+}
+
+/* ---- asked and done ---- */
 
 static void on_request(struct runner *r)
 {
@@ -151,9 +266,13 @@ static void on_request(struct runner *r)
 		r->open = false;
 		return;
 	}
-	if (n < (ssize_t)offsetof(struct program_request, input) || q.kind >= PROGRAM_KINDS || q.n > sizeof(q.input) ||
-	    (size_t)n != offsetof(struct program_request, input) + q.n)
+	if (n < (ssize_t)offsetof(struct program_request, input) || q.kind > PROGRAM_SETTINGS ||
+	    q.n > sizeof(q.input) || (size_t)n != offsetof(struct program_request, input) + q.n)
 		return;
+	if (q.kind == PROGRAM_SETTINGS) {
+		on_settings(r, &q);
+		return;
+	}
 	k = &r->kinds[q.kind];
 	if (k->count == QUEUE_MAX) {
 		reply(r, &(struct program_reply){ .id = q.id, .status = EAGAIN });
@@ -194,6 +313,14 @@ static int watch_time(struct runner *r)
 {
 	int64_t least = -1;
 
+	if (r->reading.pid) {
+		least = mtime_since(now(), r->reading.until);
+		if (least <= 0) {
+			(void)kill(r->reading.pid, SIGKILL); /* its end of the pipe is closed then */
+			least = READING_US;
+		}
+	}
+
 	for (size_t i = 0; i < PROGRAM_KINDS; i++) {
 		struct kind *k = &r->kinds[i];
 		int64_t left = mtime_since(now(), k->until);
@@ -213,21 +340,24 @@ static int watch_time(struct runner *r)
 static void run(struct runner *r)
 {
 	while (r->open || busy(r)) {
-		struct pollfd f[1 + PROGRAM_KINDS] = { { .fd = r->open ? r->fd : -1, .events = POLLIN } };
+		struct pollfd f[2 + PROGRAM_KINDS] = { { .fd = r->open ? r->fd : -1, .events = POLLIN } };
 		int wait = watch_time(r);
 
 		for (size_t i = 0; i < PROGRAM_KINDS; i++)
 			f[1 + i] = (struct pollfd){ .fd = r->kinds[i].pid ? r->kinds[i].pidfd : -1, .events = POLLIN };
+		f[1 + PROGRAM_KINDS] = (struct pollfd){ .fd = r->reading.pid ? r->reading.pipe : -1, .events = POLLIN };
 		(void)poll(f, ARRAY_LEN(f), wait);
 		for (size_t i = 0; i < PROGRAM_KINDS; i++)
 			if (f[1 + i].revents)
 				on_end(r, &r->kinds[i]);
+		if (f[1 + PROGRAM_KINDS].revents)
+			on_read(r);
 		if (f[0].revents)
 			on_request(r);
 	}
 }
 
-static void runner_main(const char *const paths[PROGRAM_KINDS], int64_t timeout_us, int fd)
+static void runner_main(const struct program_settings *first, const char *file, int fd)
 {
 	struct runner *r = calloc(1, sizeof(*r));
 
@@ -239,25 +369,19 @@ static void runner_main(const char *const paths[PROGRAM_KINDS], int64_t timeout_
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "gatewayd-hooks", 0L, 0L, 0L);
 	r->fd = fd;
-	r->timeout_us = timeout_us;
+	r->file = file;
+	r->is = *first;
 	r->open = true;
-	for (size_t i = 0; i < PROGRAM_KINDS; i++)
-		r->kinds[i].path = paths[i];
 	run(r);
 	free(r);
 }
 
-enum gw_err programs_fork(const char *const paths[PROGRAM_KINDS], int64_t timeout_us, int *fd, struct err *e)
+enum gw_err programs_fork(const struct program_settings *first, const char *file, int *fd, struct err *e)
 {
 	int pair[2], status = 0;
-	bool any = false;
 	pid_t pid;
 
 	*fd = -1;
-	for (size_t i = 0; i < PROGRAM_KINDS; i++)
-		any = any || paths[i];
-	if (!any)
-		return GW_OK;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_set(e, GW_EIO, "hooks: %s", strerror(errno));
 	pid = fork();
@@ -265,7 +389,7 @@ enum gw_err programs_fork(const char *const paths[PROGRAM_KINDS], int64_t timeou
 		(void)close(pair[0]);
 		pid = fork();
 		if (pid == 0)
-			runner_main(paths, timeout_us, pair[1]);
+			runner_main(first, file, pair[1]);
 		_exit(pid < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	(void)close(pair[1]);

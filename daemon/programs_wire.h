@@ -4,9 +4,13 @@
 
 #include "daemon/programs.h"
 
+enum { PROGRAM_SETTINGS = PROGRAM_KINDS }; /* its input: struct program_settings */
+
+_Static_assert(sizeof(struct program_settings) <= PROGRAM_INPUT_MAX, "settings do not fit into a request");
+
 struct program_request {
 	uint64_t id;
-	uint8_t kind;
+	uint8_t kind; /* enum program, or PROGRAM_SETTINGS */
 	uint32_t n;
 	char input[PROGRAM_INPUT_MAX];
 };
@@ -17,7 +21,5 @@ struct program_reply {
 	int32_t signal; /* that ended it; 0: none */
 	uint8_t started, timed_out;
 };
-
-const char *program_name(enum program kind);
 
 #endif

@@ -30,7 +30,7 @@ struct vips {
 	struct vip *vips; /* owned */
 	size_t count;
 	int64_t announce_us;
-	bool claimed, was_up;
+	bool claimed, hushed, was_up;
 	uint64_t announced, failed;
 	char last_error[160];
 };
@@ -130,10 +130,21 @@ static void on_timer(void *arg)
 	work(arg);
 }
 
+static void tell_service(struct vips *v)
+{
+	bool up = vips_service_up(v);
+
+	if (up == v->was_up)
+		return;
+	v->was_up = up;
+	log_notice(v->env.log, "service interfaces: %s", up ? "all up" : "not all up");
+	if (v->changed)
+		v->changed(v->arg);
+}
+
 static void on_link(void *arg, const struct ifwatch_link *link)
 {
 	struct vips *v = arg;
-	bool up = vips_service_up(v);
 
 	for (size_t i = 0; v->claimed && link->up && i < v->count; i++)
 		if (strcmp(v->vips[i].interface, link->name) == 0) {
@@ -143,24 +154,19 @@ static void on_link(void *arg, const struct ifwatch_link *link)
 		}
 	if (v->claimed)
 		work(v);
-	if (up != v->was_up) {
-		v->was_up = up;
-		log_notice(v->env.log, "service interfaces: %s", up ? "all up" : "not all up");
-		if (v->changed)
-			v->changed(v->arg);
-	}
+	tell_service(v);
 }
 
 static enum gw_err watch_links(struct vips *v, const struct ha_cfg *cfg, struct err *e)
 {
-	const char **names = calloc(cfg->address_count + cfg->interface_count + 1, sizeof(*names));
+	const char **names = calloc(v->count + cfg->interface_count + 1, sizeof(*names));
+	struct ifwatch *links;
 	size_t n = 0;
 
 	if (!names)
 		return err_set(e, GW_ENOMEM, "out of memory");
-	for (size_t i = 0; i < cfg->address_count + cfg->interface_count; i++) {
-		const char *name =
-			i < cfg->address_count ? cfg->addresses[i].interface : cfg->interfaces[i - cfg->address_count];
+	for (size_t i = 0; i < v->count + cfg->interface_count; i++) {
+		const char *name = i < v->count ? v->vips[i].interface : cfg->interfaces[i - v->count];
 		bool twice = false;
 
 		for (size_t j = 0; j < n; j++)
@@ -168,9 +174,13 @@ static enum gw_err watch_links(struct vips *v, const struct ha_cfg *cfg, struct 
 		if (!twice)
 			names[n++] = name;
 	}
-	v->links = ifwatch_create(v->loop, names, n, on_link, v, e);
+	links = ifwatch_create(v->loop, names, n, on_link, v, e);
 	free(names);
-	return v->links ? GW_OK : e->code;
+	if (!links)
+		return e->code;
+	ifwatch_destroy(v->links);
+	v->links = links;
+	return GW_OK;
 }
 
 static enum gw_err start(struct vips *v, const struct ha_cfg *cfg, struct err *e)
@@ -237,11 +247,24 @@ void vips_destroy(struct vips *v)
 	free(v);
 }
 
+enum gw_err vips_configure(struct vips *v, const struct ha_cfg *cfg, struct err *e)
+{
+	bool other_pace = v->announce_us != cfg->announce_us;
+
+	v->announce_us = cfg->announce_us;
+	if (v->claimed && other_pace && !v->hushed) /* in a burst, as at the beginning, then at the new pace */
+		vips_claim(v);
+	TRY(watch_links(v, cfg, e));
+	tell_service(v);
+	return GW_OK;
+}
+
 void vips_claim(struct vips *v)
 {
 	mtime now = clock_now(v->env.clock);
 
 	v->claimed = true;
+	v->hushed = false;
 	v->renew = now;
 	for (size_t i = 0; i < v->count; i++)
 		announce_burst_start(&v->vips[i].burst, now, v->announce_us);
@@ -259,6 +282,7 @@ void vips_release(struct vips *v)
 
 void vips_hush(struct vips *v)
 {
+	v->hushed = true;
 	for (size_t i = 0; i < v->count; i++)
 		announce_burst_stop(&v->vips[i].burst);
 }

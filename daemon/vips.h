@@ -32,6 +32,12 @@ struct vips *vips_create(const struct env *env, struct loop *loop, const struct 
 /* Takes them away, too. NULL is fine. */
 void vips_destroy(struct vips *v);
 
+/*
+ * Of cfg: `service_interfaces` and `announce_interval`, the addresses stay what they were. GW_EIO, GW_ENOMEM: the
+ * interfaces stay, too.
+ */
+MUST_USE enum gw_err vips_configure(struct vips *v, const struct ha_cfg *cfg, struct err *e);
+
 /* At once; what fails now (no such interface) is tried again every second. Twice is fine: announced again. */
 void vips_claim(struct vips *v);
 void vips_release(struct vips *v);

@@ -99,6 +99,36 @@ bool ha_event_keep(struct ha_event *ev, const void *what, size_t n)
 	return true;
 }
 
+void ha_configure(struct ha *ha, const struct ha_config *cfg)
+{
+	struct ha_config *is = &ha->cfg;
+	struct ha_roles *r = &ha->roles;
+	bool stricter = cfg->strict && !is->strict;
+
+	if (cfg->preempt_us != is->preempt_us || cfg->preempt_synced != is->preempt_synced)
+		r->preempt_at = MTIME_NEVER;
+	is->priority = cfg->priority;
+	is->external = cfg->external;
+	is->ack_timeout_us = cfg->ack_timeout_us;
+	is->report_us = cfg->report_us;
+	is->start_hold_us = cfg->start_hold_us;
+	is->calm_us = cfg->calm_us;
+	is->preempt_us = cfg->preempt_us;
+	is->preempt_synced = cfg->preempt_synced;
+	is->fence = cfg->fence;
+	is->strict = cfg->strict;
+	is->watch.witness = cfg->watch.witness;
+	/* Not shorter than what finds a dead node, which does not change with it. */
+	if (is->start_hold_us > 0 && is->start_hold_us < watch_detection_us(&is->watch))
+		is->start_hold_us = watch_detection_us(&is->watch);
+	/* The program may be another one, or can do it now. */
+	if (r->fence == HA_FENCE_FAILED)
+		r->fence = HA_FENCE_NONE;
+	if (stricter)
+		ha_windows_stricter(ha);
+	r->again = ha_now(ha);
+}
+
 enum gw_err ha_operate(struct ha *ha, uint64_t token, const struct dp_op *ops, size_t n)
 {
 	struct ha_pending_event *e = push(ha, HA_EV_DATAPLANE, n);

@@ -93,6 +93,13 @@ struct ha_durable {
 struct ha *ha_create(const struct env *env, const struct ha_config *cfg, const struct ha_ops *ops, void *arg,
 		     const struct ha_durable *durable);
 void ha_destroy(struct ha *ha); /* NULL is fine */
+/*
+ * What may change while it runs, of `cfg`: priority, external, ack_timeout_us, report_us, start_hold_us, calm_us,
+ * preempt_us, preempt_synced, fence, strict, watch.witness; the rest of it is ignored. The other node need not have the
+ * same at that moment. Another delay to preempt is counted anew; where the other node could not be switched off, it is
+ * tried again.
+ */
+void ha_configure(struct ha *ha, const struct ha_config *cfg);
 
 /* ---- the sync link: authenticated, encrypted, ordered; one at a time ---- */
 

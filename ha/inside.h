@@ -424,6 +424,7 @@ void ha_windows_restart(struct ha *ha);
 void ha_windows_report(struct ha *ha);
 /* Owner: whether packets of clients have come since the promotion. For when two are active: takes the planes' marks. */
 bool ha_windows_used(struct ha *ha);
+void ha_windows_stricter(struct ha *ha); /* strict from now on */
 void ha_windows_strict(struct ha *ha); /* before a promotion: what came since the last report is not taken again */
 MUST_USE enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields);
 

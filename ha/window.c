@@ -270,30 +270,43 @@ static void move(struct dp_op *op, const struct ha_window *w, uint64_t position)
 	op->position = position;
 }
 
-/* The other node was heard for longer than it reported: it has gone on meanwhile. */
-void ha_windows_strict(struct ha *ha)
+/* All of them where they should, and as far above it as they move in so many reports. */
+static void stand_all(struct ha *ha, uint64_t reports)
 {
-	const struct ha_roles *r = &ha->roles;
-	int64_t every = ha->cfg.report_us > 0 ? ha->cfg.report_us : REPORT_US, silent = 0;
 	struct ha_window *w, *tmp;
 	struct dp_op ops[BATCH];
 	size_t n = 0;
 
-	for (size_t i = 0; i < WATCH_PATHS; i++)
-		if (r->view.paths[i].used && mtime_since(ha->ceil.reported, r->view.paths[i].heard) > silent)
-			silent = mtime_since(ha->ceil.reported, r->view.paths[i].heard);
-	if (!ha->cfg.strict || silent < 2 * every)
-		return;
 	HASH_ITER (hh, ha->ceil.windows, w, tmp) {
-		if (w->burst == 0)
+		if (!w->known || (reports > 0 && w->burst == 0))
 			continue;
-		move(&ops[n++], w, stand(ha, w) + w->burst * (uint64_t)(silent / every));
+		move(&ops[n++], w, stand(ha, w) + w->burst * reports);
 		if (n == BATCH) {
 			flush(ha, ops, n);
 			n = 0;
 		}
 	}
 	flush(ha, ops, n);
+}
+
+/* What was reported before stands where lossless has it. */
+void ha_windows_stricter(struct ha *ha)
+{
+	if (!ha_is_owner(ha))
+		stand_all(ha, 0);
+}
+
+/* The other node was heard for longer than it reported: it has gone on meanwhile. */
+void ha_windows_strict(struct ha *ha)
+{
+	const struct ha_roles *r = &ha->roles;
+	int64_t every = ha->cfg.report_us > 0 ? ha->cfg.report_us : REPORT_US, silent = 0;
+
+	for (size_t i = 0; i < WATCH_PATHS; i++)
+		if (r->view.paths[i].used && mtime_since(ha->ceil.reported, r->view.paths[i].heard) > silent)
+			silent = mtime_since(ha->ceil.reported, r->view.paths[i].heard);
+	if (ha->cfg.strict && silent >= 2 * every)
+		stand_all(ha, (uint64_t)(silent / every));
 }
 
 enum gw_err ha_windows_apply(struct ha *ha, struct bytes fields)

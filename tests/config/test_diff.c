@@ -181,6 +181,59 @@ START_TEST(what_is_not_of_sas)
 }
 END_TEST
 
+#define PAIR(me, of_a, more) \
+	ROAD "node: " me "\nha:\n  secret: 0123456789abcdef\n  nodes:\n    a: {sync: 10.0.0.1" of_a \
+	     "}\n    b: {sync: 10.0.0.2}\n" more
+
+START_TEST(of_a_pair_at_once)
+{
+	expect_difference(PAIR("a", "", ""),
+			  PAIR("a", ", priority: 200",
+			       "  ack_timeout: 40ms\n  report_interval: 1s\n  replay: strict\n  election: external\n"
+			       "  start_hold: 2s\n  flap_hold: 3s\n  preempt: {delay: 1m, require_synced: false}\n"
+			       "  announce_interval: 5s\n  service_interfaces: [lan]\n  witness: [10.0.0.9]\n"
+			       "  hooks: {role: /x, fence: /y, timeout: 3s}\n"),
+			  "ha.nodes.a changed [priority]: now\nha.ack_timeout changed []: now\n"
+			  "ha.report_interval changed []: now\nha.replay changed []: now\n"
+			  "ha.election changed []: now\nha.start_hold changed []: now\nha.flap_hold changed []: now\n"
+			  "ha.preempt.delay changed []: now\nha.preempt.require_synced changed []: now\n"
+			  "ha.announce_interval changed []: now\nha.service_interfaces changed []: now\n"
+			  "ha.witness changed []: now\nha.hooks.role changed []: now\n"
+			  "ha.hooks.fence changed []: now\nha.hooks.timeout changed []: now\n");
+}
+END_TEST
+
+/* How the nodes find and judge each other, and what clients talk to. The worst of a node's keys counts. */
+START_TEST(of_a_pair_by_a_restart)
+{
+	expect_difference(PAIR("a", "", ""),
+			  PAIR("a", ", priority: 7, index: 5",
+			       "  cluster: other\n  port: 4511\n  heartbeat: {interval: 100ms, misses: 4, stall: 2s}\n"
+			       "  start_hold: 1s\n"
+			       "  virtual_addresses:\n    out: {address: 192.0.2.1/24, interface: eth0}\n"),
+			  "node_index changed []: restart\n"
+			  "ha.cluster changed []: restart\nha.nodes.a changed [index, priority]: restart\n"
+			  "ha.port changed []: restart\nha.heartbeat.interval changed []: restart\n"
+			  "ha.heartbeat.misses changed []: restart\nha.heartbeat.stall changed []: restart\n"
+			  "ha.virtual_addresses.out added []: restart\n");
+}
+END_TEST
+
+/* One that was no node, or was the other one, takes nothing of it over. */
+START_TEST(another_node_takes_a_restart)
+{
+	expect_difference(
+		PAIR("a", "", ""), PAIR("b", "", "  flap_hold: 3s\n"),
+		"node changed []: restart\nnode_index changed []: restart\nha.flap_hold changed []: restart\n");
+	expect_difference(ROAD, PAIR("a", "", "  flap_hold: 3s\n"),
+			  "node changed []: restart\nha.secret changed []: restart\nha.nodes.a added []: restart\n"
+			  "ha.nodes.b added []: restart\nha.flap_hold changed []: restart\n");
+	expect_difference(PAIR("a", "", "  flap_hold: 3s\n"), ROAD,
+			  "node changed []: restart\nha.secret changed []: restart\nha.nodes.a removed []: restart\n"
+			  "ha.nodes.b removed []: restart\nha.flap_hold changed []: restart\n");
+}
+END_TEST
+
 START_TEST(finding)
 {
 	struct settings *a = load(POOL CONN("correct horse", "")), *b = load(ROAD "log: {level: debug}\n");
@@ -215,6 +268,9 @@ int main(void)
 	tcase_add_test(tc, lists_are_compared_item_by_item);
 	tcase_add_test(tc, pools_grow_and_shrink);
 	tcase_add_test(tc, what_is_not_of_sas);
+	tcase_add_test(tc, of_a_pair_at_once);
+	tcase_add_test(tc, of_a_pair_by_a_restart);
+	tcase_add_test(tc, another_node_takes_a_restart);
 	tcase_add_test(tc, finding);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

@@ -316,6 +316,91 @@ START_TEST(the_secret_changes_live)
 }
 END_TEST
 
+static void reload(const struct pair *p, struct node *n, const char *from, const char *to)
+{
+	char text[4096];
+	struct settings *s;
+	char *at;
+
+	config_write(p, n, "");
+	(void)file_read(n->config, text, sizeof(text));
+	at = strstr(text, from);
+	ck_assert_ptr_nonnull(at);
+	memmove(at + strlen(to), at + strlen(from), strlen(at + strlen(from)) + 1);
+	memcpy(at, to, strlen(to));
+	file_put(n->config, text);
+	s = config_read(n->config);
+	ha_node_reload(n->g->ha, s);
+	settings_unref(s);
+}
+
+static bool a_is_active_again(const struct pair *p)
+{
+	return a_is_active(p) && synced(p);
+}
+
+/* b gets the greater priority and preempts, then it gets the lower one and hands back: nobody is started again. */
+START_TEST(priorities_change_live)
+{
+	struct pair p;
+
+	if (geteuid() != 0)
+		return;
+	pair_begin(&p);
+	wait_for(&p, synced, "a pair in sync");
+	ck_assert(is_active(&p.a));
+	reload(&p, &p.b, "b: {sync: 127.0.9.2}", "b: {sync: 127.0.9.2, priority: 300}\n  preempt: {delay: 1s}");
+	wait_for(&p, b_is_active, "b to preempt");
+	wait_for(&p, synced, "a pair in sync");
+	ck_assert_uint_eq(p.b.g->ha->live->ha.self->priority, 300);
+	reload(&p, &p.a, "a: {sync: 127.0.9.1}\n    b: {sync: 127.0.9.2}",
+	       "a: {sync: 127.0.9.1, priority: 400}\n    b: {sync: 127.0.9.2}\n  preempt: {delay: 1s}");
+	wait_for(&p, a_is_active_again, "a to preempt");
+	ck_assert_uint_eq(p.a.g->ha->counters.promotions, 2);
+	/* What is to be set at the start is not taken, and does not keep the rest from it. */
+	reload(&p, &p.a, "  heartbeat: {interval: 20ms, misses: 5}", "  heartbeat: {interval: 30ms}\n  flap_hold: 9s");
+	ck_assert_int_eq(ha_node_config(p.a.g->ha).calm_us, SECONDS(9));
+	ck_assert_int_eq(ha_node_config(p.a.g->ha).watch.interval_us, MILLISECONDS(20));
+	ck_assert_int_eq(ha_node_config(p.a.g->ha).preempt_us, 0);
+	/* A file of the other node, or of none, is for the next start. */
+	reload(&p, &p.a, "node: a\n", "node: b\n");
+	ck_assert_int_eq(ha_node_config(p.a.g->ha).calm_us, SECONDS(9));
+	wait_for(&p, a_is_active_again, "a to be active still");
+	pair_end(&p);
+}
+END_TEST
+
+static bool witness_answers(const struct pair *p)
+{
+	return p->a.g->ha->witness && witness_heard(p->a.g->ha->witness);
+}
+
+START_TEST(a_witness_comes_and_goes_live)
+{
+	struct pair p;
+	struct witness *w;
+
+	if (geteuid() != 0)
+		return;
+	pair_begin(&p);
+	wait_for(&p, synced, "a pair in sync");
+	ck_assert_ptr_null(p.a.g->ha->witness);
+	reload(&p, &p.a, "  election: builtin\n", "  witness: [127.0.9.9]\n");
+	wait_for(&p, witness_answers, "the witness");
+	ck_assert(ha_node_config(p.a.g->ha).watch.witness);
+	w = p.a.g->ha->witness;
+	reload(&p, &p.a, "  election: builtin\n", "  witness: [127.0.9.9]\n  replay: strict\n");
+	ck_assert_ptr_eq(p.a.g->ha->witness, w); /* the same one: it goes on */
+	reload(&p, &p.a, "  election: builtin\n", "  witness: [127.0.9.9, 127.0.9.8]\n");
+	wait_for(&p, witness_answers, "the witnesses");
+	reload(&p, &p.a, "  election: builtin\n", "");
+	ck_assert_ptr_null(p.a.g->ha->witness);
+	ck_assert(!ha_node_config(p.a.g->ha).watch.witness);
+	wait_for(&p, synced, "a pair in sync");
+	pair_end(&p);
+}
+END_TEST
+
 static bool a_has_failed(const struct pair *p)
 {
 	return p->a.g->failed;
@@ -362,6 +447,8 @@ int main(void)
 	tcase_add_test(tc, orders);
 	tcase_add_test(tc, configurations_that_differ_are_noticed);
 	tcase_add_test(tc, the_secret_changes_live);
+	tcase_add_test(tc, priorities_change_live);
+	tcase_add_test(tc, a_witness_comes_and_goes_live);
 	tcase_add_test(tc, a_lost_incarnation_is_remembered_by_the_peer);
 	return check_main("ha_node", tc);
 }

@@ -14,7 +14,7 @@ static struct env env;
 static struct kept_log kept;
 static struct loop *loop;
 static char *dir;
-static char role[64], fence[64];
+static char role[64], fence[64], config[64];
 static int fd;
 static struct programs *programs;
 
@@ -24,16 +24,27 @@ static void script(const char *path, const char *text)
 	ck_assert_int_eq(chmod(path, 0700), 0);
 }
 
+static struct program_settings settings(const char *role_path, const char *fence_path, int64_t timeout_us)
+{
+	struct ha_cfg cfg = { .hook = (char *)(uintptr_t)role_path,
+			      .fence = (char *)(uintptr_t)fence_path,
+			      .hook_timeout_us = timeout_us };
+	struct program_settings out;
+
+	programs_settings(&cfg, &out);
+	return out;
+}
+
 static void begin(const char *role_text, const char *fence_text)
 {
-	const char *const paths[PROGRAM_KINDS] = { role, fence };
+	const struct program_settings first = settings(role, fence, TIMEOUT_US);
 	struct err e = { 0 };
 
 	if (role_text)
 		script(role, role_text);
 	if (fence_text)
 		script(fence, fence_text);
-	ck_assert_int_eq(programs_fork(paths, TIMEOUT_US, &fd, &e), GW_OK);
+	ck_assert_int_eq(programs_fork(&first, config, &fd, &e), GW_OK);
 	programs = programs_create(&env, loop, fd, 7);
 	ck_assert_ptr_nonnull(programs);
 }
@@ -48,6 +59,7 @@ static void setup(void)
 	dir = scratch_make();
 	(void)snprintf(role, sizeof(role), "%s/role", dir);
 	(void)snprintf(fence, sizeof(fence), "%s/fence", dir);
+	(void)snprintf(config, sizeof(config), "%s/gateway.yaml", dir);
 }
 
 static void teardown(void)
@@ -204,15 +216,114 @@ START_TEST(too_many_and_too_much)
 }
 END_TEST
 
-START_TEST(no_program_no_process)
+static void config_put(const char *hooks)
 {
-	const char *const none[PROGRAM_KINDS] = { NULL, NULL };
-	struct err e = { 0 };
-	int no = 0;
+	char text[1024];
 
-	ck_assert_int_eq(programs_fork(none, TIMEOUT_US, &no, &e), GW_OK);
-	ck_assert_int_eq(no, -1);
-	begin("#!/bin/sh\n", NULL); /* for the teardown */
+	(void)snprintf(text, sizeof(text),
+		       "node: a\nha:\n  secret: 0123456789abcdef\n  nodes: {a: {sync: 10.0.0.1}, b: {sync: 10.0.0.2}}\n"
+		       "  hooks: {%s}\n",
+		       hooks);
+	file_put(config, text);
+}
+
+static void tell(const char *role_path, const char *fence_path, int64_t timeout_us)
+{
+	const struct program_settings now = settings(role_path, fence_path, timeout_us);
+
+	programs_configure(programs, &now);
+}
+
+/* What is asked for at once waits for the new programs. */
+START_TEST(other_programs_while_it_runs)
+{
+	char other[80], text[256];
+	struct outcome o;
+
+	begin("#!/bin/sh\nexit 1\n", "#!/bin/sh\nsleep 1\n");
+	ck_assert_str_eq(ask(PROGRAM_ROLE, "{}").text, "exit status 1");
+	(void)snprintf(other, sizeof(other), "%s/other", dir);
+	script(other, "#!/bin/sh\nexit 2\n");
+	(void)snprintf(text, sizeof(text), "role: %s, timeout: 300s", other);
+	config_put(text);
+	tell(other, NULL, SECONDS(300));
+	ck_assert_str_eq(ask(PROGRAM_ROLE, "{}").text, "exit status 2");
+	ck_assert_str_eq(ask(PROGRAM_FENCE, "{}").text, "cannot be started: No such file or directory");
+	/* One comes, with more time than before. */
+	(void)snprintf(text, sizeof(text), "fence: %s, timeout: 5s", fence);
+	config_put(text);
+	tell(NULL, fence, SECONDS(5));
+	o = ask(PROGRAM_FENCE, "{}");
+	ck_assert_msg(o.ok, "%s", o.text);
+	ck_assert(!ask(PROGRAM_ROLE, "{}").ok);
+	ck_assert_ptr_null(strstr(kept.text, "hooks: "));
+}
+END_TEST
+
+/* The file is what counts, whatever the daemon says. */
+START_TEST(nothing_but_what_the_file_says)
+{
+	char other[80], text[256], path[80];
+	struct stat st;
+
+	begin("#!/bin/sh\nexit 1\n", NULL);
+	(void)snprintf(other, sizeof(other), "%s/other", dir);
+	(void)snprintf(path, sizeof(path), "%s/was-run", dir);
+	(void)snprintf(text, sizeof(text), "#!/bin/sh\n: >%s\n", path);
+	script(other, text);
+	(void)snprintf(text, sizeof(text), "role: %s, timeout: 400ms", role);
+	config_put(text);
+	tell(other, other, TIMEOUT_US);
+	ck_assert_str_eq(ask(PROGRAM_ROLE, "{}").text, "exit status 1");
+	ck_assert_str_eq(ask(PROGRAM_FENCE, "{}").text, "cannot be started: No such file or directory");
+	ck_assert_int_ne(stat(path, &st), 0);
+	ck_assert_ptr_nonnull(strstr(kept.text, "hooks: the configuration file says something else already"));
+	/* A file that is wrong changes nothing. */
+	file_put(config, "ha: nonsense\n");
+	tell(other, other, TIMEOUT_US);
+	ck_assert_str_eq(ask(PROGRAM_ROLE, "{}").text, "exit status 1");
+	ck_assert_ptr_nonnull(strstr(kept.text, "hooks: the configuration file could not be read again"));
+}
+END_TEST
+
+/* Several in a row: the last one counts, and each is answered. */
+START_TEST(told_again_while_it_reads)
+{
+	char other[80], text[256];
+
+	begin("#!/bin/sh\nexit 1\n", NULL);
+	(void)snprintf(other, sizeof(other), "%s/other", dir);
+	script(other, "#!/bin/sh\n");
+	(void)snprintf(text, sizeof(text), "role: %s, timeout: 2s", other);
+	config_put(text);
+	for (int i = 0; i < 20; i++)
+		tell(other, NULL, SECONDS(2) + i % 2);
+	tell(other, NULL, SECONDS(2));
+	ck_assert(ask(PROGRAM_ROLE, "{}").ok);
+	for (int i = 0; i < 100; i++) /* none is waited for any more: there is room */
+		ck_assert(ask(PROGRAM_ROLE, "{}").ok);
+	for (int i = 0; i < 40; i++) {
+		tell(other, NULL, SECONDS(2));
+		(void)ask(PROGRAM_ROLE, "{}");
+	}
+	ck_assert_ptr_null(strstr(kept.text, "too many wait"));
+}
+END_TEST
+
+START_TEST(without_programs_there_is_the_process)
+{
+	const struct program_settings none = settings(NULL, NULL, TIMEOUT_US);
+	struct err e = { 0 };
+	char text[256];
+
+	ck_assert_int_eq(programs_fork(&none, config, &fd, &e), GW_OK);
+	programs = programs_create(&env, loop, fd, 7);
+	script(role, "#!/bin/sh\nexit 4\n");
+	ck_assert_str_eq(ask(PROGRAM_ROLE, "{}").text, "cannot be started: No such file or directory");
+	(void)snprintf(text, sizeof(text), "role: %s, timeout: 400ms", role);
+	config_put(text);
+	tell(role, NULL, TIMEOUT_US);
+	ck_assert_str_eq(ask(PROGRAM_ROLE, "{}").text, "exit status 4");
 }
 END_TEST
 
@@ -229,6 +340,9 @@ int main(void)
 	tcase_add_test(tc, one_kind_runs_in_order);
 	tcase_add_test(tc, kinds_do_not_wait_for_each_other);
 	tcase_add_test(tc, too_many_and_too_much);
-	tcase_add_test(tc, no_program_no_process);
+	tcase_add_test(tc, other_programs_while_it_runs);
+	tcase_add_test(tc, nothing_but_what_the_file_says);
+	tcase_add_test(tc, told_again_while_it_reads);
+	tcase_add_test(tc, without_programs_there_is_the_process);
 	return check_main("programs", tc);
 }

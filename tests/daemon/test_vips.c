@@ -150,6 +150,62 @@ START_TEST(interfaces_come_and_go)
 }
 END_TEST
 
+/* Other service interfaces and another pace while it runs; the addresses stay. */
+START_TEST(configured_while_claimed)
+{
+	static char v1[] = "v1", nowhere[] = "nowhere";
+	char *two[] = { v1, nowhere }, *one[] = { v1 };
+	struct ha_cfg cfg = { .interfaces = two, .interface_count = 2, .announce_us = SECONDS(60) };
+	struct scene s;
+	uint64_t announced;
+	struct err e;
+
+	links_do("ip link add later type veth peer name later1 && ip link set later up && ip link set later1 up");
+	scene_open(&s);
+	vips_claim(s.vips);
+	turns(&s, 4500);
+	ck_assert(vips_service_up(s.vips));
+	ck_assert_uint_eq(s.changes, 0);
+	ck_assert_int_eq(vips_configure(s.vips, &cfg, &e), GW_OK);
+	ck_assert(!vips_service_up(s.vips));
+	ck_assert_uint_eq(s.changes, 1);
+	cfg.interfaces = one;
+	cfg.interface_count = 1;
+	ck_assert_int_eq(vips_configure(s.vips, &cfg, &e), GW_OK);
+	ck_assert(vips_service_up(s.vips));
+	ck_assert_uint_eq(s.changes, 2);
+	ck_assert_uint_eq(stats(&s).present, 3);
+	/* Those of the addresses are watched as before. */
+	links_do("ip link set later1 down");
+	turns(&s, 100);
+	ck_assert(!vips_service_up(s.vips));
+	links_do("ip link set later1 up");
+	turns(&s, 4500);
+	ck_assert(vips_service_up(s.vips));
+	announced = stats(&s).announced;
+	turns(&s, 300);
+	ck_assert_uint_eq(stats(&s).announced, announced);
+	cfg.announce_us = SECONDS(1);
+	ck_assert_int_eq(vips_configure(s.vips, &cfg, &e), GW_OK);
+	turns(&s, 300);
+	ck_assert_uint_gt(stats(&s).announced, announced);
+	turns(&s, 4500);
+	announced = stats(&s).announced;
+	turns(&s, 1200);
+	ck_assert_uint_gt(stats(&s).announced, announced);
+	/* Not where another one has them as well. */
+	vips_hush(s.vips);
+	announced = stats(&s).announced;
+	cfg.announce_us = SECONDS(2);
+	ck_assert_int_eq(vips_configure(s.vips, &cfg, &e), GW_OK);
+	turns(&s, 300);
+	ck_assert_uint_eq(stats(&s).announced, announced);
+	ck_assert_uint_eq(stats(&s).present, 3);
+	scene_close(&s);
+	links_do("ip link delete later");
+}
+END_TEST
+
 /* A process that died left them behind; nobody renews them, and whoever starts takes them away. */
 START_TEST(leftovers_go)
 {
@@ -176,6 +232,7 @@ static void add(TCase *t)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, claimed_renewed_released);
 	tcase_add_test(t, interfaces_come_and_go);
+	tcase_add_test(t, configured_while_claimed);
 	tcase_add_test(t, leftovers_go);
 }
 

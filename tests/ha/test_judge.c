@@ -152,6 +152,134 @@ START_TEST(without_fencing_no_takeover)
 }
 END_TEST
 
+/* As a reload has it: first all that it was, then what differs. */
+static void configure(int node, const struct ha_config *cfg)
+{
+	struct ha_config now = *cfg;
+
+	now.cluster = "ignored";
+	ha_configure(p.n[node].ha, &now);
+	pair_look(&p, node, &p.n[node].ha->roles.view);
+}
+
+START_TEST(priorities_change_while_it_runs)
+{
+	struct ha_status st;
+
+	begin(&(struct ha_config){ .priority = 5 }, &(struct ha_config){ .priority = 2 });
+	configure(1, &(struct ha_config){ .priority = 9, .preempt_us = SECONDS(10), .preempt_synced = true });
+	pass(SECONDS(8));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	/* Another delay is counted anew; the same one goes on. */
+	configure(1, &(struct ha_config){ .priority = 9, .preempt_us = SECONDS(11), .preempt_synced = true });
+	pass(SECONDS(8));
+	configure(1, &(struct ha_config){ .priority = 9, .preempt_us = SECONDS(11), .preempt_synced = true });
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	pass(SECONDS(4));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	/* The other one hears of it by the heartbeats: it does not want back. */
+	configure(0, &(struct ha_config){ .priority = 5, .preempt_us = SECONDS(2) });
+	pass(SECONDS(10));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	configure(1, &(struct ha_config){ .priority = 1 });
+	pass(SECONDS(4));
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+	/* And nobody preempts any more. */
+	configure(0, &(struct ha_config){ .priority = 5 });
+	configure(1, &(struct ha_config){ .priority = 7 });
+	pass(SECONDS(10));
+	ha_look(p.n[1].ha, &st);
+	ck_assert_int_eq(st.preempt_at.us, MTIME_NEVER.us);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+	ck_assert_str_eq(p.n[0].ha->cfg.cluster, "test");
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(elections_change_hands_while_it_runs)
+{
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	configure(1, &(struct ha_config){ .external = true });
+	silence(SECONDS(5));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	configure(1, &(struct ha_config){ 0 });
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(holds_change_while_it_runs)
+{
+	struct err e;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ .calm_us = SECONDS(600) });
+	for (int i = 0; i < 2; i++) { /* there and back: its hold begins */
+		pass(SECONDS(2));
+		ck_assert_int_eq(ha_switchover(p.n[i].ha, "the test", &e), GW_OK);
+		pass(SECONDS(2));
+		ck_assert_int_eq(ha_role_of(p.n[1 - i].ha), HA_ACTIVE);
+	}
+	pair_cut(&p);
+	silence(SECONDS(5));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	configure(1, &(struct ha_config){ .calm_us = SECONDS(1) });
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+/* Never shorter than what finds a dead node, whatever new heartbeats the file has for the next start. */
+START_TEST(a_start_is_no_shorter_than_finding_out)
+{
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	configure(1, &(struct ha_config){ .start_hold_us = MILLISECONDS(30) });
+	ck_assert_int_eq(p.n[1].ha->cfg.start_hold_us, MILLISECONDS(150));
+	configure(1, &(struct ha_config){ .start_hold_us = SECONDS(3) });
+	ck_assert_int_eq(p.n[1].ha->cfg.start_hold_us, SECONDS(3));
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(a_witness_comes_and_goes)
+{
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	configure(1, &(struct ha_config){ .watch.witness = true });
+	silence(SECONDS(5)); /* it answers as little */
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	configure(1, &(struct ha_config){ 0 });
+	silence(SECONDS(2)); /* it listens anew, as it was cut off */
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+/* A program that could not do it is corrected, or a way without is chosen. */
+START_TEST(fencing_changes_while_it_runs)
+{
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	configure(1, &(struct ha_config){ .fence = true });
+	silence(MILLISECONDS(150));
+	ck_assert_uint_eq(p.n[1].last[HA_EV_FENCE], 1);
+	ha_fenced(p.n[1].ha, false, "exit status 1");
+	silence(SECONDS(5));
+	ck_assert_uint_eq(p.n[1].last[HA_EV_FENCE], 1);
+	configure(1, &(struct ha_config){ .fence = true });
+	ck_assert_uint_eq(p.n[1].last[HA_EV_FENCE], 2);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	ha_fenced(p.n[1].ha, true, NULL);
+	silence(0);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ .fence = true });
+	silence(MILLISECONDS(150));
+	ha_fenced(p.n[1].ha, false, "exit status 1");
+	configure(1, &(struct ha_config){ 0 });
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
 START_TEST(paused_nobody_moves)
 {
 	struct ha_status st;
@@ -249,6 +377,12 @@ int main(void)
 		{ nobody_preempts_who_should_not, 0 },
 		{ a_silent_one_is_switched_off_first, 0 },
 		{ without_fencing_no_takeover, 0 },
+		{ priorities_change_while_it_runs, 0 },
+		{ elections_change_hands_while_it_runs, 0 },
+		{ holds_change_while_it_runs, 0 },
+		{ a_start_is_no_shorter_than_finding_out, 0 },
+		{ a_witness_comes_and_goes, 0 },
+		{ fencing_changes_while_it_runs, 0 },
 		{ paused_nobody_moves, 0 },
 		{ transitions_are_kept, 0 },
 		{ by_order_before_the_silence, 0 },

@@ -104,6 +104,36 @@ START_TEST(says_that_it_lives)
 }
 END_TEST
 
+/* From then on, also what was reported before: an SA without traffic is not reported again. */
+START_TEST(strict_while_it_runs)
+{
+	struct ha_config cfg = { .strict = true };
+	struct ha_event ev;
+	size_t moved = 0;
+
+	for (uint32_t i = 0; i < SAS; i++)
+		pair_install(&p.n[1], DP_IN, i + 1, 7);
+	(void)told();
+	ck_assert_uint_eq(ha_window_find(p.n[1].ha, 8)->top, 10);
+	p.n[1].keep_events = true;
+	ha_configure(p.n[1].ha, &cfg);
+	while (ha_take_event(p.n[1].ha, &ev)) {
+		for (size_t i = 0; ev.kind == HA_EV_DATAPLANE && i < ev.op_count; i++, moved++) {
+			ck_assert_int_eq(ev.ops[i].kind, DP_SA_WINDOW);
+			ck_assert_uint_gt(ev.ops[i].position, 10);
+		}
+	}
+	ck_assert_uint_eq(moved, SAS);
+	/* Once. */
+	ha_configure(p.n[1].ha, &cfg);
+	ck_assert(!ha_take_event(p.n[1].ha, &ev));
+	/* An owner has its own windows. */
+	p.n[0].keep_events = true;
+	ha_configure(p.n[0].ha, &cfg);
+	ck_assert(!ha_take_event(p.n[0].ha, &ev));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("window");
@@ -116,6 +146,7 @@ int main(void)
 	tcase_add_test(c, a_new_follower_is_told_of_all);
 	tcase_add_test(c, costs_little);
 	tcase_add_test(c, says_that_it_lives);
+	tcase_add_test(c, strict_while_it_runs);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -106,8 +106,8 @@ pair_config() {
 		  cluster: ${PAIR_CLUSTER:-rig}
 		  secret: {file: $RIG/$node/ha}
 		  nodes:
-		    a: {sync: $NODE_SYNC_A, heartbeat: [$NODE_OUT_A]}
-		    b: {sync: $NODE_SYNC_B, heartbeat: [$NODE_OUT_B]}
+		    a: {sync: $NODE_SYNC_A, heartbeat: [$NODE_OUT_A], priority: ${PAIR_PRIORITY_A:-100}}
+		    b: {sync: $NODE_SYNC_B, heartbeat: [$NODE_OUT_B], priority: ${PAIR_PRIORITY_B:-100}}
 		  ${PAIR_HEARTBEAT:+heartbeat: {$PAIR_HEARTBEAT\}}
 		  ${PAIR_HA:-}
 		  virtual_addresses:
