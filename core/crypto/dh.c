@@ -1,19 +1,17 @@
 #include "core/crypto/ossl.h"
 
-#include <openssl/core_names.h>
 #include <stdlib.h>
 
 /*
- * Three kinds. X25519 and X448 are only to be had as EVP_PKEY. For ECP and MODP the point and big number functions do
- * the same arithmetic (constant time for secret scalars and exponents) without building, checking and freeing key
- * objects around each exchange, and a private key is just octets that can be replicated.
+ * Three kinds. X25519 and X448 are the provider's functions (ecx.c). For ECP and MODP the point and big number
+ * functions do the same arithmetic (constant time for secret scalars and exponents) without building, checking and
+ * freeing key objects around each exchange. A private key is just octets that can be replicated.
  */
 
 struct dh_key {
 	const struct dh_alg *alg;
 	const struct dh_kind *kind;
 	struct dh_group *group; /* borrowed from struct crypto, the same for the key's life */
-	EVP_PKEY *pkey;		/* X25519, X448 */
 	uint8_t bytes[];	/* the private octets, then the public ones */
 };
 
@@ -33,6 +31,7 @@ struct dh_kind {
 	const struct dh_ops *ops;
 	const char *name;	      /* in OpenSSL */
 	int nid;		      /* ECP */
+	uint8_t base;		      /* X25519, X448: first octet of the base point; the others are 0 */
 	BIGNUM *(*prime)(BIGNUM *bn); /* MODP */
 };
 
@@ -48,70 +47,28 @@ static uint8_t *public_of(struct dh_key *k)
 
 /* ---- X25519, X448 (RFC 8031) ---- */
 
-static EVP_PKEY *ecx_key(struct dh_group *g, uint8_t *priv, size_t priv_len, uint8_t *pub, size_t pub_len)
-{
-	OSSL_PARAM params[3];
-	EVP_PKEY *pkey = NULL;
-	size_t n = 0;
-
-	if (priv)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, priv, priv_len);
-	if (pub)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pub, pub_len);
-	params[n] = OSSL_PARAM_construct_end();
-	if (EVP_PKEY_fromdata(g->make, &pkey, priv ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1)
-		return NULL;
-	return pkey;
-}
-
 static bool ecx_start(struct crypto *c, const struct dh_kind *kind, struct dh_group *g)
 {
-	uint8_t base[56] = { 9 }; /* any value: it is replaced before it is used */
-
-	g->make = EVP_PKEY_CTX_new_from_name(c->lib, kind->name, NULL);
-	if (!g->make || EVP_PKEY_fromdata_init(g->make) != 1)
-		return false;
-	g->peer = ecx_key(g, NULL, 0, base, kind->shared_len);
-	return g->peer;
+	return ecx_find(c->provider, kind->name, &g->ecx);
 }
 
+/* RFC 7748 6: the public value is the base point times the private one. With X25519 that is quicker than what OpenSSL
+ * does of its own accord for a key pair, since only the multiplication of any point is written for the processor. */
 static enum gw_err ecx_make(struct crypto *c, struct dh_key *k)
 {
-	size_t n = 0;
+	uint8_t base[56] = { k->kind->base };
 
 	TRY(rng_fill(c->rng, private_of(k), k->kind->private_len));
-	k->pkey = ecx_key(k->group, private_of(k), k->kind->private_len, NULL, 0);
-	if (k->pkey &&
-	    EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, public_of(k), k->alg->public_len, &n) ==
-		    1 &&
-	    n == k->alg->public_len)
-		return GW_OK;
-	return ossl_fail(GW_EINTERNAL);
-}
-
-static enum gw_err ecx_import(struct dh_key *k)
-{
-	k->pkey = ecx_key(k->group, private_of(k), k->kind->private_len, public_of(k), k->alg->public_len);
-	return k->pkey ? GW_OK : ossl_fail(GW_EINVAL);
+	return ecx_multiply(&k->group->ecx, private_of(k), base, public_of(k), k->kind->private_len);
 }
 
 static enum gw_err ecx_shared(struct crypto *c, struct dh_key *k, struct bytes peer, uint8_t *out)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(c->lib, k->pkey, NULL);
-	size_t n = k->kind->shared_len;
-	enum gw_err rc = GW_EINTERNAL;
-
-	if (!ctx)
-		return ossl_fail(GW_ENOMEM);
-	if (EVP_PKEY_set1_encoded_public_key(k->group->peer, peer.p, peer.n) == 1 && EVP_PKEY_derive_init(ctx) == 1 &&
-	    EVP_PKEY_derive_set_peer_ex(ctx, k->group->peer, 0) == 1)
-		/* Fails on the all-zero secret of small-order points only (RFC 7748 6, RFC 8031 5). */
-		rc = EVP_PKEY_derive(ctx, out, &n) == 1 && n == k->kind->shared_len ? GW_OK : GW_EMALFORMED;
-	EVP_PKEY_CTX_free(ctx);
-	return rc == GW_OK ? GW_OK : ossl_fail(rc);
+	(void)c;
+	return ecx_multiply(&k->group->ecx, private_of(k), peer.p, out, k->kind->private_len);
 }
 
-static const struct dh_ops ecx = { ecx_start, ecx_make, ecx_import, ecx_shared };
+static const struct dh_ops ecx = { ecx_start, ecx_make, NULL, ecx_shared };
 
 /* ---- ECP (RFC 5903) ---- */
 
@@ -300,18 +257,18 @@ static const struct dh_ops modp = { modp_start, modp_make, NULL, modp_shared };
 
 /* MODP exponents: the larger estimate of RFC 3526 8 in whole octets, twice the strength of the group and more. */
 static const struct dh_kind kinds[DH_GROUPS] = {
-	{ DH_CURVE25519, 32, 32, &ecx, "X25519", 0, NULL },
-	{ DH_CURVE448, 56, 56, &ecx, "X448", 0, NULL },
-	{ DH_ECP_256, 32, 32, &ec, "P-256", NID_X9_62_prime256v1, NULL },
-	{ DH_ECP_384, 48, 48, &ec, "P-384", NID_secp384r1, NULL },
-	{ DH_ECP_521, 66, 66, &ec, "P-521", NID_secp521r1, NULL },
-	{ DH_MODP_1024, 32, 128, &modp, "modp_1024", 0, BN_get_rfc2409_prime_1024 },
-	{ DH_MODP_1536, 32, 192, &modp, "modp_1536", 0, BN_get_rfc3526_prime_1536 },
-	{ DH_MODP_2048, 40, 256, &modp, "modp_2048", 0, BN_get_rfc3526_prime_2048 },
-	{ DH_MODP_3072, 53, 384, &modp, "modp_3072", 0, BN_get_rfc3526_prime_3072 },
-	{ DH_MODP_4096, 60, 512, &modp, "modp_4096", 0, BN_get_rfc3526_prime_4096 },
-	{ DH_MODP_6144, 68, 768, &modp, "modp_6144", 0, BN_get_rfc3526_prime_6144 },
-	{ DH_MODP_8192, 78, 1024, &modp, "modp_8192", 0, BN_get_rfc3526_prime_8192 },
+	{ DH_CURVE25519, 32, 32, &ecx, "X25519", 0, 9, NULL },
+	{ DH_CURVE448, 56, 56, &ecx, "X448", 0, 5, NULL },
+	{ DH_ECP_256, 32, 32, &ec, "P-256", NID_X9_62_prime256v1, 0, NULL },
+	{ DH_ECP_384, 48, 48, &ec, "P-384", NID_secp384r1, 0, NULL },
+	{ DH_ECP_521, 66, 66, &ec, "P-521", NID_secp521r1, 0, NULL },
+	{ DH_MODP_1024, 32, 128, &modp, "modp_1024", 0, 0, BN_get_rfc2409_prime_1024 },
+	{ DH_MODP_1536, 32, 192, &modp, "modp_1536", 0, 0, BN_get_rfc3526_prime_1536 },
+	{ DH_MODP_2048, 40, 256, &modp, "modp_2048", 0, 0, BN_get_rfc3526_prime_2048 },
+	{ DH_MODP_3072, 53, 384, &modp, "modp_3072", 0, 0, BN_get_rfc3526_prime_3072 },
+	{ DH_MODP_4096, 60, 512, &modp, "modp_4096", 0, 0, BN_get_rfc3526_prime_4096 },
+	{ DH_MODP_6144, 68, 768, &modp, "modp_6144", 0, 0, BN_get_rfc3526_prime_6144 },
+	{ DH_MODP_8192, 78, 1024, &modp, "modp_8192", 0, 0, BN_get_rfc3526_prime_8192 },
 };
 
 enum gw_err dh_start(struct crypto *c, struct err *e)
@@ -331,8 +288,6 @@ void dh_stop(struct crypto *c)
 	for (i = 0; i < DH_GROUPS; i++) {
 		struct dh_group *g = &c->group[i];
 
-		EVP_PKEY_free(g->peer);
-		EVP_PKEY_CTX_free(g->make);
 		EC_GROUP_free(g->ec);
 		BN_free(g->order);
 		BN_MONT_CTX_free(g->mont);
@@ -382,7 +337,6 @@ void dh_destroy(struct dh_key *k)
 {
 	if (!k)
 		return;
-	EVP_PKEY_free(k->pkey); /* clears its private key */
 	secret_wipe(private_of(k), k->kind->private_len);
 	free(k);
 }

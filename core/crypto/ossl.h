@@ -6,6 +6,7 @@
 #include "core/crypto/sign.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_dispatch.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 
@@ -80,10 +81,28 @@ void cipher_stop(struct crypto *c);
 
 enum { DH_GROUPS = 12 };
 
+/* X25519 or X448 as functions of a provider (ecx.c), which they are borrowed from. */
+struct ecx {
+	void *provider;
+	OSSL_FUNC_keymgmt_new_fn *key_new;
+	OSSL_FUNC_keymgmt_free_fn *key_free;
+	OSSL_FUNC_keymgmt_import_fn *key_import;
+	OSSL_FUNC_keyexch_newctx_fn *ctx_new;
+	OSSL_FUNC_keyexch_freectx_fn *ctx_free;
+	OSSL_FUNC_keyexch_init_fn *init;
+	OSSL_FUNC_keyexch_set_peer_fn *set_peer;
+	OSSL_FUNC_keyexch_derive_fn *derive;
+};
+
+/* False: the provider has none of that name. */
+bool ecx_find(OSSL_PROVIDER *p, const char *name, struct ecx *out);
+/* out = scalar * point with coordinate u, all of n octets, as many as the curve's. GW_EMALFORMED: the product is zero.
+ */
+MUST_USE enum gw_err ecx_multiply(const struct ecx *x, const uint8_t *scalar, const uint8_t *u, uint8_t *out, size_t n);
+
 /* What is made once for a group; which of it is set depends on the kind. */
 struct dh_group {
-	EVP_PKEY_CTX *make; /* X25519, X448: octets to key */
-	EVP_PKEY *peer;	    /* their scratch: the peer's value goes in here */
+	struct ecx ecx;
 	EC_GROUP *ec;
 	BIGNUM *order;
 	BIGNUM *g, *p, *p_less_1;

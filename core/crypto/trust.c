@@ -108,11 +108,12 @@ enum gw_err leaf_check(const struct cert *c, int64_t now, struct err *e)
 
 	TRY(check_time(c, now, e));
 	TRY(check_critical(c, e));
-	dn_text(c->subject, name, sizeof(name));
 	if (c->has_usage && !(c->usage & (CERT_DIGITAL_SIGNATURE | CERT_NON_REPUDIATION)))
-		return err_set(e, GW_EAUTH, "certificate `%s` is not for signatures (keyUsage)", name);
+		return err_set(e, GW_EAUTH, "certificate `%s` is not for signatures (keyUsage)",
+			       dn_text(c->subject, name, sizeof(name)));
 	if (c->has_purpose && c->purpose == 0)
-		return err_set(e, GW_EAUTH, "certificate `%s` is for neither IKE nor TLS (extendedKeyUsage)", name);
+		return err_set(e, GW_EAUTH, "certificate `%s` is for neither IKE nor TLS (extendedKeyUsage)",
+			       dn_text(c->subject, name, sizeof(name)));
 	return GW_OK;
 }
 
@@ -123,13 +124,15 @@ static enum gw_err check_ca(const struct cert *c, int64_t now, size_t below, boo
 
 	TRY(check_time(c, now, e));
 	TRY(check_critical(c, e));
-	dn_text(c->subject, name, sizeof(name));
 	if (!c->ca && !anchor) /* what the operator trusts may be of version 1 */
-		return err_set(e, GW_EAUTH, "certificate `%s` is not that of an authority", name);
+		return err_set(e, GW_EAUTH, "certificate `%s` is not that of an authority",
+			       dn_text(c->subject, name, sizeof(name)));
 	if (c->has_usage && !(c->usage & CERT_KEY_CERT_SIGN))
-		return err_set(e, GW_EAUTH, "certificate `%s` is not for signing certificates (keyUsage)", name);
+		return err_set(e, GW_EAUTH, "certificate `%s` is not for signing certificates (keyUsage)",
+			       dn_text(c->subject, name, sizeof(name)));
 	if (c->path_len >= 0 && below > (size_t)c->path_len)
-		return err_set(e, GW_EAUTH, "certificate `%s` allows %d authorities below it only", name, c->path_len);
+		return err_set(e, GW_EAUTH, "certificate `%s` allows %d authorities below it only",
+			       dn_text(c->subject, name, sizeof(name)), c->path_len);
 	return GW_OK;
 }
 
@@ -155,13 +158,15 @@ static enum gw_err check_signature(struct search *s, const struct cert *c, struc
 
 	if (s->signatures++ >= SIGNATURES_MAX)
 		return err_set(s->e, GW_EAUTH, "too many certificates that fit by name");
-	dn_text(c->subject, name, sizeof(name));
 	if (!scheme)
-		return err_set(s->e, GW_EAUTH, "certificate `%s` is signed by an algorithm that we do not have", name);
+		return err_set(s->e, GW_EAUTH, "certificate `%s` is signed by an algorithm that we do not have",
+			       dn_text(c->subject, name, sizeof(name)));
 	if (scheme->hash == SIGN_SHA1)
-		return err_set(s->e, GW_EAUTH, "certificate `%s` is signed with SHA-1", name);
+		return err_set(s->e, GW_EAUTH, "certificate `%s` is signed with SHA-1",
+			       dn_text(c->subject, name, sizeof(name)));
 	if (verify_signature(s->c, key, scheme, salt, &c->tbs, 1, c->signature) != GW_OK)
-		return err_set(s->e, GW_EAUTH, "certificate `%s` has a wrong signature", name);
+		return err_set(s->e, GW_EAUTH, "certificate `%s` has a wrong signature",
+			       dn_text(c->subject, name, sizeof(name)));
 	return GW_OK;
 }
 
