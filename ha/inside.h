@@ -15,7 +15,9 @@
 enum {
 	HA_SEND_HIGH = 4 * 1024 * 1024, /* no more turns are encoded while so much waits */
 	HA_CHUNK_OBJECTS = 16,		/* of a resync: what is encoded, and applied, at a time */
-	HA_CHUNKS_AHEAD = 64,
+	HA_CHUNKS_LEAST = 2,		/* on their way while there are live turns: see struct ha_pace */
+	HA_CHUNKS_CALM = 16,		/* while there are none: at least */
+	HA_CHUNKS_MOST = 64,
 	HA_HELD_MAX = 16384, /* datagrams; more than that are dropped, and their peers ask again */
 	HA_STAMPS = 256,
 };
@@ -40,6 +42,7 @@ struct ha_outbox {
 	struct ha_queue held, ready;
 	struct ha_held *taken;
 	uint64_t acked, exposed, releases;
+	mtime closed_at; /* when the last turn was, that was heard or not; us 0: none */
 	struct {
 		uint64_t turn;
 		mtime at;
@@ -73,6 +76,20 @@ struct ha_inbox {
 	bool ack_due;
 };
 
+/* ---- pace ---- */
+
+/*
+ * Owner: how much of a resync may be on its way. What a follower has not got to yet is what a live turn stands behind,
+ * so the pieces under way are as many as keep it at work and no more: they grow while an acknowledgement takes hardly
+ * longer than the quickest one did, and shrink when it does (as RFC 6817 does with its delay).
+ */
+struct ha_pace {
+	unsigned window;  /* chunks */
+	uint64_t changed; /* the last chunk sent when it changed: those before tell nothing of it */
+	int64_t least_us;
+	mtime sent[HA_CHUNKS_MOST + 1]; /* by number: each of those under way, and END */
+};
+
 /* ---- resync ---- */
 
 struct ha_resync {
@@ -80,10 +97,11 @@ struct ha_resync {
 	bool walking; /* owner: chunks are to come */
 	uint64_t target;
 	uint64_t chunk, chunk_acked, end_chunk; /* owner */
-	mtime end_at;				/* when END was written */
-	bool full;				/* follower: until END */
-	bool whole;				/* what we hold is all that there was at our position */
-	uint32_t round;				/* follower: number of the full resync */
+	struct ha_pace pace;
+	mtime end_at;	/* when END was written */
+	bool full;	/* follower: until END */
+	bool whole;	/* what we hold is all that there was at our position */
+	uint32_t round; /* follower: number of the full resync */
 	mtime digest_at;
 	uint64_t repairs;
 };
@@ -370,6 +388,12 @@ void ha_resync_digest(struct ha *ha);
 void ha_resync_say_digest(struct ha *ha, uint64_t verify, bool repair);	       /* verify 0: for staying equal */
 MUST_USE enum gw_err ha_resync_frame(struct ha *ha, const struct ha_frame *f); /* DIGEST, ASK_*, BUCKET */
 mtime ha_resync_due(const struct ha *ha);
+
+/* ---- pace.c: how fast a resync goes ---- */
+void ha_pace_begin(struct ha_pace *p);
+void ha_pace_sent(struct ha_pace *p, uint64_t chunk, mtime now);
+/* All up to `chunk`, of which `fresh` were not acknowledged before; `sent`: the newest that is on its way. */
+void ha_pace_acked(struct ha_pace *p, uint64_t chunk, uint64_t fresh, uint64_t sent, mtime now);
 
 /* ---- ceiling.c: the table, and the owner's asking ---- */
 #define HA_BLOCK_MAX (UINT64_C(1) << 28)

@@ -156,6 +156,7 @@ static void close_unheard(struct ha *ha)
 	struct ha_entry *e;
 
 	ha->turn++;
+	ha->out.closed_at = ha_now(ha);
 	while ((e = dirty_take(&ha->out)) != NULL)
 		close_entry(ha, e);
 }
@@ -193,7 +194,8 @@ static bool send_turn(struct ha *ha)
 		ha_link_break(ha, "out of memory");
 		return false;
 	}
-	stamp(&ha->out, ha->turn, ha_now(ha));
+	ha->out.closed_at = ha_now(ha);
+	stamp(&ha->out, ha->turn, ha->out.closed_at);
 	return true;
 }
 

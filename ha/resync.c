@@ -8,6 +8,7 @@
 #include "ha/inside.h"
 
 #define DIGEST_US SECONDS(5)
+#define LIVE_US SECONDS(1) /* since the last turn: the next one is awaited */
 
 enum { VERSION_LEN = 17, SWEEP = 256 };
 
@@ -51,6 +52,7 @@ enum gw_err ha_resync_begin(struct ha *ha, const struct ha_position *at)
 	s->walking = true;
 	s->target = ha->turn;
 	s->chunk = s->chunk_acked = s->end_chunk = 0;
+	ha_pace_begin(&s->pace);
 	ha->out.acked = 0;
 	ha->out.stamp_count = 0;
 	ha->out.slow = false;
@@ -74,6 +76,7 @@ static void write_end(struct ha *ha)
 	ha->sync.walking = false;
 	ha->sync.end_chunk = ++ha->sync.chunk;
 	ha->sync.end_at = ha_now(ha);
+	ha_pace_sent(&ha->sync.pace, ha->sync.chunk, ha->sync.end_at);
 	ha_frame_begin(&f, &ha->tx, HA_END);
 	ha_odd_field(ha, &f);
 	ha_field_u64(&f, HA_TAG_CHUNK, ha->sync.chunk);
@@ -104,17 +107,26 @@ static void write_chunk(struct ha *ha)
 		ha_link_break(ha, "out of memory");
 		return;
 	} else {
-		ha->sync.chunk++;
+		ha_pace_sent(&ha->sync.pace, ++ha->sync.chunk, ha_now(ha));
 	}
 	if (!ha->objects.cursor)
 		write_end(ha);
+}
+
+/* How many chunks may be on their way. */
+static unsigned ahead(const struct ha *ha)
+{
+	bool live = ha->out.closed_at.us > 0 && mtime_since(ha->out.closed_at, ha_now(ha)) < LIVE_US;
+	unsigned window = ha->sync.pace.window;
+
+	return live || window > HA_CHUNKS_CALM ? window : HA_CHUNKS_CALM;
 }
 
 bool ha_resync_more(struct ha *ha)
 {
 	struct ha_resync *s = &ha->sync;
 
-	if (!ha_streams(ha) || !s->walking || s->chunk - s->chunk_acked >= HA_CHUNKS_AHEAD)
+	if (!ha_streams(ha) || !s->walking || s->chunk - s->chunk_acked >= ahead(ha))
 		return false;
 	write_chunk(ha);
 	return ha->link;
@@ -126,6 +138,7 @@ void ha_resync_chunk_acked(struct ha *ha, uint64_t chunk)
 
 	if (chunk > s->chunk || chunk <= s->chunk_acked)
 		return;
+	ha_pace_acked(&s->pace, chunk, chunk - s->chunk_acked, s->chunk, ha_now(ha));
 	s->chunk_acked = chunk;
 	if (s->walking || chunk != s->end_chunk || s->state != HA_SYNC_CATCHING)
 		return;

@@ -66,9 +66,17 @@ START_TEST(what_is_waited_for_does_not_stand_behind_a_resync)
 	ha_link_written(p.n[0].ha, held);
 	ck_assert_uint_eq(next_frame(&p.n[0]), HA_TURN);
 	/* Unacknowledged it goes on for a while only. */
-	for (int i = 0; i < HA_CHUNKS_AHEAD; i++)
-		(void)ha_link_more(p.n[0].ha);
-	ck_assert(!ha_link_more(p.n[0].ha));
+	held = 1;
+	while (ha_link_more(p.n[0].ha))
+		held++;
+	ck_assert_uint_eq(held, p.n[0].ha->sync.pace.window);
+	ck_assert_uint_lt(held, HA_CHUNKS_MOST / 4);
+	ck_assert(p.n[0].ha->sync.walking);
+	/* For longer, when nothing has changed for a while. */
+	p.time.now.us += SECONDS(1);
+	while (ha_link_more(p.n[0].ha))
+		held++;
+	ck_assert_uint_eq(held, HA_CHUNKS_CALM);
 	ck_assert(p.n[0].ha->sync.walking);
 	pair_clear(&p);
 }
