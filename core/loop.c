@@ -151,6 +151,17 @@ bool loop_turn_over(const struct loop *loop)
 	return loop->turn_open && mtime_since(loop->turn_began, clock_now(loop->clock)) >= LOOP_TURN_BUDGET_US;
 }
 
+void loop_spend(struct loop *loop, int64_t us, bool (*step)(void *arg), void *arg)
+{
+	mtime until = mtime_add(clock_now(loop->clock), us);
+
+	while (step(arg))
+		if (mtime_reached(until, clock_now(loop->clock))) {
+			loop_again(loop);
+			return;
+		}
+}
+
 /* ---- descriptors ---- */
 
 static void fd_readable(evutil_socket_t fd, short what, void *arg)

@@ -42,6 +42,11 @@ void loop_on_turn(struct loop *loop, void (*hook)(void *arg), void *arg);
 mtime loop_now(const struct loop *loop);
 /* True when this turn has used up its budget. Whoever asks does a little all the same, or others could starve it. */
 bool loop_turn_over(const struct loop *loop);
+/*
+ * Work that has what others leave: steps until one says that there is nothing more (false), or `us` have passed; then
+ * the next turn follows at once, with what has come meanwhile first.
+ */
+void loop_spend(struct loop *loop, int64_t us, bool (*step)(void *arg), void *arg);
 
 /* Calls `ready` while `fd` is ready for what is wanted (flags of enum loop_want, 0: paused). The fd stays the caller's.
  */

@@ -327,21 +327,15 @@ static void write_link(struct ha_node *h)
 	}
 }
 
-/*
- * A resync has what others leave: each turn a little, so that clients are served in between, and only while the kernel
- * takes all that is said, so that what clients wait for overtakes it.
- */
-static void write_more(struct ha_node *h)
+/* A piece of a resync, only while the kernel takes all that is said, so that what clients wait for overtakes it. */
+static bool write_piece(void *arg)
 {
-	mtime until = mtime_add(now_of(h), RESYNC_SLICE_US);
+	struct ha_node *h = arg;
 
-	while (synclink_waiting(h->link) == 0 && ha_link_more(h->ha)) {
-		write_link(h);
-		if (mtime_reached(until, now_of(h))) {
-			loop_again(h->g->loop);
-			return;
-		}
-	}
+	if (synclink_waiting(h->link) > 0 || !ha_link_more(h->ha))
+		return false;
+	write_link(h);
+	return true;
 }
 
 static void leave(struct ha_node *h)
@@ -397,7 +391,7 @@ void ha_node_end(struct ha_node *h)
 	}
 	link_faults(h, &waiting, false);
 	write_link(h);
-	write_more(h);
+	loop_spend(h->g->loop, RESYNC_SLICE_US, write_piece, h);
 	link_faults(h, &waiting, true);
 	h->applied = false;
 	/* Not before this turn's events were carried out: a node that slept is shut by them. */

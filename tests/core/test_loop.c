@@ -141,6 +141,101 @@ START_TEST(hook_follows_each_batch_and_again_does_not_wait)
 }
 END_TEST
 
+/* A clock that only work moves. */
+static mtime work_time;
+
+static mtime work_now(const struct clock *c)
+{
+	(void)c;
+	return work_time;
+}
+
+struct work {
+	int64_t each_us;
+	int left, done;
+	struct loop *loop;
+	unsigned turns;
+	int most; /* steps in a turn */
+};
+
+static bool work_step(void *arg)
+{
+	struct work *w = arg;
+
+	if (w->left == 0)
+		return false;
+	work_time.us += w->each_us;
+	w->left--;
+	w->done++;
+	return true;
+}
+
+static void work_turn(void *arg)
+{
+	struct work *w = arg;
+	int before = w->done;
+
+	w->turns++;
+	loop_spend(w->loop, 500, work_step, w);
+	w->most = w->done - before > w->most ? w->done - before : w->most;
+	if (w->left == 0)
+		loop_stop(w->loop);
+}
+
+START_TEST(work_has_a_slice_of_each_turn)
+{
+	static const struct clock clock = { .now = work_now };
+	static const struct {
+		int64_t each_us;
+		int steps, most;
+		unsigned turns;
+	} rows[] = {
+		{ 120, 4, 4, 1 },    /* it ends before its time does */
+		{ 120, 100, 5, 20 }, /* begun before the end, and no other one after it */
+		{ 500, 7, 1, 7 },
+		{ 30000, 3, 1, 3 }, /* more than the whole slice: one at a time all the same */
+	};
+	struct scene s = { 0 };
+	struct loop_timer *timer;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct work w = { .each_us = rows[i].each_us, .left = rows[i].steps };
+
+		w.loop = loop_create(&clock, &e);
+		ck_assert_ptr_nonnull(w.loop);
+		timer = loop_timer_create(w.loop, on_due, &s);
+		loop_timer_at(timer, mtime_add(work_time, SECONDS(1000)));
+		loop_on_turn(w.loop, work_turn, &w);
+		loop_again(w.loop);
+		loop_run(w.loop); /* nothing is ready: it turns because there is more to do */
+		ck_assert_int_eq(w.done, rows[i].steps);
+		ck_assert_int_eq(w.most, rows[i].most);
+		ck_assert_uint_eq(w.turns, rows[i].turns);
+		ck_assert_int_eq(s.dues, 0);
+		loop_timer_destroy(timer);
+		loop_destroy(w.loop);
+	}
+}
+END_TEST
+
+/* When there is nothing more the loop waits as ever. */
+START_TEST(work_that_is_done_does_not_turn_the_loop)
+{
+	struct work w = { .each_us = 1, .left = 3 };
+	struct scene s = scene_make();
+
+	s.timer = loop_timer_create(s.loop, on_due, &s);
+	loop_timer_at(s.timer, mtime_add(clock_now(clock_system()), MILLISECONDS(20)));
+	loop_spend(s.loop, SECONDS(10), work_step, &w);
+	ck_assert_int_eq(w.done, 3);
+	loop_turn(s.loop, true);
+	ck_assert_int_eq(s.dues, 1);
+	loop_timer_destroy(s.timer);
+	loop_destroy(s.loop);
+}
+END_TEST
+
 START_TEST(signals_arrive_in_the_loop)
 {
 	struct scene s = scene_make();
@@ -173,6 +268,8 @@ int main(void)
 	tcase_add_test(tc, stopped_timer_stays_silent);
 	tcase_add_test(tc, readiness_is_level_triggered_and_can_pause);
 	tcase_add_test(tc, hook_follows_each_batch_and_again_does_not_wait);
+	tcase_add_test(tc, work_has_a_slice_of_each_turn);
+	tcase_add_test(tc, work_that_is_done_does_not_turn_the_loop);
 	tcase_add_test(tc, signals_arrive_in_the_loop);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
