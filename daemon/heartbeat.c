@@ -1,6 +1,7 @@
 #include "daemon/heartbeat.h"
 
 #include "daemon/cell.h"
+#include "daemon/listening.h"
 #include "daemon/pairkeys.h"
 
 #include <errno.h>
@@ -61,6 +62,7 @@ struct heartbeat {
 	struct heartbeat_view v;
 	struct heartbeat_says s;
 	struct beat_keys k;
+	struct listening ear;
 	uint64_t peer_boot, sequence, said_sequence, after;
 	bool stalled, notable, answer;
 };
@@ -167,6 +169,7 @@ static void heed(struct heartbeat *h, const struct heartbeat_msg *m, size_t path
 		return;
 	}
 	h->notable = h->notable || h->v.paths[path].silent || h->v.paths[path].heard.us == 0;
+	listening_heard(&h->ear);
 	h->v.paths[path].heard = now;
 	h->v.paths[path].silent = false;
 	if (m->sequence < h->said_sequence)
@@ -225,7 +228,8 @@ static enum heartbeat_refusal judge(struct heartbeat *h, struct bytes in, size_t
 	return HEARTBEAT_REFUSALS;
 }
 
-static void hear(struct heartbeat *h, size_t i)
+/* False: it is to go on at once. */
+static bool hear(struct heartbeat *h, size_t i)
 {
 	struct path *p = &h->paths[i];
 
@@ -238,7 +242,7 @@ static void hear(struct heartbeat *h, size_t i)
 		enum heartbeat_refusal r;
 
 		if (got < 0)
-			return;
+			return true;
 		if (!endpoint_from_sockaddr(&from, (struct sockaddr *)&ss) || !addr_equal(&from.addr, &p->remote.addr))
 			r = HEARTBEAT_ADDRESS;
 		else if (got > HEARTBEAT_MAX)
@@ -250,8 +254,9 @@ static void hear(struct heartbeat *h, size_t i)
 		else
 			h->v.refused[r]++;
 		if (h->notable)
-			return; /* the loop is told first; the rest is still there */
+			return false; /* the loop is told first; the rest is still there */
 	}
+	return true; /* a flood does not keep us from judging */
 }
 
 /* Paths that have become silent; when the next one will. */
@@ -260,7 +265,7 @@ static mtime silence(struct heartbeat *h, mtime now)
 	mtime next = MTIME_NEVER;
 
 	for (size_t i = 0; i < h->cfg.path_count; i++) {
-		mtime due = mtime_add(h->v.paths[i].heard, h->detection_us);
+		mtime due = listening_due(&h->ear, h->v.paths[i].heard, h->detection_us);
 
 		if (h->v.paths[i].silent || h->v.paths[i].heard.us == 0)
 			continue;
@@ -288,7 +293,18 @@ static void poke(int fd)
 	(void)!write(fd, &one, sizeof(one));
 }
 
-static void wait_until(struct heartbeat *h, mtime due, mtime now)
+static void hear_all(struct heartbeat *h, mtime now)
+{
+	bool empty = true;
+
+	for (size_t i = 0; i < h->cfg.path_count; i++)
+		empty = hear(h, i) && empty;
+	if (empty)
+		listening_read(&h->ear, now);
+}
+
+/* Until `due`, or there is something; returns the time. What has come is read in any case: who is late finds both. */
+static mtime wait_until(struct heartbeat *h, mtime due, mtime now)
 {
 	struct pollfd f[HEARTBEAT_PATHS + 1] = { { .fd = h->kick_fd, .events = POLLIN } };
 	int64_t us = due.us > now.us ? due.us - now.us : 0;
@@ -296,15 +312,14 @@ static void wait_until(struct heartbeat *h, mtime due, mtime now)
 
 	for (size_t i = 0; i < h->cfg.path_count; i++)
 		f[i + 1] = (struct pollfd){ .fd = h->paths[i].fd, .events = POLLIN };
-	if (ppoll(f, h->cfg.path_count + 1, &t, NULL) <= 0)
-		return;
-	if (f[0].revents) {
+	if (ppoll(f, h->cfg.path_count + 1, &t, NULL) > 0 && f[0].revents) {
 		drain(h->kick_fd);
 		h->answer = true;
 	}
-	for (size_t i = 0; i < h->cfg.path_count; i++)
-		if (f[i + 1].revents)
-			hear(h, i);
+	now = clock_now(h->env.clock);
+	listening_woke(&h->ear, due, now);
+	hear_all(h, now);
+	return now;
 }
 
 static void *run(void *arg)
@@ -322,12 +337,12 @@ static void *run(void *arg)
 			next = mtime_add(now, h->cfg.interval_us);
 		}
 		quiet = silence(h, now);
+		h->v.listened = h->ear.until;
 		cell_put(&h->view, &h->v, sizeof(h->v));
 		if (h->notable)
 			poke(h->tell_fd);
 		h->notable = false;
-		wait_until(h, mtime_min(next, quiet), now);
-		now = clock_now(h->env.clock);
+		now = wait_until(h, mtime_min(next, quiet), now);
 	}
 	/* The last word. */
 	if (cell_get(&h->say, &h->s, sizeof(h->s)))

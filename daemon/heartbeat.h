@@ -57,7 +57,9 @@ struct heartbeat_view {
 		bool silent; /* nothing for the detection time, or never */
 		uint32_t send_errors;
 	} paths[HEARTBEAT_PATHS];
-	bool known; /* the rest was heard */
+	mtime listened; /* until when a path on which nothing was heard was silent (daemon/listening.h); us 0: not yet
+			 */
+	bool known;	/* the rest was heard */
 	struct heartbeat_says says;
 	uint32_t incarnation; /* the peer's */
 	int64_t loop_age_us;  /* of the peer, when it said so */

@@ -7,6 +7,7 @@
 #include "ha/inside.h"
 
 #define START_HOLD SECONDS(1)
+#define NEXT_VIEW MILLISECONDS(2) /* where this one is older than what it is judged for */
 
 /* ---- sleep ---- */
 
@@ -57,8 +58,8 @@ static mtime wake_up(struct ha *ha, mtime now)
 
 	if (!r->asleep)
 		return MTIME_NEVER;
-	if (!heard_since(&r->view, r->slept_at) && !mtime_reached(end, now))
-		return end;
+	if (!heard_since(&r->view, r->slept_at) && !mtime_reached(end, watch_now(&r->view, now)))
+		return mtime_reached(end, now) ? mtime_add(now, NEXT_VIEW) : end;
 	/* Heard: whether it is active now was looked at before this. */
 	r->asleep = false;
 	(void)ha_report(ha, HA_EV_OPEN, "nobody else is active");

@@ -3,7 +3,7 @@
 #define DEFAULT_INTERVAL MILLISECONDS(50)
 #define STALL_LEAST MILLISECONDS(500)
 
-enum { DEFAULT_MISSES = 3, STALL_INTERVALS = 10 };
+enum { DEFAULT_MISSES = 3, STALL_INTERVALS = 10, LATE_LOOKS = 4 };
 
 static int64_t interval(const struct watch_config *c)
 {
@@ -27,10 +27,23 @@ static struct watch_result verdict(enum watch_verdict v, const char *why, mtime 
 	return (struct watch_result){ v, why, again };
 }
 
+mtime watch_now(const struct watch_view *v, mtime now)
+{
+	return v->looked.us > 0 ? mtime_min(v->looked, now) : now;
+}
+
+/* In `us` of listening. A view that is older than now is soon followed by another one, which nobody waits for here. */
+static mtime again_in(const struct watch_config *c, const struct watch_view *v, int64_t us, mtime now)
+{
+	int64_t least = watch_now(v, now).us < now.us ? interval(c) / LATE_LOOKS : 0;
+
+	return mtime_add(now, us > least ? us : least);
+}
+
 struct watch_result watch_judge(const struct watch_config *c, const struct watch_view *v, mtime since, mtime now)
 {
-	int64_t patience = watch_detection_us(c), age;
-	mtime heard = { 0 };
+	int64_t patience = watch_detection_us(c), silence, age;
+	mtime heard = { 0 }, until = watch_now(v, now);
 	bool any_path = false, any_link = false;
 
 	for (size_t i = 0; i < WATCH_PATHS; i++) {
@@ -47,18 +60,21 @@ struct watch_result watch_judge(const struct watch_config *c, const struct watch
 		return verdict(PEER_GONE, "its parent process says that it is dead", MTIME_NEVER);
 	if (heard.us > 0 && v->beat.leaving)
 		return verdict(PEER_GONE, "it has left", MTIME_NEVER);
-	if (heard.us > 0 && mtime_since(heard, now) < patience) {
-		age = v->peer_loop_age_us + mtime_since(heard, now);
+	silence = heard.us < until.us ? mtime_since(heard, until) : 0;
+	if (heard.us > 0 && silence < patience) {
+		age = v->peer_loop_age_us + silence;
 		if (age >= stall(c))
-			return verdict(PEER_STALLED, "its loop hangs", mtime_add(heard, patience));
-		return verdict(PEER_ALIVE, "heard",
-			       mtime_min(mtime_add(heard, patience), mtime_add(now, stall(c) - age)));
+			return verdict(PEER_STALLED, "its loop hangs", again_in(c, v, patience - silence, now));
+		if (stall(c) - age < patience - silence)
+			return verdict(PEER_ALIVE, "heard", again_in(c, v, stall(c) - age, now));
+		return verdict(PEER_ALIVE, "heard", again_in(c, v, patience - silence, now));
 	}
 	/* Silence on all paths. Whose fault is it? */
 	if (!any_path)
 		return verdict(PEER_UNKNOWN, "no path to hear it on", MTIME_NEVER);
-	if (mtime_since(since, now) < patience)
-		return verdict(PEER_UNKNOWN, "not listened long enough", mtime_add(since, patience));
+	if (mtime_since(since, until) < patience)
+		return verdict(PEER_UNKNOWN, "not listened long enough",
+			       again_in(c, v, patience - mtime_since(since, until), now));
 	if (!any_link)
 		return verdict(PEER_CUT, "all our links are down", MTIME_NEVER);
 	if (!v->service_up)

@@ -37,6 +37,11 @@ struct watch_path {
 
 struct watch_view {
 	struct watch_path paths[WATCH_PATHS];
+	/*
+	 * What was heard by then is in here, so a silence ends then: whoever judges may have been kept waiting since,
+	 * and has heard nothing meanwhile because nobody listened. us 0: it is judged at once.
+	 */
+	mtime looked;
 	struct watch_beat beat;	  /* the newest */
 	int64_t peer_loop_age_us; /* as it said then */
 	bool peer_withdrawn;	  /* its parent process: the daemon is dead, its addresses are gone */
@@ -60,6 +65,8 @@ struct watch_result {
 };
 
 int64_t watch_detection_us(const struct watch_config *c);
+/* The time by which this view is to be judged: no later than it was taken. */
+mtime watch_now(const struct watch_view *v, mtime now);
 /* `since`: when we began to listen. */
 struct watch_result watch_judge(const struct watch_config *c, const struct watch_view *v, mtime since, mtime now);
 

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -192,6 +193,51 @@ START_TEST(a_dead_node_is_silent)
 	turns(&s, 250);
 	ck_assert(view(&s.a).paths[0].silent);
 	ck_assert_uint_gt(s.a.changes, before);
+	scene_close(&s);
+}
+END_TEST
+
+/* A clock that jumps: so it looks to threads whose machine stood still. */
+static _Atomic int64_t jumped_us;
+
+static mtime jumping_now(const struct clock *c)
+{
+	(void)c;
+	return mtime_add(clock_now(clock_system()), atomic_load(&jumped_us));
+}
+
+START_TEST(who_stood_still_has_not_heard_a_silence)
+{
+	static const struct clock jumping = { .now = jumping_now };
+	mtime heard, until;
+	struct scene s;
+
+	scene_open(&s);
+	s.env.clock = &jumping;
+	make(&s, &s.a, 0, 1, 10, SECRET);
+	make(&s, &s.b, 1, 0, 20, SECRET);
+	join(&s);
+	turns(&s, 100);
+	ck_assert(!view(&s.a).paths[0].silent && !view(&s.b).paths[0].silent);
+	ck_assert_int_gt(view(&s.a).listened.us, 0);
+	/* The sender is gone for good, and the one that listens stands still for long. */
+	heartbeat_destroy(s.b.beat);
+	s.b.beat = NULL;
+	heard = view(&s.a).paths[0].heard;
+	atomic_fetch_add(&jumped_us, SECONDS(1));
+	until = mtime_add(clock_now(clock_system()), MILLISECONDS(50));
+	while (clock_now(clock_system()).us < until.us) {
+		struct heartbeat_view v = view(&s.a);
+
+		ck_assert(!v.paths[0].silent);
+		ck_assert_int_eq(v.paths[0].heard.us, heard.us);
+		ck_assert_int_lt(mtime_since(heard, v.listened), MILLISECONDS(100));
+		turns(&s, 1);
+	}
+	/* It is found dead when it was listened for as long as ever. */
+	turns(&s, 150);
+	ck_assert(view(&s.a).paths[0].silent);
+	ck_assert_int_ge(mtime_since(heard, view(&s.a).listened), MILLISECONDS(100));
 	scene_close(&s);
 }
 END_TEST
@@ -432,6 +478,7 @@ int main(void)
 
 	tcase_add_test(t, two_nodes_hear_each_other);
 	tcase_add_test(t, a_dead_node_is_silent);
+	tcase_add_test(t, who_stood_still_has_not_heard_a_silence);
 	tcase_add_test(t, a_loop_that_hangs_is_found_out);
 	tcase_add_test(t, another_secret_is_not_heard);
 	tcase_add_test(t, the_secret_is_changed_live);

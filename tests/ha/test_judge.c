@@ -370,6 +370,49 @@ START_TEST(who_handed_over_lingers)
 }
 END_TEST
 
+/* A loop that has to wait for a processor between looking and judging: the other node spoke all the time. */
+START_TEST(who_is_late_takes_nothing_over)
+{
+	struct watch_view v;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	v = pair_view(&p.n[0], true);
+	v.looked = p.time.now;
+	p.time.now.us += MILLISECONDS(400);
+	pair_look(&p, 1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_STANDBY);
+	ck_assert_int_gt(ha_due(p.n[1].ha).us, p.time.now.us);
+	/* The next view tells. */
+	v.looked = p.time.now;
+	pair_look(&p, 1, &v);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	pair_clear(&p);
+}
+END_TEST
+
+/* An active node that slept opens when it has heard nobody for long enough: of listening, too. */
+START_TEST(who_slept_listens_before_it_speaks)
+{
+	struct watch_view v;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	v = pair_view(&p.n[1], true);
+	p.time.now.us += MILLISECONDS(200);
+	ha_slept(p.n[0].ha, MILLISECONDS(200));
+	v.looked = p.time.now;
+	pair_look(&p, 0, &v);
+	ck_assert(p.n[0].ha->roles.asleep);
+	p.time.now.us += MILLISECONDS(400);
+	pair_look(&p, 0, &v);
+	ck_assert(p.n[0].ha->roles.asleep);
+	ck_assert_int_gt(ha_due(p.n[0].ha).us, p.time.now.us);
+	v.looked = p.time.now;
+	pair_look(&p, 0, &v);
+	ck_assert(!p.n[0].ha->roles.asleep);
+	pair_clear(&p);
+}
+END_TEST
+
 int main(void)
 {
 	const struct suite_test all[] = {
@@ -387,6 +430,8 @@ int main(void)
 		{ transitions_are_kept, 0 },
 		{ by_order_before_the_silence, 0 },
 		{ who_handed_over_lingers, 0 },
+		{ who_is_late_takes_nothing_over, 0 },
+		{ who_slept_listens_before_it_speaks, 0 },
 	};
 
 	return suite_run("judge", all, ARRAY_LEN(all));

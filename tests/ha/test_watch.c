@@ -76,6 +76,43 @@ START_TEST(when_to_look_again)
 }
 END_TEST
 
+/* Whoever judges was kept waiting after it had looked: what came meanwhile is in the next view. */
+START_TEST(a_silence_ends_where_it_was_looked_at)
+{
+	const struct watch_config c = { .interval_us = MILLISECONDS(10), .misses = 3 };
+	struct watch_view v = { .service_up = true, .beat = { .role = 2 } };
+	struct watch_result r;
+
+	v.paths[0] = (struct watch_path){ true, true, ago(60) };
+	v.looked = ago(45); /* 15 ms of silence, then 45 of nothing */
+	r = watch_judge(&c, &v, ago(9000), NOW);
+	ck_assert_int_eq(r.verdict, PEER_ALIVE);
+	ck_assert_int_eq(r.again.us, NOW.us + MILLISECONDS(15));
+	v.looked = ago(30);
+	r = watch_judge(&c, &v, ago(9000), NOW);
+	ck_assert_int_eq(r.verdict, PEER_DEAD);
+	/* Just before: it is not asked again and again until the next view is there. */
+	v.looked.us--;
+	r = watch_judge(&c, &v, ago(9000), NOW);
+	ck_assert_int_eq(r.verdict, PEER_ALIVE);
+	ck_assert_int_ge(r.again.us, NOW.us + MILLISECONDS(2));
+	/* Heard after all was last read. */
+	v.looked = ago(70);
+	ck_assert_int_eq(watch_judge(&c, &v, ago(9000), NOW).verdict, PEER_ALIVE);
+	/* Nor has it listened for longer. */
+	v.paths[0].heard = (mtime){ 0 };
+	v.looked = ago(50);
+	ck_assert_int_eq(watch_judge(&c, &v, ago(70), NOW).verdict, PEER_UNKNOWN);
+	ck_assert_int_eq(watch_judge(&c, &v, ago(80), NOW).verdict, PEER_DEAD);
+	/* Nor has the peer's loop hung for longer. */
+	v.paths[0].heard = ago(60);
+	v.peer_loop_age_us = MILLISECONDS(480);
+	ck_assert_int_eq(watch_judge(&c, &v, ago(9000), NOW).verdict, PEER_ALIVE);
+	v.looked = ago(40);
+	ck_assert_int_eq(watch_judge(&c, &v, ago(9000), NOW).verdict, PEER_STALLED);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("watch");
@@ -85,6 +122,7 @@ int main(void)
 
 	tcase_add_test(t, verdicts);
 	tcase_add_test(t, when_to_look_again);
+	tcase_add_test(t, a_silence_ends_where_it_was_looked_at);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
