@@ -105,7 +105,7 @@ samples_take() {
 			late: (.value.up.late + .value.down.late),
 			detected_ms: (($times[.key][1] - if $kind == "cut" or $kind == "hang" then $begin + .value.down.gap_at_s else $times[.key][0] end) * 1000),
 			return_ms: $return[.key],
-			pause_ms: ([.value.up.pause_ms, .value.down.pause_ms] | max)}' "$RIG/flow.json" >>"$SAMPLES/$SECTION.$1"
+			pause_ms: ([.value.up.pause_ms, .value.down.pause_ms] | max), stood_still_ms: .value.stood_still_ms}' "$RIG/flow.json" >>"$SAMPLES/$SECTION.$1"
 }
 # What one client, its log and the road say at the end of a run, and how busy the machine was.
 samples_run() {
@@ -115,15 +115,19 @@ samples_run() {
 	jq -c --argjson lost "$([[ $(client_spi ike)-$(client_spi in) == "$sas" ]] && echo 0 || echo 1)" --argjson messages "$messages" \
 		--argjson load "[$load_before, $(load_now)]" --slurpfile wire "$RIG/wire.json" \
 		'{tunnels_lost: $lost, messages: $messages, repeated: ($wire[0] | .repeated_sequence + .repeated_iv), load: $load,
-		quiet_ms: [.marks[] | select(.name == "quiet") | [.up.gap_ms, .down.gap_ms] | max]}' "$RIG/flow.json" >>"$SAMPLES/$SECTION.runs"
+		quiet_ms: [.marks[] | select(.name == "quiet") | [.up.gap_ms, .down.gap_ms] | max],
+		stood_still_ms: [.marks[] | select(.name == "quiet") | .stood_still_ms | numbers]}' "$RIG/flow.json" >>"$SAMPLES/$SECTION.runs"
 }
 load_now() { cut -d ' ' -f 1 /proc/loadavg; }
-# of KIND KEY PERCENT: nearest rank of a figure of all samples.
+# of KIND KEY PERCENT [FILTER]: nearest rank of a figure of all samples, or of those that FILTER lets pass.
 of() {
 	[[ -s $SAMPLES/$SECTION.$1 ]] || { echo null && return; }
-	jq -s --arg key "$2" --argjson p "$3" 'map(.[$key] | select(. != null)) | sort | if . == [] then null else
+	jq -s --arg key "$2" --argjson p "$3" "map(select(${4:-true}))"' | map(.[$key] | select(. != null)) | sort | if . == [] then null else
 		.[([(length * $p / 100 | ceil), 1] | max) - 1] end' "$SAMPLES/$SECTION.$1"
 }
+# Those during which no processor stood still, for whatever the machine had to do or its host, for longer than this
+# (tests/rig/stall.h): what a failover costs where the machine allows to measure it.
+CALM='.stood_still_ms != null and .stood_still_ms <= 3'
 run_says() { jq -s "$1" "$SAMPLES/$SECTION.runs"; }
 
 # tell KIND TEXT DETECTION-GOAL GAP-GOAL LOST-GOAL
@@ -135,7 +139,10 @@ tell() {
 	result "$2: longest gap until the other node is back and in sync, p99" "$(of "$1" return_ms 99)" ms
 	result "$2: packets lost of both ways, median" "$(of "$1" lost 50)" packets
 	result "$2: packets lost of both ways, p99" "$(of "$1" lost 99)" packets "$5"
-	result "$2: the real-time sender itself stood still, p99" "$(of "$1" pause_ms 99)" ms
+	result "$2: a processor stood still meanwhile, p99" "$(of "$1" stood_still_ms 99)" ms
+	result "$2: failovers with none still for 3 ms" "$(jq -s "map(select($CALM)) | length" "$SAMPLES/$SECTION.$1")" failovers
+	result "$2: longest gap in those, p99" "$(of "$1" gap_ms 99 "$CALM")" ms "$4"
+	result "$2: packets lost in those, p99" "$(of "$1" lost 99 "$CALM")" packets "$5"
 }
 # tell_run TEXT: what holds for all of it.
 tell_run() {

@@ -11,10 +11,13 @@
  *(but for what was sent in its last 20 ms). And every 100 ms: milliseconds since the start, then for up and down:
  * arrived, lost so far (as far as known: overtaken, or silent for 100 ms), milliseconds since the last arrival.
  * --series: a line a packet: way, second of the run when it was sent, milliseconds under way (or `-`); for plots.
- * The process runs in real time where it may; `pause` in the JSON says for how long it did not get to send.
+ * The process runs in real time where it may; `pause` in the JSON says for how long it did not get to send, and
+ * `stood_still` for how long a processor did nothing that this machine could have ordered otherwise (tests/rig/stall.h;
+ * null: not known).
  */
 #include "core/addr.h"
 #include "tests/rig/flow.h"
+#include "tests/rig/stall.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +66,8 @@ struct meter {
 	char line[256];
 	size_t line_n;
 	bool ending, deaf; /* deaf: standard input has ended */
+	bool watched;	   /* stalls are known */
+	struct stall_watch stalls;
 };
 
 static int64_t now_us(void)
@@ -245,6 +250,10 @@ static void write_part(const struct meter *m, FILE *out, int64_t from, int64_t t
 	write_way(out, "up", &up, m->begin_us);
 	(void)fprintf(out, ", ");
 	write_way(out, "down", &down, m->begin_us);
+	if (m->watched)
+		(void)fprintf(out, ", \"stood_still_ms\": %.3f", (double)stall_longest(&m->stalls, from, to) / 1000);
+	else
+		(void)fprintf(out, ", \"stood_still_ms\": null");
 }
 
 static int write_json(const struct meter *m)
@@ -386,6 +395,7 @@ int main(int argc, char **argv)
 	    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) < 0)
 		return fail("start");
 	(void)sched_setscheduler(0, SCHED_FIFO, &priority);
+	m.watched = stall_watch_start(&m.stalls) == GW_OK;
 	run(&m, timer, signals);
 	status = write_json(&m) | write_series(&m);
 	flow_clear(&m.ways[UP]);
