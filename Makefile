@@ -61,7 +61,7 @@ bench-xfrm: build ## tunnels a second of the kernel plane, in User Mode Linux (R
 
 bench-ha: build ## what a failover costs: here with the userspace plane, in User Mode Linux with the kernel's
 	@tests/load/bench_ha.sh
-	@GATEWAY_PLANE=kernel SECTIONS="defaults lossy" tests/uml/run.sh -m 2G -t 7200 -- tests/load/bench_ha.sh
+	@GATEWAY_PLANE=kernel SECTIONS="defaults resync lossy" tests/uml/run.sh -m 4G -t 7200 -- tests/load/bench_ha.sh
 
 fuzz: missing ## fuzz all targets for SECONDS=60 in all
 	@cmake --preset fuzz -Wno-dev --log-level=WARNING && cmake --build --preset fuzz && tools/fuzz.sh $(SECONDS)

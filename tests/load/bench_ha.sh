@@ -7,6 +7,7 @@
 #   defaults    node cut off, daemon killed, node hung, planned switchover, at default timers
 #   tuned       the same but for the hung one with heartbeats of 10 ms x 3
 #   many        node cut off, with TUNNELS tunnels besides; memory of both nodes for them; full resync of a standby
+#   resync      full resync of a standby that comes back empty, with TUNNELS tunnels, beside what bench-xfrm installs
 #   false, false-tuned              no failover for MINUTES while both cores are busy
 #   replicate   CPU and latency of a handshake, alone and with a standby; the idle pair's apart
 #   ceilings    updates of ceilings per data packet, throughput alone and with a standby
@@ -34,7 +35,7 @@ GATEWAY_BUILD=${GATEWAY_BUILD:-$TOP/build/release}
 GATEWAY_PLANE=${GATEWAY_PLANE:-userspace}
 [[ $GATEWAY_PLANE != kernel ]] || CHARON_ESP=kernel
 ROUNDS=${ROUNDS:-100} MINUTES=${MINUTES:-10} TUNNELS=${TUNNELS:-10000}
-SECTIONS=${SECTIONS:-defaults tuned many false false-tuned replicate ceilings latency lossy}
+SECTIONS=${SECTIONS:-defaults tuned many resync false false-tuned replicate ceilings latency lossy}
 RIG_NICE=-20
 TUNED='interval: 10ms, misses: 3'
 OUT=$TOP/build/bench
@@ -114,7 +115,7 @@ load() {
 }
 
 bench_many() {
-	local rounds=$((ROUNDS < 20 ? ROUNDS : 20)) one many begin before_a before_b n PAIR_CONN='dpd: 0'
+	local rounds=$((ROUNDS < 20 ? ROUNDS : 20)) one many before_a before_b n PAIR_CONN='dpd: 0'
 	samples_begin
 	bench_begin
 	n=$(active)
@@ -124,10 +125,8 @@ bench_many() {
 	result 'memory per tunnel, active (PSS growth)' "$(jq -n "(($(pss "$n") - $before_a) / $TUNNELS * 100 | round) / 100")" kB
 	result 'memory per tunnel, standby (PSS growth)' "$(jq -n "(($(pss "$(other "$n")") - $before_b) / $TUNNELS * 100 | round) / 100")" kB \
 		"<= $(jq -n "($(pss "$n") - $before_a) / $TUNNELS")"
-	node_again "$(other "$n")"
-	begin=$(now_ms)
-	wait_synced 120 || die 'no resync'
-	result "full resync of $TUNNELS tunnels, from the start of the standby" "$(($(now_ms) - begin))" ms
+	full_resync "$n"
+	result "full resync of $TUNNELS tunnels, from the start of the standby" "$RESYNC_MS" ms
 	flow_start 1000
 	flow_mark quiet
 	failovers "$rounds" cut
@@ -140,6 +139,43 @@ bench_many() {
 	result "node cut off, $TUNNELS tunnels besides: longest gap, p99 of $rounds" "$(of cut gap_ms 99)" ms '<= 200'
 	result "$TUNNELS tunnels over one, median of the gaps" "$(jq -n "$one as \$one | if \$one then ($many / \$one * 100 | round) / 100 else null end")" times '<= 1.2' 'strongSwan ha' 'grows with segments x tunnels'
 	result "node cut off $rounds times: tunnels afterwards" "$(node_ctl "$(active)" ha status --json | jq .tunnels)" tunnels ">= $((TUNNELS + 1))"
+	bench_end
+}
+
+# full_resync ACTIVE: RESYNC_MS from the start of the other one, which comes back empty, until it holds everything.
+full_resync() {
+	node_again "$(other "$1")"
+	wait_synced 120 || die 'no resync'
+	RESYNC_MS=$(($(now_ms) - STARTED_MS))
+}
+
+# On the kernel plane the standby installs all of them into the kernel, and bench-xfrm says how fast that can be done for
+# the first time. There, one processor sends, takes and installs.
+bench_resync() {
+	local n i plane='' empty all=()
+	rig_begin ha-resync
+	pair_topology
+	node_start a || die 'node a did not start'
+	node_start b || die 'node b did not start'
+	wait_synced 20 || die 'no pair'
+	n=$(active)
+	full_resync "$n"
+	empty=$RESYNC_MS
+	load "up:$TUNNELS" --patience 120
+	wait_synced 120 || die 'the standby does not follow'
+	for i in 1 2 3; do
+		full_resync "$n"
+		all+=("$RESYNC_MS")
+	done
+	RESYNC_MS=$(printf '%s\n' "${all[@]}" | sort -n | head -n 2 | tail -n 1)
+	result "full resync of $TUNNELS tunnels, from the start of the standby, median of 3" "$RESYNC_MS" ms
+	result 'the same without tunnels' "$empty" ms
+	result "tunnels a second, less what it takes without tunnels" "$(jq -n "($TUNNELS / ($RESYNC_MS - $empty) * 1000) | round")" 1/s
+	if [[ $GATEWAY_PLANE == kernel ]]; then
+		"$GATEWAY_BUILD/tests/load/bench-xfrm" "$RIG/xfrm.json" >"$RIG/log/xfrm" || die "$(tail -n 1 "$RIG/log/xfrm")"
+		plane=$(jq '.results[] | select(.measure | startswith("tunnels installed for the first time, 10000")) | .value | round' "$RIG/xfrm.json")
+		result 'tunnels a second that bench-xfrm installs for the first time, alone on the processor' "$plane" 1/s
+	fi
 	bench_end
 }
 
@@ -291,13 +327,14 @@ node_last() {
 		find "/proc/$pid/task" -mindepth 1 -maxdepth 1 -printf '%f\n' | xargs renice -n -10 -p >/dev/null
 	done
 }
-# A standby that comes back empty. A daemon that holds much takes its time to end.
+# A standby that comes back empty, started at STARTED_MS. A daemon that holds much takes its time to end.
 ended() { ! kill -0 "$1" 2>/dev/null; }
 node_again() {
 	local daemon
 	daemon=$(node_daemon "$1")
 	node_kill_all "$1"
 	wait_for 10 "the daemon of $1 to end" ended "$daemon"
+	STARTED_MS=$(now_ms)
 	node_start "$1" || die 'the standby did not start'
 }
 # At a fixed rate while nothing else happens, and while a standby that came back empty gets everything; by turns, and each
