@@ -385,8 +385,9 @@ static json_t *beat_counters(const struct looked *l)
 		[HEARTBEAT_STRANGER] = "refused_stranger",   [HEARTBEAT_SECRET] = "refused_secret",
 		[HEARTBEAT_REPLAY] = "refused_replay",	     [HEARTBEAT_STALE] = "refused_stale",
 	};
-	json_t *j = json_pack("{s:I, s:I, s:I}", "in", (json_int_t)l->beat.in, "out", (json_int_t)l->beat.out,
-			      "realtime", (json_int_t)heartbeat_is_realtime(l->h->beat));
+	json_t *j = json_pack("{s:I, s:I, s:I, s:I}", "in", (json_int_t)l->beat.in, "out", (json_int_t)l->beat.out,
+			      "spared", (json_int_t)l->beat.spared, "realtime",
+			      (json_int_t)heartbeat_is_realtime(l->h->beat));
 
 	for (size_t i = 0; i < HEARTBEAT_REFUSALS; i++)
 		put(j, names[i], number(l->beat.refused[i]));

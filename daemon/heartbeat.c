@@ -1,8 +1,9 @@
 #include "daemon/heartbeat.h"
 
-#include "daemon/cell.h"
+#include "daemon/heartbeat_send.h"
+#include "daemon/heartbeat_spare.h"
 #include "daemon/listening.h"
-#include "daemon/pairkeys.h"
+#include "esp/replay.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,53 +18,42 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BURST = 32, PRIORITY = 10, STACK = 128 << 10 };
+enum { BURST = 32, PRIORITY = 10, STACK = 128 << 10, SEEN = 64, SEEN_WORDS = 2 };
 
 #define STALL_MIN_US MILLISECONDS(500)
-
-struct beat_keys {
-	uint8_t key[2][PAIR_BEAT_KEY];
-	int64_t until_us; /* of the second one */
-};
-
-struct path {
-	int fd;
-	struct endpoint local, remote;
-	uint64_t seen[2]; /* sequence, by kind */
-};
 
 struct heartbeat {
 	struct env env;
 	struct loop *loop;
 	struct heartbeat_ops ops;
 	void *arg;
-	struct heartbeat_config cfg;
-	char cluster[HEARTBEAT_CLUSTER + 1];
+	struct beat_shared shared;
 	int64_t detection_us;
-	uint64_t boot;
-	_Atomic int64_t alive_us;
 	_Atomic bool quit;
 	int kick_fd, tell_fd; /* loop -> thread, thread -> loop */
 
 	/* the loop's */
 	struct heartbeat_says saying;
 	struct beat_keys keys;
-	struct cell say, key, view;
+	struct cell view;
 	struct loop_fd *told;
 	struct loop_timer *tick;
 	uint64_t refused_known;
 	struct ratelimit lines;
 	pthread_t thread;
+	struct beat_spare *spare;
 	bool running, realtime;
 
 	/* the thread's */
-	struct path paths[HEARTBEAT_PATHS];
-	struct crypto *crypto;
+	struct beat_voice voice;
 	struct heartbeat_view v;
-	struct heartbeat_says s;
-	struct beat_keys k;
 	struct listening ear;
-	uint64_t peer_boot, sequence, said_sequence, after;
+	/* Two threads of the peer send, so that one heartbeat may overtake another: by path and kind. */
+	struct {
+		struct replay window;
+		uint64_t bits[SEEN_WORDS];
+	} seen[HEARTBEAT_PATHS][2];
+	uint64_t said_sequence, after;
 	bool stalled, notable, answer;
 };
 
@@ -86,45 +76,16 @@ const char *heartbeat_refusal_text(enum heartbeat_refusal r)
 
 /* ---- thread: sending ---- */
 
-static void send_beat(struct heartbeat *h, struct path *p, size_t i, mtime now)
-{
-	int64_t age = now.us - atomic_load(&h->alive_us);
-	struct heartbeat_msg m = { .kind = HEARTBEAT_NODE,
-				   .node = h->cfg.node,
-				   .path = (uint8_t)i,
-				   .incarnation = h->cfg.incarnation,
-				   .loop_age_ms = age < 0 ? 0 : (uint32_t)(age / 1000),
-				   .boot = h->boot,
-				   .echo = h->peer_boot,
-				   .known = h->v.incarnation,
-				   .sequence = h->sequence,
-				   .says = h->s };
-	bool both = h->k.until_us > now.us;
-	struct sockaddr_storage ss;
-	socklen_t len = (socklen_t)endpoint_to_sockaddr(&p->remote, &ss);
-
-	memcpy(m.cluster, h->cluster, sizeof(m.cluster));
-	for (size_t k = 0; k < (both ? 2u : 1u); k++) {
-		uint8_t buf[HEARTBEAT_MAX];
-		size_t n = heartbeat_msg_write(h->crypto, bytes_of(h->k.key[k], PAIR_BEAT_KEY), &m, buf);
-
-		if (n > 0 &&
-		    sendto(p->fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, len) == (ssize_t)n)
-			h->v.out++;
-		else
-			h->v.paths[i].send_errors++;
-	}
-}
-
 static void send_all(struct heartbeat *h, mtime now)
 {
-	h->sequence++;
-	if (h->cfg.page) {
-		atomic_store(&h->cfg.page->sequence, h->sequence);
-		atomic_store(&h->cfg.page->peer_boot, h->peer_boot);
-	}
-	for (size_t i = 0; i < h->cfg.path_count; i++)
-		send_beat(h, &h->paths[i], i, now);
+	struct beat_shared *sh = &h->shared;
+
+	atomic_store(&sh->cpu, sched_getcpu());
+	beat_send_all(sh, &h->voice, now);
+	h->v.out = h->voice.out + atomic_load(&sh->spared) * sh->cfg.path_count;
+	h->v.spared = atomic_load(&sh->spared);
+	for (size_t i = 0; i < sh->cfg.path_count; i++)
+		h->v.paths[i].send_errors = h->voice.send_errors[i];
 	h->answer = false;
 }
 
@@ -140,27 +101,29 @@ static bool says_differ(const struct heartbeat_says *a, const struct heartbeat_s
 
 static bool verify(struct heartbeat *h, struct bytes in, mtime now)
 {
-	if (heartbeat_msg_verify(h->crypto, bytes_of(h->k.key[0], PAIR_BEAT_KEY), in) == GW_OK)
+	if (heartbeat_msg_verify(h->voice.crypto, bytes_of(h->voice.keys.key[0], PAIR_BEAT_KEY), in) == GW_OK)
 		return true;
-	return h->k.until_us > now.us &&
-	       heartbeat_msg_verify(h->crypto, bytes_of(h->k.key[1], PAIR_BEAT_KEY), in) == GW_OK;
+	return h->voice.keys.until_us > now.us &&
+	       heartbeat_msg_verify(h->voice.crypto, bytes_of(h->voice.keys.key[1], PAIR_BEAT_KEY), in) == GW_OK;
 }
 
 /* A process of the peer that we did not know: incarnations only grow, so an old one's datagrams never get here. */
 static void meet(struct heartbeat *h, const struct heartbeat_msg *m)
 {
 	h->v.incarnation = m->incarnation;
-	h->peer_boot = m->boot;
+	atomic_store(&h->shared.known, m->incarnation);
+	atomic_store(&h->shared.peer_boot, m->boot);
 	h->said_sequence = 0;
 	h->after = 0;
 	h->answer = true;
-	for (size_t i = 0; i < h->cfg.path_count; i++)
-		memset(h->paths[i].seen, 0, sizeof(h->paths[i].seen));
+	for (size_t i = 0; i < HEARTBEAT_PATHS; i++)
+		for (size_t kind = 0; kind < 2; kind++)
+			replay_init(&h->seen[i][kind].window, SEEN, 0, h->seen[i][kind].bits);
 }
 
 static void heed(struct heartbeat *h, const struct heartbeat_msg *m, size_t path, mtime now)
 {
-	bool stalled = (int64_t)m->loop_age_ms * 1000 >= h->cfg.stall_us;
+	bool stalled = (int64_t)m->loop_age_ms * 1000 >= h->shared.cfg.stall_us;
 
 	if (m->kind == HEARTBEAT_WITHDRAWN) {
 		h->notable = h->notable || !h->v.withdrawn;
@@ -191,11 +154,12 @@ static void heed(struct heartbeat *h, const struct heartbeat_msg *m, size_t path
 /* HEARTBEAT_REFUSALS: it counts. */
 static enum heartbeat_refusal judge(struct heartbeat *h, struct bytes in, size_t path, mtime now)
 {
+	struct replay *seen;
 	struct heartbeat_msg m;
 
 	if (heartbeat_msg_parse(in, &m) != GW_OK)
 		return HEARTBEAT_MALFORMED;
-	if (strcmp(m.cluster, h->cluster) != 0 || m.node != h->cfg.peer || m.path != path)
+	if (strcmp(m.cluster, h->shared.cluster) != 0 || m.node != h->shared.cfg.peer || m.path != path)
 		return HEARTBEAT_STRANGER;
 	if (!verify(h, in, now))
 		return HEARTBEAT_SECRET;
@@ -203,27 +167,27 @@ static enum heartbeat_refusal judge(struct heartbeat *h, struct bytes in, size_t
 	 * It has met a process of ours that was not less than this one: the number of the last start is lost. Nobody
 	 * can make us believe so by what was said to processes before, for their numbers were less.
 	 */
-	if (m.known >= h->cfg.incarnation && m.echo != h->boot && m.known > h->v.elder) {
+	if (m.known >= h->shared.cfg.incarnation && m.echo != h->shared.boot && m.known > h->v.elder) {
 		h->v.elder = m.known;
 		h->notable = true;
 	}
 	if (m.incarnation < h->v.incarnation)
 		return HEARTBEAT_REPLAY;
-	if (h->peer_boot == 0 || m.incarnation > h->v.incarnation) {
+	if (atomic_load(&h->shared.peer_boot) == 0 || m.incarnation > h->v.incarnation) {
 		if (m.kind != HEARTBEAT_NODE)
 			return HEARTBEAT_STALE;
 		meet(h, &m);
 	}
-	if (m.boot != h->peer_boot)
+	if (m.boot != atomic_load(&h->shared.peer_boot))
 		return HEARTBEAT_REPLAY;
-	if (m.echo != h->boot)
+	if (m.echo != h->shared.boot)
 		return HEARTBEAT_STALE;
+	seen = &h->seen[path][m.kind].window;
 	/* While a secret changes each is sent with both. */
-	if (m.sequence == h->paths[path].seen[m.kind] && h->k.until_us > now.us)
+	if (m.sequence == seen->top && h->voice.keys.until_us > now.us)
 		return HEARTBEAT_REFUSALS;
-	if (m.sequence <= h->paths[path].seen[m.kind])
+	if (!replay_check(seen, m.sequence) || !replay_accept(seen, m.sequence))
 		return HEARTBEAT_REPLAY;
-	h->paths[path].seen[m.kind] = m.sequence;
 	heed(h, &m, path, now);
 	return HEARTBEAT_REFUSALS;
 }
@@ -231,7 +195,7 @@ static enum heartbeat_refusal judge(struct heartbeat *h, struct bytes in, size_t
 /* False: it is to go on at once. */
 static bool hear(struct heartbeat *h, size_t i)
 {
-	struct path *p = &h->paths[i];
+	struct beat_path *p = &h->shared.paths[i];
 
 	for (int n = 0; n < BURST; n++) {
 		uint8_t buf[HEARTBEAT_MAX + 1];
@@ -264,7 +228,7 @@ static mtime silence(struct heartbeat *h, mtime now)
 {
 	mtime next = MTIME_NEVER;
 
-	for (size_t i = 0; i < h->cfg.path_count; i++) {
+	for (size_t i = 0; i < h->shared.cfg.path_count; i++) {
 		mtime due = listening_due(&h->ear, h->v.paths[i].heard, h->detection_us);
 
 		if (h->v.paths[i].silent || h->v.paths[i].heard.us == 0)
@@ -297,7 +261,7 @@ static void hear_all(struct heartbeat *h, mtime now)
 {
 	bool empty = true;
 
-	for (size_t i = 0; i < h->cfg.path_count; i++)
+	for (size_t i = 0; i < h->shared.cfg.path_count; i++)
 		empty = hear(h, i) && empty;
 	if (empty)
 		listening_read(&h->ear, now);
@@ -310,9 +274,9 @@ static mtime wait_until(struct heartbeat *h, mtime due, mtime now)
 	int64_t us = due.us > now.us ? due.us - now.us : 0;
 	struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 
-	for (size_t i = 0; i < h->cfg.path_count; i++)
-		f[i + 1] = (struct pollfd){ .fd = h->paths[i].fd, .events = POLLIN };
-	if (ppoll(f, h->cfg.path_count + 1, &t, NULL) > 0 && f[0].revents) {
+	for (size_t i = 0; i < h->shared.cfg.path_count; i++)
+		f[i + 1] = (struct pollfd){ .fd = h->shared.paths[i].fd, .events = POLLIN };
+	if (ppoll(f, h->shared.cfg.path_count + 1, &t, NULL) > 0 && f[0].revents) {
 		drain(h->kick_fd);
 		h->answer = true;
 	}
@@ -330,11 +294,10 @@ static void *run(void *arg)
 	while (!atomic_load(&h->quit)) {
 		mtime quiet;
 
-		(void)cell_get(&h->say, &h->s, sizeof(h->s));
-		(void)cell_get(&h->key, &h->k, sizeof(h->k));
+		(void)cell_get(&h->shared.key, &h->voice.keys, sizeof(h->voice.keys));
 		if (h->answer || mtime_reached(next, now)) {
 			send_all(h, now);
-			next = mtime_add(now, h->cfg.interval_us);
+			next = mtime_add(now, h->shared.cfg.interval_us);
 		}
 		quiet = silence(h, now);
 		h->v.listened = h->ear.until;
@@ -345,8 +308,7 @@ static void *run(void *arg)
 		now = wait_until(h, mtime_min(next, quiet), now);
 	}
 	/* The last word. */
-	if (cell_get(&h->say, &h->s, sizeof(h->s)))
-		send_all(h, now);
+	send_all(h, now);
 	return NULL;
 }
 
@@ -354,10 +316,10 @@ static void *run(void *arg)
 
 int64_t heartbeat_alive(struct heartbeat *h)
 {
-	int64_t now = clock_now(h->env.clock).us, before = atomic_exchange(&h->alive_us, now);
+	int64_t now = clock_now(h->env.clock).us, before = atomic_exchange(&h->shared.alive_us, now);
 
-	if (h->cfg.page)
-		atomic_store(&h->cfg.page->alive_us, now);
+	if (h->shared.cfg.page)
+		atomic_store(&h->shared.cfg.page->alive_us, now);
 	return before > 0 ? now - before : 0;
 }
 
@@ -385,8 +347,8 @@ static void on_tick(void *arg)
 	struct heartbeat *h = arg;
 	int64_t gap = heartbeat_alive(h);
 
-	loop_timer_at(h->tick, mtime_add(clock_now(h->env.clock), h->cfg.interval_us));
-	if (gap > h->cfg.interval_us + h->detection_us / 2 && h->ops.slept)
+	loop_timer_at(h->tick, mtime_add(clock_now(h->env.clock), h->shared.cfg.interval_us));
+	if (gap > h->shared.cfg.interval_us + h->detection_us / 2 && h->ops.slept)
 		h->ops.slept(h->arg, gap);
 	log_refusals(h);
 }
@@ -406,7 +368,7 @@ void heartbeat_say(struct heartbeat *h, const struct heartbeat_says *says)
 	bool now = says_differ(&h->saying, says);
 
 	h->saying = *says;
-	cell_put(&h->say, says, sizeof(*says));
+	cell_put(&h->shared.say, says, sizeof(*says));
 	if (now)
 		poke(h->kick_fd);
 }
@@ -422,18 +384,18 @@ enum gw_err heartbeat_set_secret(struct heartbeat *h, struct bytes secret, int64
 {
 	WIPED struct secret key = { 0 };
 
-	if (pairkeys_beat(h->env.crypto, secret, h->cluster, &key) != GW_OK)
+	if (pairkeys_beat(h->env.crypto, secret, h->shared.cluster, &key) != GW_OK)
 		return err_set(e, GW_EINTERNAL, "heartbeats: cannot derive a key from the secret");
 	if (secret_equal(secret_bytes(&key), bytes_of(h->keys.key[0], PAIR_BEAT_KEY)))
 		return GW_OK;
 	memcpy(h->keys.key[1], h->keys.key[0], PAIR_BEAT_KEY);
 	memcpy(h->keys.key[0], key.p, PAIR_BEAT_KEY);
 	h->keys.until_us = grace_us > 0 ? clock_now(h->env.clock).us + grace_us : 0;
-	cell_put(&h->key, &h->keys, sizeof(h->keys));
+	cell_put(&h->shared.key, &h->keys, sizeof(h->keys));
 	return GW_OK;
 }
 
-static enum gw_err open_path(struct path *p, struct err *e)
+static enum gw_err open_path(struct beat_path *p, struct err *e)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = (socklen_t)endpoint_to_sockaddr(&p->local, &ss);
@@ -458,18 +420,18 @@ static enum gw_err open_path(struct path *p, struct err *e)
 
 static enum gw_err open_all(struct heartbeat *h, struct bytes secret, struct err *e)
 {
-	for (size_t i = 0; i < h->cfg.path_count; i++)
-		TRY(open_path(&h->paths[i], e));
+	for (size_t i = 0; i < h->shared.cfg.path_count; i++)
+		TRY(open_path(&h->shared.paths[i], e));
 	h->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	h->tell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	h->crypto = crypto_create(e);
+	h->voice.crypto = crypto_create(e);
 	h->tick = loop_timer_create(h->loop, on_tick, h);
 	if (h->tell_fd >= 0)
 		h->told = loop_fd_create(h->loop, h->tell_fd, LOOP_READ, on_told, h);
-	if (h->kick_fd < 0 || !h->told || !h->tick || !h->crypto)
+	if (h->kick_fd < 0 || !h->told || !h->tick || !h->voice.crypto)
 		return err_set(e, GW_EIO, "heartbeats: out of memory or descriptors");
-	while (h->boot == 0)
-		TRY(rng_fill(h->env.rng, &h->boot, sizeof(h->boot)));
+	while (h->shared.boot == 0)
+		TRY(rng_fill(h->env.rng, &h->shared.boot, sizeof(h->shared.boot)));
 	return heartbeat_set_secret(h, secret, 0, e);
 }
 
@@ -486,17 +448,19 @@ struct heartbeat *heartbeat_create(const struct env *env, struct loop *loop, con
 	h->loop = loop;
 	h->ops = *ops;
 	h->arg = arg;
-	h->cfg = *cfg;
+	h->shared.cfg = *cfg;
 	h->kick_fd = h->tell_fd = -1;
+	atomic_store(&h->shared.cpu, -1);
 	h->lines = (struct ratelimit){ .per_second = 1, .burst = 3 };
 	h->detection_us = cfg->interval_us * cfg->misses;
-	if (h->cfg.path_count > HEARTBEAT_PATHS)
-		h->cfg.path_count = HEARTBEAT_PATHS;
-	if (h->cfg.stall_us == 0)
-		h->cfg.stall_us = cfg->interval_us * 10 > STALL_MIN_US ? cfg->interval_us * 10 : STALL_MIN_US;
-	(void)snprintf(h->cluster, sizeof(h->cluster), "%s", cfg->cluster);
+	if (h->shared.cfg.path_count > HEARTBEAT_PATHS)
+		h->shared.cfg.path_count = HEARTBEAT_PATHS;
+	if (h->shared.cfg.stall_us == 0)
+		h->shared.cfg.stall_us = cfg->interval_us * 10 > STALL_MIN_US ? cfg->interval_us * 10 : STALL_MIN_US;
+	(void)snprintf(h->shared.cluster, sizeof(h->shared.cluster), "%s", cfg->cluster);
 	for (size_t i = 0; i < HEARTBEAT_PATHS; i++) {
-		h->paths[i] = (struct path){ .fd = -1, .local = cfg->paths[i].local, .remote = cfg->paths[i].remote };
+		h->shared.paths[i] =
+			(struct beat_path){ .fd = -1, .local = cfg->paths[i].local, .remote = cfg->paths[i].remote };
 		h->v.paths[i].silent = true;
 	}
 	if (open_all(h, secret, e) == GW_OK)
@@ -522,15 +486,17 @@ enum gw_err heartbeat_start(struct heartbeat *h, const struct heartbeat_says *sa
 	const struct sched_param param = { .sched_priority = PRIORITY }, normal = { 0 };
 	sigset_t all, before;
 	pthread_attr_t attr;
+	struct err no_spare = { 0 };
 	int r;
 
 	h->saying = *says;
-	cell_put(&h->say, says, sizeof(*says));
+	cell_put(&h->shared.say, says, sizeof(*says));
 	cell_put(&h->view, &h->v, sizeof(h->v));
 	(void)heartbeat_alive(h);
-	if (h->cfg.page) {
-		atomic_store(&h->cfg.page->boot, h->boot);
-		atomic_store(&h->cfg.page->incarnation, h->cfg.incarnation);
+	atomic_store(&h->shared.sent_us, clock_now(h->env.clock).us);
+	if (h->shared.cfg.page) {
+		atomic_store(&h->shared.cfg.page->boot, h->shared.boot);
+		atomic_store(&h->shared.cfg.page->incarnation, h->shared.cfg.incarnation);
 	}
 	if (pthread_attr_init(&attr) != 0)
 		return err_set(e, GW_ENOMEM, "heartbeats: out of memory");
@@ -545,10 +511,13 @@ enum gw_err heartbeat_start(struct heartbeat *h, const struct heartbeat_says *sa
 		return err_set(e, GW_EIO, "heartbeats: no thread: %s", strerror(r));
 	h->running = true;
 	h->realtime = pthread_setschedparam(h->thread, SCHED_FIFO, &param) == 0;
+	h->spare = beat_spare_start(&h->shared, h->env.clock, PRIORITY, &no_spare);
 	(void)sched_setscheduler(0, SCHED_OTHER, &normal);
+	if (no_spare.code != GW_OK)
+		log_notice(h->env.log, "%s: a processor that stands still may look like a dead node", no_spare.text);
 	if (!h->realtime)
 		log_notice(h->env.log, "heartbeats run without real-time priority: a busy machine may look dead");
-	loop_timer_at(h->tick, mtime_add(clock_now(h->env.clock), h->cfg.interval_us));
+	loop_timer_at(h->tick, mtime_add(clock_now(h->env.clock), h->shared.cfg.interval_us));
 	return GW_OK;
 }
 
@@ -556,6 +525,8 @@ void heartbeat_destroy(struct heartbeat *h)
 {
 	if (!h)
 		return;
+	/* First, so that the last word is the last. */
+	beat_spare_stop(h->spare);
 	if (h->running) {
 		atomic_store(&h->quit, true);
 		poke(h->kick_fd);
@@ -563,10 +534,10 @@ void heartbeat_destroy(struct heartbeat *h)
 	}
 	loop_fd_destroy(h->told);
 	loop_timer_destroy(h->tick);
-	crypto_destroy(h->crypto);
+	crypto_destroy(h->voice.crypto);
 	for (size_t i = 0; i < HEARTBEAT_PATHS; i++)
-		if (h->paths[i].fd >= 0)
-			(void)close(h->paths[i].fd);
+		if (h->shared.paths[i].fd >= 0)
+			(void)close(h->shared.paths[i].fd);
 	if (h->kick_fd >= 0)
 		(void)close(h->kick_fd);
 	if (h->tell_fd >= 0)
@@ -577,12 +548,12 @@ void heartbeat_destroy(struct heartbeat *h)
 
 uint16_t heartbeat_port(const struct heartbeat *h, size_t i)
 {
-	return h->paths[i].local.port;
+	return h->shared.paths[i].local.port;
 }
 
 void heartbeat_set_remote(struct heartbeat *h, size_t i, const struct endpoint *to)
 {
-	h->paths[i].remote = *to;
+	h->shared.paths[i].remote = *to;
 }
 
 bool heartbeat_is_realtime(const struct heartbeat *h)

@@ -68,6 +68,7 @@ struct heartbeat_view {
 		elder; /* of us: the peer knows this incarnation of ours, and it is no less than that of this process */
 	bool withdrawn; /* the peer's parent process: the daemon is dead, its addresses are gone */
 	uint64_t in, out, refused[HEARTBEAT_REFUSALS];
+	uint64_t spared; /* times that the spare thread sent, since the first one was late */
 };
 
 struct heartbeat_ops {

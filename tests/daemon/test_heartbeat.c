@@ -430,6 +430,39 @@ START_TEST(what_does_not_count)
 }
 END_TEST
 
+/* Two threads send: what one of them was kept from sending in time comes behind what the other one sent meanwhile. */
+START_TEST(one_that_was_overtaken_counts_once_and_its_news_are_old)
+{
+	struct heartbeat_msg m = { .node = 1, .incarnation = 5, .boot = 77, .sequence = 1, .cluster = "c" }, late;
+	uint8_t buf[HEARTBEAT_MAX], old[HEARTBEAT_MAX];
+	struct scene s;
+	size_t n;
+
+	scene_raw(&s);
+	(void)say(&s, &m, buf);
+	do
+		m.echo = hear(&s).boot;
+	while (hear(&s).echo != 77);
+	m.says.term = 1;
+	late = m;
+	late.sequence = 10;
+	m.sequence = 12;
+	m.says.term = 2;
+	(void)say(&s, &m, buf);
+	ck_assert_uint_eq(view(&s.a).says.term, 2);
+	n = say(&s, &late, old);
+	ck_assert_uint_eq(view(&s.a).in, 2);
+	ck_assert_uint_eq(view(&s.a).says.term, 2);
+	REFUSED(&s, HEARTBEAT_REPLAY, throw(&s, s.raw, old, n));
+	m.sequence = 200;
+	(void)say(&s, &m, buf);
+	late.sequence = 100; /* too old to be told from one that was there */
+	REFUSED(&s, HEARTBEAT_REPLAY, (void)say(&s, &late, buf));
+	ck_assert_uint_eq(view(&s.a).in, 3);
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(the_parent_says_that_its_child_is_dead)
 {
 	struct heartbeat_msg m = { .node = 1, .incarnation = 5, .boot = 77, .sequence = 4, .cluster = "c" }, dead;
@@ -483,6 +516,7 @@ int main(void)
 	tcase_add_test(t, another_secret_is_not_heard);
 	tcase_add_test(t, the_secret_is_changed_live);
 	tcase_add_test(t, what_does_not_count);
+	tcase_add_test(t, one_that_was_overtaken_counts_once_and_its_news_are_old);
 	tcase_add_test(t, the_parent_says_that_its_child_is_dead);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);
