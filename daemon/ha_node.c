@@ -58,7 +58,7 @@ void ha_node_observe(struct ha_node *h)
 	struct watch_view w = { 0 };
 
 	heartbeat_look(h->beat, &v);
-	w.looked = v.listened;
+	w.looked = v.ear.until;
 	for (size_t i = 0; i < h->path_count; i++)
 		w.paths[i] = (struct watch_path){ .used = true,
 						  .link_up = ha_node_path_up(h, i),

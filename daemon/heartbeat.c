@@ -2,7 +2,6 @@
 
 #include "daemon/heartbeat_send.h"
 #include "daemon/heartbeat_spare.h"
-#include "daemon/listening.h"
 #include "esp/replay.h"
 
 #include <errno.h>
@@ -43,11 +42,11 @@ struct heartbeat {
 	pthread_t thread;
 	struct beat_spare *spare;
 	bool running, realtime;
+	_Atomic bool awake; /* the thread: what it has read is not in the view yet */
 
 	/* the thread's */
 	struct beat_voice voice;
 	struct heartbeat_view v;
-	struct listening ear;
 	/* Two threads of the peer send, so that one heartbeat may overtake another: by path and kind. */
 	struct {
 		struct replay window;
@@ -132,7 +131,7 @@ static void heed(struct heartbeat *h, const struct heartbeat_msg *m, size_t path
 		return;
 	}
 	h->notable = h->notable || h->v.paths[path].silent || h->v.paths[path].heard.us == 0;
-	listening_heard(&h->ear);
+	listening_heard(&h->v.ear);
 	h->v.paths[path].heard = now;
 	h->v.paths[path].silent = false;
 	if (m->sequence < h->said_sequence)
@@ -229,7 +228,7 @@ static mtime silence(struct heartbeat *h, mtime now)
 	mtime next = MTIME_NEVER;
 
 	for (size_t i = 0; i < h->shared.cfg.path_count; i++) {
-		mtime due = listening_due(&h->ear, h->v.paths[i].heard, h->detection_us);
+		mtime due = listening_due(&h->v.ear, h->v.paths[i].heard, h->detection_us);
 
 		if (h->v.paths[i].silent || h->v.paths[i].heard.us == 0)
 			continue;
@@ -264,7 +263,7 @@ static void hear_all(struct heartbeat *h, mtime now)
 	for (size_t i = 0; i < h->shared.cfg.path_count; i++)
 		empty = hear(h, i) && empty;
 	if (empty)
-		listening_read(&h->ear, now);
+		listening_read(&h->v.ear, now);
 }
 
 /* Until `due`, or there is something; returns the time. What has come is read in any case: who is late finds both. */
@@ -273,15 +272,19 @@ static mtime wait_until(struct heartbeat *h, mtime due, mtime now)
 	struct pollfd f[HEARTBEAT_PATHS + 1] = { { .fd = h->kick_fd, .events = POLLIN } };
 	int64_t us = due.us > now.us ? due.us - now.us : 0;
 	struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+	int n;
 
 	for (size_t i = 0; i < h->shared.cfg.path_count; i++)
 		f[i + 1] = (struct pollfd){ .fd = h->shared.paths[i].fd, .events = POLLIN };
-	if (ppoll(f, h->shared.cfg.path_count + 1, &t, NULL) > 0 && f[0].revents) {
+	atomic_store(&h->awake, false);
+	n = ppoll(f, h->shared.cfg.path_count + 1, &t, NULL);
+	atomic_store(&h->awake, true);
+	if (n > 0 && f[0].revents) {
 		drain(h->kick_fd);
 		h->answer = true;
 	}
 	now = clock_now(h->env.clock);
-	listening_woke(&h->ear, due, now);
+	listening_woke(&h->v.ear, due, now);
 	hear_all(h, now);
 	return now;
 }
@@ -300,12 +303,12 @@ static void *run(void *arg)
 			next = mtime_add(now, h->shared.cfg.interval_us);
 		}
 		quiet = silence(h, now);
-		h->v.listened = h->ear.until;
+		h->v.wakes = mtime_min(next, quiet);
 		cell_put(&h->view, &h->v, sizeof(h->v));
 		if (h->notable)
 			poke(h->tell_fd);
 		h->notable = false;
-		now = wait_until(h, mtime_min(next, quiet), now);
+		now = wait_until(h, h->v.wakes, now);
 	}
 	/* The last word. */
 	send_all(h, now);
@@ -323,13 +326,20 @@ int64_t heartbeat_alive(struct heartbeat *h)
 	return before > 0 ? now - before : 0;
 }
 
+/* The thread writes for a microsecond at a time, and is never the one that waits. */
+static void look(const struct heartbeat *h, struct heartbeat_view *out)
+{
+	while (!cell_get(&h->view, out, sizeof(*out)))
+		(void)sched_yield();
+}
+
 static void log_refusals(struct heartbeat *h)
 {
 	struct heartbeat_view v;
 	uint64_t sum = 0, more = 0;
 	enum heartbeat_refusal most = 0;
 
-	heartbeat_look(h, &v);
+	look(h, &v);
 	/* A peer that starts sends stale ones: no news. */
 	for (int i = 0; i < HEARTBEAT_STALE; i++) {
 		sum += v.refused[i];
@@ -373,11 +383,24 @@ void heartbeat_say(struct heartbeat *h, const struct heartbeat_says *says)
 		poke(h->kick_fd);
 }
 
+/* Neither waits in a socket nor is on its way from there into the view. In this order: read is what was seen. */
+static bool all_is_read(const struct heartbeat *h)
+{
+	struct pollfd f[HEARTBEAT_PATHS];
+
+	for (size_t i = 0; i < h->shared.cfg.path_count; i++)
+		f[i] = (struct pollfd){ .fd = h->shared.paths[i].fd, .events = POLLIN };
+	return poll(f, h->shared.cfg.path_count, 0) == 0 && !atomic_load(&h->awake);
+}
+
 void heartbeat_look(const struct heartbeat *h, struct heartbeat_view *out)
 {
-	/* The thread writes for a microsecond at a time, and is never the one that waits. */
-	while (!cell_get(&h->view, out, sizeof(*out)))
-		(void)sched_yield();
+	mtime now = clock_now(h->env.clock);
+	bool all = all_is_read(h);
+
+	look(h, out);
+	if (all && out->ear.until.us > 0)
+		out->ear.until = listening_now(&out->ear, out->wakes, now);
 }
 
 enum gw_err heartbeat_set_secret(struct heartbeat *h, struct bytes secret, int64_t grace_us, struct err *e)

@@ -15,6 +15,7 @@
 #include "core/env.h"
 #include "core/loop.h"
 #include "daemon/heartbeat_msg.h"
+#include "daemon/listening.h"
 
 struct heartbeat;
 
@@ -57,9 +58,9 @@ struct heartbeat_view {
 		bool silent; /* nothing for the detection time, or never */
 		uint32_t send_errors;
 	} paths[HEARTBEAT_PATHS];
-	mtime listened; /* until when a path on which nothing was heard was silent (daemon/listening.h); us 0: not yet
-			 */
-	bool known;	/* the rest was heard */
+	struct listening ear; /* until when a path on which nothing was heard was silent */
+	mtime wakes;	      /* the thread, by itself */
+	bool known;	      /* the rest was heard */
 	struct heartbeat_says says;
 	uint32_t incarnation; /* the peer's */
 	int64_t loop_age_us;  /* of the peer, when it said so */
@@ -95,6 +96,7 @@ void heartbeat_destroy(struct heartbeat *h); /* NULL is fine */
 
 /* What is said from now on; at once when more than turn and exposed differs. */
 void heartbeat_say(struct heartbeat *h, const struct heartbeat_says *says);
+/* As it is now: view->ear.until also when the thread had nothing to do since. */
 void heartbeat_look(const struct heartbeat *h, struct heartbeat_view *out);
 /*
  * "The loop turns", from the loop; the heartbeat's own timer does it once an interval. Returns for how long it did not.

@@ -15,6 +15,11 @@ void listening_read(struct listening *l, mtime now)
 	l->until = mtime_add(now, -l->missed_us);
 }
 
+mtime listening_now(const struct listening *l, mtime wakes, mtime now)
+{
+	return mtime_since(wakes, now) < PUNCTUAL_US ? mtime_add(now, -l->missed_us) : l->until;
+}
+
 void listening_heard(struct listening *l)
 {
 	l->missed_us = 0;

@@ -17,6 +17,11 @@ struct listening {	   /* all zero before */
 void listening_woke(struct listening *l, mtime due, mtime now);
 /* All sockets were read until they were empty, beginning at `now`. */
 void listening_read(struct listening *l, mtime now);
+/*
+ * As seen by another thread at `now`, when nothing is unread: who sleeps until `wakes` would have been woken by what
+ * came, so it listens; who ought to be awake by then does not. In `until` and `missed_us` is what it said last.
+ */
+mtime listening_now(const struct listening *l, mtime wakes, mtime now);
 /* Somebody was heard. */
 void listening_heard(struct listening *l);
 /* When who was heard last at `heard` has been silent for `patience_us`. */

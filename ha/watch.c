@@ -2,6 +2,7 @@
 
 #define DEFAULT_INTERVAL MILLISECONDS(50)
 #define STALL_LEAST MILLISECONDS(500)
+#define LATE_US MILLISECONDS(1)
 
 enum { DEFAULT_MISSES = 3, STALL_INTERVALS = 10, LATE_LOOKS = 4 };
 
@@ -35,7 +36,7 @@ mtime watch_now(const struct watch_view *v, mtime now)
 /* In `us` of listening. A view that is older than now is soon followed by another one, which nobody waits for here. */
 static mtime again_in(const struct watch_config *c, const struct watch_view *v, int64_t us, mtime now)
 {
-	int64_t least = watch_now(v, now).us < now.us ? interval(c) / LATE_LOOKS : 0;
+	int64_t least = mtime_since(watch_now(v, now), now) > LATE_US ? interval(c) / LATE_LOOKS : 0;
 
 	return mtime_add(now, us > least ? us : least);
 }

@@ -219,7 +219,7 @@ START_TEST(who_stood_still_has_not_heard_a_silence)
 	join(&s);
 	turns(&s, 100);
 	ck_assert(!view(&s.a).paths[0].silent && !view(&s.b).paths[0].silent);
-	ck_assert_int_gt(view(&s.a).listened.us, 0);
+	ck_assert_int_gt(view(&s.a).ear.until.us, 0);
 	/* The sender is gone for good, and the one that listens stands still for long. */
 	heartbeat_destroy(s.b.beat);
 	s.b.beat = NULL;
@@ -231,13 +231,37 @@ START_TEST(who_stood_still_has_not_heard_a_silence)
 
 		ck_assert(!v.paths[0].silent);
 		ck_assert_int_eq(v.paths[0].heard.us, heard.us);
-		ck_assert_int_lt(mtime_since(heard, v.listened), MILLISECONDS(100));
+		ck_assert_int_lt(mtime_since(heard, v.ear.until), MILLISECONDS(100));
 		turns(&s, 1);
 	}
 	/* It is found dead when it was listened for as long as ever. */
 	turns(&s, 150);
 	ck_assert(view(&s.a).paths[0].silent);
-	ck_assert_int_ge(mtime_since(heard, view(&s.a).listened), MILLISECONDS(100));
+	ck_assert_int_ge(mtime_since(heard, view(&s.a).ear.until), MILLISECONDS(100));
+	scene_close(&s);
+}
+END_TEST
+
+/* A silence is known of at any time, not only when the thread has something to do. */
+START_TEST(while_it_sleeps_it_listens)
+{
+	mtime before = { 0 };
+	unsigned changes = 0;
+	struct scene s;
+
+	scene_open(&s);
+	make(&s, &s.a, 0, 1, 10, SECRET);
+	make(&s, &s.b, 1, 0, 20, SECRET);
+	join(&s);
+	turns(&s, 60);
+	heartbeat_destroy(s.b.beat);
+	s.b.beat = NULL;
+	for (int i = 0; i < 40; i++) {
+		changes += view(&s.a).ear.until.us > before.us;
+		before = view(&s.a).ear.until;
+		turns(&s, 1);
+	}
+	ck_assert_uint_ge(changes, 15);
 	scene_close(&s);
 }
 END_TEST
@@ -512,6 +536,7 @@ int main(void)
 	tcase_add_test(t, two_nodes_hear_each_other);
 	tcase_add_test(t, a_dead_node_is_silent);
 	tcase_add_test(t, who_stood_still_has_not_heard_a_silence);
+	tcase_add_test(t, while_it_sleeps_it_listens);
 	tcase_add_test(t, a_loop_that_hangs_is_found_out);
 	tcase_add_test(t, another_secret_is_not_heard);
 	tcase_add_test(t, the_secret_is_changed_live);

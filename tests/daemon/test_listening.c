@@ -42,6 +42,20 @@ START_TEST(what_was_slept_through_is_no_silence)
 }
 END_TEST
 
+START_TEST(who_sleeps_listens)
+{
+	struct listening l = { 0 };
+
+	listening_read(&l, T(10));
+	ck_assert_int_eq(listening_now(&l, T(60), T(59)).us, T(59).us);
+	/* It ought to have looked by itself: what it would have found nobody knows. */
+	ck_assert_int_eq(listening_now(&l, T(60), T(62)).us, T(10).us);
+	listening_woke(&l, T(60), T(75));
+	listening_read(&l, T(75));
+	ck_assert_int_eq(listening_now(&l, T(90), T(80)).us, T(65).us);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("listening");
@@ -51,6 +65,7 @@ int main(void)
 
 	tcase_add_test(t, who_wakes_in_time_misses_nothing);
 	tcase_add_test(t, what_was_slept_through_is_no_silence);
+	tcase_add_test(t, who_sleeps_listens);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

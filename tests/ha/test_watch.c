@@ -96,6 +96,11 @@ START_TEST(a_silence_ends_where_it_was_looked_at)
 	r = watch_judge(&c, &v, ago(9000), NOW);
 	ck_assert_int_eq(r.verdict, PEER_ALIVE);
 	ck_assert_int_ge(r.again.us, NOW.us + MILLISECONDS(2));
+	/* As good as now: then it is the exact time. */
+	v.looked.us = NOW.us - 20;
+	v.paths[0].heard = ago(25);
+	ck_assert_int_eq(watch_judge(&c, &v, ago(9000), NOW).again.us, NOW.us + MILLISECONDS(5) + 20);
+	v.paths[0].heard = ago(60);
 	/* Heard after all was last read. */
 	v.looked = ago(70);
 	ck_assert_int_eq(watch_judge(&c, &v, ago(9000), NOW).verdict, PEER_ALIVE);
