@@ -3,11 +3,10 @@
 #define TESTS_CONFIG_SCENE_H
 
 #include "config/load.h"
+#include "tests/check_main.h"
 #include "tests/config/scene_pki.h"
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static inline const char *scene_getenv(void *arg, const char *name)
 {

@@ -102,19 +102,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("access");
 	TCase *t = tcase_create("access");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, everything_set);
 	tcase_add_test(t, addresses_of_users);
 	tcase_add_test(t, names_of_groups);
 	tcase_add_test(t, what_pools_tell);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("access", t);
 }

@@ -1,6 +1,7 @@
 /* Certificates, keys and authorities in gateway.yaml: what loads, what is refused, what is warned of. */
 #include "config/reader.h"
 #include "scene.h"
+#include "tests/check_main.h"
 #include "tests/pki/pki.h"
 
 /* Files that a test has: name, content. */
@@ -177,20 +178,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("certs");
 	TCase *t = tcase_create("certs");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, all_is_well);
 	tcase_add_test(t, chains_in_a_file);
 	tcase_add_test(t, files_that_are_none);
 	tcase_add_test(t, what_clients_stumble_over);
 	tcase_add_test(t, what_belongs_together);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return check_main("certs", t);
 }

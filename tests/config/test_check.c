@@ -232,10 +232,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("check");
 	TCase *t = tcase_create("check");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, pools_do_not_overlap);
 	tcase_add_test(t, pools_are_named);
@@ -252,10 +249,5 @@ int main(void)
 	tcase_add_test(t, cookies_that_are_never_asked_for);
 	tcase_add_test(t, log_format_by_itself);
 	tcase_add_test(t, a_node_has_a_name);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("check", t);
 }

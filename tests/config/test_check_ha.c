@@ -126,10 +126,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("check_ha");
 	TCase *t = tcase_create("check_ha");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, a_pair_loads);
 	tcase_add_test(t, no_section_is_a_lone_node);
@@ -139,10 +136,5 @@ int main(void)
 	tcase_add_test(t, paths_fit_together);
 	tcase_add_test(t, virtual_addresses_are_nobodys);
 	tcase_add_test(t, times_fit_together);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("check_ha", t);
 }

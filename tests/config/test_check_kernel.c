@@ -156,10 +156,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("check_kernel");
 	TCase *t = tcase_create("check_kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, values);
 	tcase_add_test(t, marks_that_are_none);
@@ -168,10 +165,5 @@ int main(void)
 	tcase_add_test(t, pools_of_groups);
 	tcase_add_test(t, one_number_for_two_names);
 	tcase_add_test(t, no_offload_for_a_pair);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("check_kernel", t);
 }

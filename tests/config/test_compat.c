@@ -68,17 +68,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("compat");
 	TCase *t = tcase_create("compat");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, windows_legacy);
 	tcase_add_test(t, phones);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("compat", t);
 }

@@ -256,10 +256,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("diff");
 	TCase *tc = tcase_create("diff");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, equal_files_do_not_differ);
 	tcase_add_test(tc, a_renewed_certificate);
@@ -272,10 +269,5 @@ int main(void)
 	tcase_add_test(tc, of_a_pair_by_a_restart);
 	tcase_add_test(tc, another_node_takes_a_restart);
 	tcase_add_test(tc, finding);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_main("diff", tc);
 }

@@ -1,10 +1,10 @@
 #include "config/fingerprint.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "scene.h"
+#include "tests/check_main.h"
 
 #define BASE \
 	"node: %s\nstate_dir: /tmp/%s\n" \
@@ -105,20 +105,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("fingerprint");
 	TCase *tc = tcase_create("fingerprint");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, what_is_one_nodes_own_does_not_count);
 	tcase_add_test(tc, the_part_that_differs_is_named);
 	tcase_add_test(tc, each_part_for_itself);
 	tcase_add_test(tc, order_of_names_does_not_count);
 	tcase_add_test(tc, the_example_twice);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("fingerprint", tc);
 }

@@ -1,7 +1,8 @@
 #include "config/reader.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 #define DATA(text) \
 	{ \
@@ -112,17 +113,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("ident");
 	TCase *t = tcase_create("ident");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, kinds);
 	tcase_add_test(t, refused);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("ident", t);
 }

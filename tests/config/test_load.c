@@ -420,10 +420,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("load");
 	TCase *t = tcase_create("load");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, the_smallest_file);
 	tcase_add_test(t, everything_set);
@@ -434,10 +431,5 @@ int main(void)
 	tcase_add_test(t, too_many);
 	tcase_add_test(t, files);
 	tcase_add_test(t, references);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("load", t);
 }

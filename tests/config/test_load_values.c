@@ -258,10 +258,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("load_values");
 	TCase *t = tcase_create("load_values");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, both_ends_of_numbers);
 	tcase_add_test(t, yaml_1_1_does_not_surprise);
@@ -269,10 +266,5 @@ int main(void)
 	tcase_add_test(t, percentages_and_words);
 	tcase_add_test(t, sizes_and_uniqueness);
 	tcase_add_test(t, names_and_paths);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("load_values", t);
 }

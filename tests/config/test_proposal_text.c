@@ -1,7 +1,8 @@
 #include "config/load.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 struct row {
 	const char *in;
@@ -153,20 +154,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("proposal_text");
 	TCase *t = tcase_create("proposal_text");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, ike);
 	tcase_add_test(t, esp);
 	tcase_add_test(t, transforms_are_what_they_say);
 	tcase_add_test(t, as_many_as_there_is_room_for);
 	tcase_add_test(t, text_ends_within_its_buffer);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("proposal_text", t);
 }

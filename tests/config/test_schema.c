@@ -246,20 +246,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("schema");
 	TCase *t = tcase_create("schema");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, the_example_has_every_key);
 	tcase_add_test(t, the_example_loads_without_a_word);
 	tcase_add_test(t, the_example_says_the_defaults);
 	tcase_add_test(t, the_man_page_has_every_key);
 	tcase_add_test(t, durations_as_text);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("schema", t);
 }

@@ -248,10 +248,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("secrets");
 	TCase *t = tcase_create("secrets");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, decoding);
 	tcase_add_test(t, where_from);
@@ -259,10 +256,5 @@ int main(void)
 	tcase_add_test(t, files_on_disk);
 	tcase_add_test(t, text_in_a_file_that_others_read);
 	tcase_add_test(t, the_real_environment);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("secrets", t);
 }

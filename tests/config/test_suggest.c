@@ -1,7 +1,8 @@
 #include "config/suggest.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 static const char *best(const char *word, const char *const *of, size_t n)
 {
@@ -61,18 +62,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("suggest");
 	TCase *t = tcase_create("suggest");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, slips);
 	tcase_add_test(t, the_nearest_wins);
 	tcase_add_test(t, hints);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("suggest", t);
 }

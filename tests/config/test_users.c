@@ -145,20 +145,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("users");
 	TCase *t = tcase_create("users");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_test(t, passwords_become_hashes);
 	tcase_add_test(t, letter_case);
 	tcase_add_test(t, no_users);
 	tcase_add_loop_test(t, problems, 0, (int)ARRAY_LEN(wrong));
 	tcase_add_test(t, names);
 	tcase_add_test(t, many);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("users", t);
 }

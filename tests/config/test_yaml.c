@@ -168,7 +168,8 @@ START_TEST(bounds)
 	expect_repeat("", "x", YAML_MAX_SCALAR + 1, "", "f:1:1: error: text is too long\n");
 	expect_repeat("", "- 1\n", YAML_MAX_MEMBERS, "", "");
 	expect_repeat("", "- 1\n", YAML_MAX_MEMBERS + 1, "", "f:100001:3: error: too many members\n");
-	expect_repeat("", "- [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8,9]\n", 22000, "", "f:21053:24: error: too many values\n");
+	expect_repeat("", "- [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8,9]\n", 22000, "",
+		      "f:21053:24: error: too many values\n");
 }
 END_TEST
 
@@ -187,10 +188,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("yaml");
 	TCase *t = tcase_create("yaml");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, a_tree_knows_its_places);
 	tcase_add_test(t, scalars_stay_text);
@@ -199,10 +197,5 @@ int main(void)
 	tcase_add_test(t, what_is_no_yaml);
 	tcase_add_test(t, bounds);
 	tcase_add_test(t, size);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("yaml", t);
 }

@@ -1,10 +1,11 @@
 #include "core/addr.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+
+#include "tests/check_main.h"
 
 static struct addr A(const char *text) {
 	struct addr a = { 0 };
@@ -427,10 +428,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("addr");
 	TCase *t = tcase_create("addr");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, addresses_as_text);
 	tcase_add_test(t, text_agrees_with_the_library);
@@ -444,10 +442,5 @@ int main(void)
 	tcase_add_test(t, the_longest_selector_fits);
 	tcase_add_test(t, selectors_intersect);
 	tcase_add_test(t, selectors_contain);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("addr", t);
 }

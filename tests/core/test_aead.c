@@ -1,4 +1,5 @@
 #include "core/crypto/crypto.h"
+#include "tests/check_main.h"
 #include "tests/core/hex.h"
 
 #include <openssl/evp.h>
@@ -448,10 +449,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("aead");
 	TCase *t = tcase_create("aead");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_unchecked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, published, 0, ARRAY_LEN(vectors));
@@ -462,9 +460,5 @@ int main(void)
 	tcase_add_test(t, wrong_suites);
 	tcase_add_test(t, scratch_keeps_nothing);
 	tcase_add_test(t, ccm_against_composition);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("aead", t);
 }

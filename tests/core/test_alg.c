@@ -1,7 +1,8 @@
 #include "core/crypto/alg.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 START_TEST(encr_sizes)
 {
@@ -194,10 +195,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("alg");
 	TCase *t = tcase_create("alg");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, encr_sizes);
 	tcase_add_test(t, encr_key_sizes);
@@ -205,9 +203,5 @@ int main(void)
 	tcase_add_test(t, tokens_round_trip);
 	tcase_add_test(t, spelling);
 	tcase_add_test(t, unknown);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("alg", t);
 }

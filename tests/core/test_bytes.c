@@ -1,7 +1,8 @@
 #include "core/bytes.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 START_TEST(reads_every_width_in_network_order)
 {
@@ -171,10 +172,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("bytes");
 	TCase *t = tcase_create("bytes");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, reads_every_width_in_network_order);
 	tcase_add_test(t, a_short_read_is_remembered_and_gives_zeros);
@@ -185,10 +183,5 @@ int main(void)
 	tcase_add_test(t, a_full_writer_stays_within_its_buffer);
 	tcase_add_test(t, patches_only_what_was_written);
 	tcase_add_test(t, compares_views);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("bytes", t);
 }

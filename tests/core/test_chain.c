@@ -1,7 +1,8 @@
 #include "core/chain.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 struct entry {
 	struct link link; /* the first member */
@@ -107,17 +108,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("chain");
 	TCase *t = tcase_create("chain");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, found_until_removed);
 	tcase_add_test(t, one_takes_the_place_of_another);
 	tcase_add_test(t, all_are_taken_out_once);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("chain", t);
 }

@@ -1,4 +1,5 @@
 #include "core/crypto/crypto.h"
+#include "tests/check_main.h"
 #include "tests/core/hex.h"
 
 #include <stdio.h>
@@ -356,10 +357,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("cipher_mac");
 	TCase *t = tcase_create("cipher_mac");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_unchecked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, cbc_published, 0, ARRAY_LEN(cbc));
@@ -370,9 +368,5 @@ int main(void)
 	tcase_add_loop_test(t, round_trip, 0, SUITES);
 	tcase_add_loop_test(t, tampering_is_refused, 0, SUITES);
 	tcase_add_loop_test(t, wrong_lengths, 0, SUITES);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("cipher_mac", t);
 }

@@ -1,9 +1,10 @@
 #include "core/clock.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/check_main.h"
 
 START_TEST(system_advances)
 {
@@ -48,17 +49,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("clock");
 	TCase *t = tcase_create("clock");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, system_advances);
 	tcase_add_test(t, system_is_boottime_and_wall);
 	tcase_add_test(t, arithmetic);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("clock", t);
 }

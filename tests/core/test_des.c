@@ -1,4 +1,5 @@
 #include "core/crypto/des.h"
+#include "tests/check_main.h"
 #include "tests/core/hex.h"
 
 #include <stdlib.h>
@@ -50,16 +51,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("des");
 	TCase *t = tcase_create("des");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_loop_test(t, known_answers, 0, (int)ARRAY_LEN(vectors));
 	tcase_add_test(t, complement);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("des", t);
 }

@@ -1,4 +1,5 @@
 #include "core/crypto/crypto.h"
+#include "tests/check_main.h"
 #include "tests/core/hex.h"
 
 #include <openssl/bn.h>
@@ -458,10 +459,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("dh");
 	TCase *t = tcase_create("dh");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_unchecked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, both_sides_agree, 0, ARRAY_LEN(groups));
@@ -478,9 +476,5 @@ int main(void)
 	tcase_add_test(t, ecp_import_range);
 	tcase_add_loop_test(t, modp_known, 0, ARRAY_LEN(modp));
 	tcase_add_loop_test(t, modp_range, 0, ARRAY_LEN(modp));
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("dh", t);
 }

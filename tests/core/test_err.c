@@ -1,7 +1,8 @@
 #include "core/err.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 START_TEST(every_code_has_words_of_its_own)
 {
@@ -89,10 +90,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("err");
 	TCase *t = tcase_create("err");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, every_code_has_words_of_its_own);
 	tcase_add_test(t, sets_code_and_text);
@@ -101,10 +99,5 @@ int main(void)
 	tcase_add_test(t, without_text_the_code_speaks);
 	tcase_add_test(t, long_text_is_cut_and_ended);
 	tcase_add_test(t, try_returns_the_first_failure);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("err", t);
 }

@@ -2,7 +2,6 @@
 #include "core/http.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,6 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tests/check_main.h"
 
 enum { MAX = 100000 };
 
@@ -241,10 +242,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("http");
 	TCase *t = tcase_create("http");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, an_answer);
@@ -253,10 +251,5 @@ int main(void)
 	tcase_add_test(t, nobody_there);
 	tcase_add_test(t, cancelled);
 	tcase_add_test(t, urls);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return check_main("http", t);
 }

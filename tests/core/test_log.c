@@ -1,10 +1,11 @@
 #include "core/log.h"
 
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "tests/check_main.h"
 
 struct scene {
 	struct log log;
@@ -263,10 +264,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("log");
 	TCase *t = tcase_create("log");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, forms_of_a_line);
 	tcase_add_test(t, the_calendar);
@@ -278,10 +276,5 @@ int main(void)
 	tcase_add_test(t, levels_by_name);
 	tcase_add_test(t, the_limiter_swallows_and_counts);
 	tcase_add_test(t, a_limiter_without_refill_ends);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("log", t);
 }

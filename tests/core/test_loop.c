@@ -1,9 +1,10 @@
 #include "core/loop.h"
 
-#include <check.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "tests/check_main.h"
 
 struct scene {
 	struct loop *loop;
@@ -259,10 +260,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("loop");
 	TCase *tc = tcase_create("loop");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, timer_is_never_early);
 	tcase_add_test(tc, stopped_timer_stays_silent);
@@ -271,10 +269,5 @@ int main(void)
 	tcase_add_test(tc, work_has_a_slice_of_each_turn);
 	tcase_add_test(tc, work_that_is_done_does_not_turn_the_loop);
 	tcase_add_test(tc, signals_arrive_in_the_loop);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("loop", tc);
 }

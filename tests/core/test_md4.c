@@ -1,4 +1,5 @@
 #include "core/crypto/md4.h"
+#include "tests/check_main.h"
 #include "tests/core/hex.h"
 
 #include <stdlib.h>
@@ -49,16 +50,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("md4");
 	TCase *t = tcase_create("md4");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_loop_test(t, suite, 0, (int)ARRAY_LEN(suite_of_rfc));
 	tcase_add_loop_test(t, block_edges, 0, (int)ARRAY_LEN(edges));
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("md4", t);
 }

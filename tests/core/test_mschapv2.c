@@ -1,4 +1,5 @@
 #include "core/crypto/mschapv2.h"
+#include "tests/check_main.h"
 #include "tests/core/hex.h"
 
 #include <stdlib.h>
@@ -105,20 +106,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("mschapv2");
 	TCase *t = tcase_create("mschapv2");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, password_hash, 0, 5);
 	tcase_add_test(t, password_refused);
 	tcase_add_test(t, response_of_rfc);
 	tcase_add_test(t, proof_of_rfc);
 	tcase_add_test(t, keys_of_rfc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("mschapv2", t);
 }

@@ -1,4 +1,5 @@
 #include "core/crypto/crypto.h"
+#include "tests/check_main.h"
 #include "tests/core/hex.h"
 
 #include <openssl/core_names.h>
@@ -407,10 +408,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("prf");
 	TCase *t = tcase_create("prf");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_unchecked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, published, 0, ARRAY_LEN(vectors));
@@ -421,9 +419,5 @@ int main(void)
 	tcase_add_test(t, calls_do_not_disturb_each_other);
 	tcase_add_test(t, digests);
 	tcase_add_test(t, destroy_null);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("prf", t);
 }

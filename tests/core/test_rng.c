@@ -1,9 +1,10 @@
 #include "core/rng.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/check_main.h"
 
 /* No two draws alike, over sizes below, at and above the buffer, and none of them zero. */
 START_TEST(system_draws_differ)
@@ -185,10 +186,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rng");
 	TCase *t = tcase_create("rng");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, system_draws_differ);
 	tcase_add_test(t, system_nothing_and_null);
@@ -198,9 +196,5 @@ int main(void)
 	tcase_add_test(t, seeded_repeats_and_seeds_differ);
 	tcase_add_test(t, below_is_uniform_and_in_range);
 	tcase_add_test(t, below_rejects_the_biased_value);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("rng", t);
 }

@@ -1,7 +1,8 @@
 #include "core/secret.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 START_TEST(alloc_zero_and_clear)
 {
@@ -126,10 +127,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("secret");
 	TCase *t = tcase_create("secret");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, alloc_zero_and_clear);
 	tcase_add_test(t, empty_has_no_memory);
@@ -139,9 +137,5 @@ int main(void)
 	tcase_add_test(t, equal_wants_length_and_every_byte);
 	tcase_add_test(t, wipe_clears_exactly_n);
 	tcase_add_test(t, wiped_at_end_of_scope);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("secret", t);
 }

@@ -1,8 +1,7 @@
 #include "core/crypto/sign.h"
 
-#include <check.h>
-
 #include "core/crypto/cert.h"
+#include "tests/check_main.h"
 #include "tests/pki/pki.h"
 
 static struct crypto *crypto;
@@ -178,10 +177,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("sign");
 	TCase *t = tcase_create("sign");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, there_and_back, 0, ARRAY_LEN(ways));
@@ -190,10 +186,5 @@ int main(void)
 	tcase_add_test(t, raw_and_der);
 	tcase_add_test(t, keys_that_are_none);
 	tcase_add_test(t, short_rsa);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return check_main("sign", t);
 }

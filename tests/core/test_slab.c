@@ -1,10 +1,11 @@
 #include "core/slab.h"
 
-#include <check.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/check_main.h"
 
 enum { OBJECTS = 3000, ROUNDS = 5 };
 
@@ -87,16 +88,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("slab");
 	TCase *t = tcase_create("slab");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, objects_are_apart);
 	tcase_add_test(t, memory_comes_back);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("slab", t);
 }

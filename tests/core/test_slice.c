@@ -1,13 +1,14 @@
 /* Short slices: asked for by one thread, had by those that it makes. */
 #include "core/slice.h"
 
-#include <check.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tests/check_main.h"
 
 struct attr { /* sched_getattr(2) */
 	uint32_t size, policy;
@@ -54,15 +55,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("slice");
 	TCase *t = tcase_create("slice");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, threads_inherit_it_and_nothing_else_changes);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("slice", t);
 }

@@ -1,10 +1,11 @@
 #include "core/table.h"
 
-#include <check.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 static unsigned fold(uint64_t h)
 {
@@ -142,19 +143,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("table");
 	TCase *t = tcase_create("table");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, published);
 	tcase_add_test(t, same_as_openssl);
 	tcase_add_test(t, seed_is_drawn_and_matters);
 	tcase_add_test(t, seed_needs_randomness);
 	tcase_add_test(t, with_uthash);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("table", t);
 }

@@ -1,11 +1,11 @@
 /* Certificates (cert.h), chains (trust.h), lists of revoked ones (crl.h), names (dn.h). */
 #include "core/crypto/trust.h"
 
-#include <check.h>
 #include <openssl/crypto.h>
 
 #include "core/crypto/crl.h"
 #include "core/crypto/dn.h"
+#include "tests/check_main.h"
 #include "tests/pki/pki.h"
 
 enum { NOW = 1700000000 };
@@ -376,10 +376,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("trust");
 	TCase *t = tcase_create("trust");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, what_is_read);
@@ -394,10 +391,5 @@ int main(void)
 	tcase_add_test(t, names);
 	tcase_add_test(t, keys_of_names);
 	tcase_add_test(t, patterns);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return check_main("trust", t);
 }

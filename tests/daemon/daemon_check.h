@@ -2,7 +2,6 @@
 #ifndef TESTS_DAEMON_CHECK_H
 #define TESTS_DAEMON_CHECK_H
 
-#include <check.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "tests/check_main.h"
 
 struct hand_clock {
 	struct clock clock;
@@ -115,20 +115,6 @@ static inline void kept_log_init(struct kept_log *k)
 {
 	memset(k, 0, sizeof(*k));
 	k->log = (struct log){ .level = LOG_LVL_DEBUG, .sink = kept_sink, .arg = k };
-}
-
-static inline int check_main(const char *name, TCase *tc)
-{
-	Suite *suite = suite_create(name);
-	SRunner *runner;
-	int failed;
-
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

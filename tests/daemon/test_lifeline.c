@@ -1,7 +1,6 @@
 /* A thread's end is seen while its process lives on. */
 #include "daemon/lifeline.h"
 
-#include <check.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,6 +9,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/check_main.h"
 
 static struct lifeline *life;
 static int ready[2], go[2];
@@ -136,19 +137,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("lifeline");
 	TCase *t = tcase_create("lifeline");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_killed_one_is_seen);
 	tcase_add_test(t, before_its_process_has_ended);
 	tcase_add_test(t, the_memory_is_scribbled_on);
 	tcase_add_test(t, nobody_holds_it);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("lifeline", t);
 }

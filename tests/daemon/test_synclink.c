@@ -1,9 +1,9 @@
 #include "daemon/synclink.h"
 
 #include "core/crypto/crypto.h"
+#include "tests/check_main.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -411,10 +411,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("synclink");
 	TCase *t = tcase_create("synclink");
-	SRunner *runner;
-	int failed;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	tcase_add_test(t, two_nodes_talk);
@@ -425,10 +422,5 @@ int main(void)
 	tcase_add_test(t, a_newcomer_that_proves_itself_replaces);
 	tcase_add_test(t, the_secret_is_changed_live);
 	tcase_add_test(t, an_absent_peer_is_tried_again);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("synclink", t);
 }

@@ -2,11 +2,9 @@
 #ifndef TESTS_ESP_CHECK_H
 #define TESTS_ESP_CHECK_H
 
-#include <check.h>
-#include <stdlib.h>
-
 #include "core/env.h"
 #include "esp/dataplane.h"
+#include "tests/check_main.h"
 
 /* Every suite that ESP may be negotiated with, once each way of building a packet. */
 static const struct suite_row {
@@ -189,18 +187,10 @@ static inline struct dp_op op_policy(uint32_t reqid, const struct selector *ours
 /* Runs all of a suite; the status for main(). */
 static inline int run_cases(const char *name, void (*add)(TCase *t))
 {
-	Suite *s = suite_create(name);
 	TCase *t = tcase_create(name);
-	SRunner *r;
-	int failed;
 
 	add(t);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main(name, t);
 }
 
 #endif

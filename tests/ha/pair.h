@@ -2,11 +2,10 @@
 #ifndef TESTS_HA_PAIR_H
 #define TESTS_HA_PAIR_H
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "ha/inside.h"
+#include "tests/check_main.h"
 
 enum { PAIR_OBJECTS = 4096 };
 

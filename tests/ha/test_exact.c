@@ -113,18 +113,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("exact");
 	TCase *t = tcase_create("exact");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, all_of_few);
 	tcase_add_test(t, of_many_those_with_traffic);
 	tcase_add_test(t, never_more_than_the_bound);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("exact", t);
 }

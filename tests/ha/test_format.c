@@ -91,18 +91,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("format");
 	TCase *t = tcase_create("format");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, the_lower_one_is_spoken);
 	tcase_add_test(t, all_that_is_said_is_understood);
 	tcase_add_test(t, a_ceiling_may_have_more);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("format", t);
 }

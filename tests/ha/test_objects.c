@@ -1,8 +1,9 @@
 /* Versions in order, tombstones, digests: against a plain table. */
 #include "ha/objects.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 enum { KEYS = 300 };
 
@@ -94,17 +95,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("objects");
 	TCase *t = tcase_create("objects");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, at_random);
 	tcase_add_test(t, tombstones_are_bounded);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("objects", t);
 }

@@ -210,10 +210,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("outbox");
 	TCase *t = tcase_create("outbox");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, a_reply_waits_for_its_turn);
 	tcase_add_test(t, changes_of_a_turn_are_sent_once);
@@ -223,10 +220,5 @@ int main(void)
 	tcase_add_test(t, without_a_standby_nothing_waits);
 	tcase_add_test(t, memory_is_bounded_by_the_state);
 	tcase_add_test(t, a_refusal_is_of_one_object);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("outbox", t);
 }

@@ -1,8 +1,9 @@
 /* The wire: what is written is read, what is cut off or wrong is refused, and buffers give back what they took. */
 #include "ha/record.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 START_TEST(hello_round_trip)
 {
@@ -139,19 +140,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("record");
 	TCase *t = tcase_create("record");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, hello_round_trip);
 	tcase_add_test(t, objects_and_refusals);
 	tcase_add_test(t, a_frame_that_is_too_long);
 	tcase_add_test(t, a_buffer);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("record", t);
 }

@@ -372,10 +372,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("resync");
 	TCase *t = tcase_create("resync");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, what_is_waited_for_does_not_stand_behind_a_resync);
 	tcase_add_test(t, everything_to_an_empty_one);
@@ -387,10 +384,5 @@ int main(void)
 	tcase_add_test(t, unknown_things_are_skipped_unless_critical);
 	tcase_add_test(t, a_turn_is_applied_whole_or_not);
 	tcase_add_test(t, nonsense_ends_the_link);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("resync", t);
 }

@@ -318,10 +318,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("role");
 	TCase *t = tcase_create("role");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, one_of_two);
 	tcase_add_test(t, a_dead_peer_is_replaced_after_three_misses);
@@ -335,10 +332,5 @@ int main(void)
 	tcase_add_test(t, the_last_terms_are_not_believed);
 	tcase_add_test(t, terms_do_not_wrap);
 	tcase_add_test(t, one_that_was_found_dead_by_mistake_stays);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("role", t);
 }

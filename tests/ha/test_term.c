@@ -1,8 +1,9 @@
 /* Durable slots: whatever is torn, one is whole. */
 #include "ha/term.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 START_TEST(round_trip)
 {
@@ -50,17 +51,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("term");
 	TCase *t = tcase_create("term");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, round_trip);
 	tcase_add_test(t, the_newer_whole_one);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("term", t);
 }

@@ -1,10 +1,10 @@
 /* Who is dead, who hangs, and whether it is us. */
 #include "ha/watch.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #include "core/bytes.h"
+#include "tests/check_main.h"
 
 #define NOW ((mtime){ SECONDS(100) })
 
@@ -120,18 +120,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("watch");
 	TCase *t = tcase_create("watch");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, verdicts);
 	tcase_add_test(t, when_to_look_again);
 	tcase_add_test(t, a_silence_ends_where_it_was_looked_at);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("watch", t);
 }

@@ -136,10 +136,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("window");
 	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, idle_ones_are_told_once);
@@ -147,10 +144,5 @@ int main(void)
 	tcase_add_test(c, costs_little);
 	tcase_add_test(c, says_that_it_lives);
 	tcase_add_test(c, strict_while_it_runs);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("window", c);
 }

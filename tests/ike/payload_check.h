@@ -3,11 +3,10 @@
 #ifndef TESTS_IKE_PAYLOAD_CHECK_H
 #define TESTS_IKE_PAYLOAD_CHECK_H
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "ike/message.h"
+#include "tests/check_main.h"
 
 typedef enum gw_err parse_fn(struct reader r, void *out);
 
@@ -118,21 +117,13 @@ static inline struct bytes written_body(struct msg_writer *m, uint8_t type)
 /* Runs the tests, each between setup and teardown (or NULL), and gives main()'s result. */
 static inline int run_tests_with(const char *name, SFun setup, SFun teardown, const TTest *const *tests, size_t n)
 {
-	Suite *s = suite_create(name);
 	TCase *tc = tcase_create(name);
-	SRunner *runner;
-	int failed;
 
 	if (setup)
 		tcase_add_checked_fixture(tc, setup, teardown);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main(name, tc);
 }
 
 static inline int run_tests(const char *name, const TTest *const *tests, size_t n)

@@ -1,5 +1,6 @@
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 #include "ike/engine.h"
 
@@ -27,7 +28,7 @@ END_TEST
 
 START_TEST(order_is_by_octets)
 {
-	ck_assert(bytes_equal(collide_lowest(b("ab"), b("abc")), b("ab")));   /* the shorter one first */
+	ck_assert(bytes_equal(collide_lowest(b("ab"), b("abc")), b("ab")));	 /* the shorter one first */
 	ck_assert(bytes_equal(collide_lowest(b("\xff"), b("\x01")), b("\x01"))); /* unsigned */
 	ck_assert(bytes_equal(collide_lowest(b("b"), b("aaaa")), b("aaaa")));
 }
@@ -35,17 +36,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("collide");
 	TCase *t = tcase_create("collide");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, lowest_of_four_loses);
 	tcase_add_test(t, order_is_by_octets);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("collide", t);
 }

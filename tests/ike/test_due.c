@@ -1,10 +1,10 @@
 #include "ike/due.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #include "core/rng.h"
 #include "ike/sa.h"
+#include "tests/check_main.h"
 
 enum { SAS = 200, MOVES = 20000 };
 
@@ -32,8 +32,8 @@ START_TEST(first_is_always_the_earliest)
 		for (size_t k = 0; k < SAS; k++) {
 			if (sa[k].due.us < min)
 				min = sa[k].due.us;
-			sound &= sa[k].due_at != SIZE_MAX ? h.at[sa[k].due_at] == &sa[k] :
-							    sa[k].due.us == MTIME_NEVER.us;
+			sound &= sa[k].due_at != SIZE_MAX ? h.at[sa[k].due_at] == &sa[k]
+							  : sa[k].due.us == MTIME_NEVER.us;
 		}
 		ck_assert_msg(sound, "an SA is not where it believes to be, after %d moves", m);
 		ck_assert_int_eq(due_first(&h).us, min);
@@ -59,17 +59,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("due");
 	TCase *t = tcase_create("due");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, first_is_always_the_earliest);
 	tcase_add_test(t, empty_is_never);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("due", t);
 }

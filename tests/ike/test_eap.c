@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "config/load.h"
+#include "tests/check_main.h"
 #include "tests/ike/eap_peer.h"
 #include "tests/ike/fake_env.h"
 
@@ -505,12 +506,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("eap");
 	TCase *t = tcase_create("eap");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, right_password, 0, 5);
 	tcase_add_test(t, failover_between_all_rounds);
@@ -533,8 +530,5 @@ int main(void)
 	tcase_add_test(t, rounds_end);
 	tcase_add_test(t, oversized);
 	tcase_add_test(t, broken_records);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("eap", t);
 }

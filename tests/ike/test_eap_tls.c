@@ -7,6 +7,7 @@
 
 #include "config/load.h"
 #include "core/crypto/tls_server.h"
+#include "tests/check_main.h"
 #include "tests/ike/eap_peer.h"
 #include "tests/ike/fake_env.h"
 
@@ -559,12 +560,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("eap_tls");
 	TCase *t = tcase_create("eap_tls");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, success, 0, 2);
 	tcase_add_test(t, protected_end);
@@ -582,8 +579,5 @@ int main(void)
 	tcase_add_test(t, success_is_kept);
 	tcase_add_test(t, by_nak);
 	tcase_add_test(t, stands_alone);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("eap_tls", t);
 }

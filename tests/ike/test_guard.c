@@ -1,8 +1,9 @@
 #include "ike/guard.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 static const struct table_seed seed = { 1, 2 };
 static struct guard *g;
@@ -111,20 +112,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("guard");
 	TCase *t = tcase_create("guard");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, NULL, teardown);
 	tcase_add_test(t, rate);
 	tcase_add_test(t, forgets);
 	tcase_add_test(t, kinds_and_rates);
 	tcase_add_test(t, crowd);
 	tcase_add_test(t, sources);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("guard", t);
 }

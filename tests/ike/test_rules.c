@@ -1,5 +1,6 @@
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 #include "ike/engine.h"
 
@@ -36,8 +37,8 @@ START_TEST(every_pair)
 
 				ck_assert_msg((r != NULL) ==
 						      legal((enum ike_state)at, (uint8_t)exchange, response != 0),
-					      "state %s, exchange %d, response %d",
-					      ike_state_name((enum ike_state)at), exchange, response);
+					      "state %s, exchange %d, response %d", ike_state_name((enum ike_state)at),
+					      exchange, response);
 				seen += r != NULL;
 			}
 		}
@@ -55,17 +56,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rules");
 	TCase *t = tcase_create("rules");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, every_pair);
 	tcase_add_test(t, replaced_and_closing_refuse_new_work);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("rules", t);
 }

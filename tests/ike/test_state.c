@@ -1,6 +1,5 @@
 /* Records of IKE SAs as engines wrote them (tests/fuzz/seeds/state): half-open, up, with our rekeys and deletes under
  * way. */
-#include <check.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "core/crypto/crypto.h"
 #include "ike/ike.h"
 #include "ike/state.h"
+#include "tests/check_main.h"
 
 static mtime fixed_now(const struct clock *c)
 {
@@ -209,20 +209,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("state");
 	TCase *t = tcase_create("state");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, round_trip);
 	tcase_add_test(t, truncated);
 	tcase_add_test(t, unknown_fields);
 	tcase_add_test(t, unknown_connection_is_refused_by_name);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("state", t);
 }

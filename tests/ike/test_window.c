@@ -1,7 +1,8 @@
 #include "ike/window.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 #define FIRST SECONDS(2)
 
@@ -18,11 +19,16 @@ START_TEST(judges_requests)
 		uint32_t id;
 		enum window_verdict want;
 	} t[] = {
-		{ 0, false, 0, WINDOW_NEW },	       { 0, false, UINT32_MAX, WINDOW_STALE },
-		{ 0, true, UINT32_MAX, WINDOW_STALE }, { 1, true, 0, WINDOW_RESEND },
-		{ 1, false, 0, WINDOW_STALE },	       { 1, true, 1, WINDOW_NEW },
-		{ 1, true, 2, WINDOW_STALE },	       { 7, true, 5, WINDOW_STALE },
-		{ 7, true, 6, WINDOW_RESEND },	       { 7, true, 7, WINDOW_NEW },
+		{ 0, false, 0, WINDOW_NEW },
+		{ 0, false, UINT32_MAX, WINDOW_STALE },
+		{ 0, true, UINT32_MAX, WINDOW_STALE },
+		{ 1, true, 0, WINDOW_RESEND },
+		{ 1, false, 0, WINDOW_STALE },
+		{ 1, true, 1, WINDOW_NEW },
+		{ 1, true, 2, WINDOW_STALE },
+		{ 7, true, 5, WINDOW_STALE },
+		{ 7, true, 6, WINDOW_RESEND },
+		{ 7, true, 7, WINDOW_NEW },
 		{ UINT32_MAX, true, UINT32_MAX, WINDOW_NEW },
 	};
 
@@ -92,19 +98,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("window");
 	TCase *t = tcase_create("window");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, judges_requests);
 	tcase_add_test(t, judges_responses);
 	tcase_add_test(t, remembers_one_response);
 	tcase_add_test(t, waits_longer_each_time);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("window", t);
 }

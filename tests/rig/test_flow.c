@@ -1,6 +1,6 @@
+#include "tests/check_main.h"
 #include "tests/rig/flow.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 enum { MS = 1000 };
@@ -106,19 +106,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("flow");
 	TCase *t = tcase_create("flow");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, nothing_amiss);
 	tcase_add_test(t, a_gap_belongs_to_the_window_in_which_it_ends);
 	tcase_add_test(t, silence_at_the_end_and_from_the_start_is_a_gap);
 	tcase_add_test(t, doubled_and_overtaken);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("flow", t);
 }

@@ -1,7 +1,7 @@
+#include "tests/check_main.h"
 #include "tests/rig/pcap.h"
 #include "tests/rig/wire.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 enum { CAPTURE_MAX = 8192 };
@@ -281,10 +281,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("wire");
 	TCase *t = tcase_create("wire");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(t, a_clean_capture_is_clean_in_every_wrapping, 0, 2);
 	tcase_add_loop_test(t, a_planted_number_is_found, 0, 2);
@@ -293,10 +290,5 @@ int main(void)
 	tcase_add_test(t, many_packets_and_one_repeat_far_back);
 	tcase_add_test(t, ike_keepalives_and_fragments_are_no_esp);
 	tcase_add_test(t, a_capture_cut_anywhere_is_read_up_to_there);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("wire", t);
 }

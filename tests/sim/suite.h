@@ -2,8 +2,7 @@
 #ifndef TESTS_SIM_SUITE_H
 #define TESTS_SIM_SUITE_H
 
-#include <check.h>
-#include <stdlib.h>
+#include "tests/check_main.h"
 
 struct suite_test {
 	const TTest *test;
@@ -12,10 +11,7 @@ struct suite_test {
 
 static inline int suite_run(const char *name, const struct suite_test *tests, size_t count)
 {
-	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
-	SRunner *r;
-	int failed;
 
 	for (size_t i = 0; i < count; i++) {
 		if (tests[i].loops)
@@ -23,12 +19,7 @@ static inline int suite_run(const char *name, const struct suite_test *tests, si
 		else
 			tcase_add_test(tcase, tests[i].test);
 	}
-	suite_add_tcase(suite, tcase);
-	r = srunner_create(suite);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main(name, tcase);
 }
 
 #endif

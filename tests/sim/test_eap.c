@@ -1,10 +1,10 @@
 /* Logging in by EAP-MSCHAPv2: the rounds, refusals, failures counted, and other engines between any two messages. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ike/eap.h"
 #include "ike/message.h"
+#include "tests/check_main.h"
 #include "tests/sim/sim.h"
 
 static const struct sim_settings eap = {
@@ -386,12 +386,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("eap");
 	TCase *t = tcase_create("eap");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
-	suite_add_tcase(suite, t);
 	tcase_add_test(t, password);
 	tcase_add_test(t, side_by_side);
 	tcase_add_test(t, who_is_who);
@@ -407,8 +403,5 @@ int main(void)
 	tcase_add_test(t, answers_are_not_for_others);
 	tcase_add_test(t, replaced);
 	tcase_add_test(t, takeover_at_every_message);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("eap", t);
 }

@@ -2,10 +2,10 @@
 #ifndef TESTS_CORE_NET_LINKS_H
 #define TESTS_CORE_NET_LINKS_H
 
-#include <check.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "tests/check_main.h"
 
 static inline void links_do(const char *command)
 {
@@ -25,18 +25,10 @@ static inline bool links_make(void)
 
 static inline int links_run(const char *name, void (*add)(TCase *t))
 {
-	Suite *s = suite_create(name);
 	TCase *t = tcase_create(name);
-	SRunner *runner;
-	int failed;
 
 	add(t);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main(name, t);
 }
 
 #endif

@@ -1,7 +1,8 @@
 #include "core/net/natt.h"
 
-#include <check.h>
 #include <stdlib.h>
+
+#include "tests/check_main.h"
 
 static const struct {
 	uint8_t data[8];
@@ -28,16 +29,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("natt");
 	TCase *tc = tcase_create("natt");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, kinds, 0, (int)ARRAY_LEN(rows));
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("natt", tc);
 }

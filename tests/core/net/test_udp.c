@@ -1,10 +1,11 @@
 #include "core/net/udp.h"
 
-#include <check.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+
+#include "tests/check_main.h"
 
 static struct endpoint at(const char *text, uint16_t port)
 {
@@ -155,10 +156,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("udp");
 	TCase *tc = tcase_create("udp");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, answers_leave_from_the_address_asked);
 	tcase_add_test(tc, ipv6_likewise);
@@ -166,10 +164,5 @@ int main(void)
 	tcase_add_test(tc, tos_of_the_outer_header_is_seen);
 	tcase_add_test(tc, what_cannot_be_bound_says_why);
 	tcase_add_test(tc, mixed_families_are_refused);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("udp", tc);
 }
