@@ -86,10 +86,13 @@ static const char *refuse(const struct dp_sa *in)
 	return NULL;
 }
 
-/* Where the bitmap is, and behind that the keys. */
-static size_t own_size(bool bare)
+/* Where the bitmap is, and behind that the keys. The outbound side has less in the union. */
+static size_t own_size(bool bare, enum dp_dir dir)
 {
-	return bare ? offsetof(struct sad_sa, extra) : sizeof(struct sad_sa);
+	if (!bare)
+		return sizeof(struct sad_sa);
+	return dir == DP_IN ? offsetof(struct sad_sa, extra)
+			    : offsetof(struct sad_sa, ahead) + sizeof(((struct sad_sa *)NULL)->ahead);
 }
 
 static size_t bits_size(const struct sad_sa *sa)
@@ -99,14 +102,14 @@ static size_t bits_size(const struct sad_sa *sa)
 
 static struct bytes keys_of(const struct sad_sa *sa)
 {
-	return bytes_of((const uint8_t *)sa + own_size(sa->bare) + bits_size(sa),
+	return bytes_of((const uint8_t *)sa + own_size(sa->bare, (enum dp_dir)sa->key.dir) + bits_size(sa),
 			suite_encr_key_len(&sa->suite) + suite_integ_key_len(&sa->suite));
 }
 
 static enum gw_err create(struct sad *s, const struct dp_sa *in, bool bare, struct sad_sa **out, const char **why)
 {
 	size_t words = in->dir == DP_IN ? replay_words(in->replay_window) : 0;
-	size_t own = own_size(bare);
+	size_t own = own_size(bare, in->dir);
 	struct sad_sa *sa;
 	uint8_t *behind;
 
@@ -166,7 +169,7 @@ void sad_sa_destroy(struct sad *s, struct sad_sa *sa)
 		return;
 	keys = keys_of(sa);
 	secret_wipe((uint8_t *)(uintptr_t)keys.p, keys.n);
-	slab_put(&s->slab, sa, own_size(sa->bare) + bits_size(sa) + keys.n);
+	slab_put(&s->slab, sa, own_size(sa->bare, (enum dp_dir)sa->key.dir) + bits_size(sa) + keys.n);
 }
 
 /* ---- the newest outbound SA of a reqid ---- */

@@ -53,7 +53,7 @@ struct sad_sa {
 	bool udp_encap, esn, copy_dscp, copy_df;
 	bool near_told, at_told; /* fence events are raised once per fence */
 	bool used;		 /* in that list */
-	bool bare;		 /* nothing is behind the union but the bitmap and the keys */
+	bool bare;		 /* nothing is behind the part of its direction but the bitmap and the keys */
 	uint8_t mode;
 	uint16_t path_mtu; /* DP_OUT: outer path; 0: not asked yet */
 	uint64_t position; /* DP_OUT: last number used */

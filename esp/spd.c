@@ -13,9 +13,9 @@ struct spd_key {
 
 struct spd {
 	struct table_seed seed;
-	struct spd_policy *by_reqid;
-	struct spd_entry *prefixes; /* the best entry of each remote prefix */
-	struct spd_entry *ranges;   /* no prefixes; narrowest first */
+	struct chain by_reqid;
+	struct chain prefixes;	  /* the best entry of each remote prefix */
+	struct spd_entry *ranges; /* no prefixes; narrowest first */
 	uint64_t next_age;
 	struct {
 		size_t used[LENS];  /* prefixes of that length */
@@ -38,16 +38,26 @@ struct spd *spd_create(struct rng *rng)
 	return s;
 }
 
+static struct spd_policy *linked_by_reqid(struct link *l)
+{
+	return (struct spd_policy *)(void *)((char *)l - offsetof(struct spd_policy, by_reqid));
+}
+
+static struct spd_entry *linked_by_prefix(struct link *l)
+{
+	return (struct spd_entry *)(void *)((char *)l - offsetof(struct spd_entry, by_prefix));
+}
+
 void spd_destroy(struct spd *s)
 {
-	struct spd_policy *p, *tmp;
+	struct link *l;
 
 	if (!s)
 		return;
-	HASH_ITER (hh, s->by_reqid, p, tmp) {
-		spd_unlink(s, p);
-		spd_policy_destroy(p);
-	}
+	while ((l = chain_pop(&s->by_reqid)) != NULL)
+		spd_policy_destroy(linked_by_reqid(l));
+	chain_clear(&s->by_reqid);
+	chain_clear(&s->prefixes);
 	free(s);
 }
 
@@ -207,22 +217,24 @@ static void key_range(const struct spd_key *k, struct range *r)
 
 static struct spd_entry *prefix_find(const struct spd *s, const struct spd_key *key)
 {
-	unsigned h = table_hash(&s->seed, key, sizeof(*key));
-	struct spd_entry *e;
 	struct range range;
 
 	key_range(key, &range);
-	HASH_FIND_BYHASHVALUE(hh, s->prefixes, &range, sizeof(range), h, e);
-	return e;
+	for (struct link *l = chain_first(&s->prefixes, table_hash(&s->seed, key, sizeof(*key))); l;
+	     l = chain_next(l)) {
+		struct spd_entry *e = linked_by_prefix(l);
+
+		if (memcmp(&theirs_of(e)->range, &range, sizeof(range)) == 0)
+			return e;
+	}
+	return NULL;
 }
 
 static bool prefix_add(struct spd *s, const struct spd_key *key, struct spd_entry *e)
 {
 	unsigned h = table_hash(&s->seed, key, sizeof(*key)), family = family_index(&key->addr);
-	const struct range *range = &theirs_of(e)->range;
 
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->prefixes, range, sizeof(*range), h, e);
-	if (!e->hh.tbl)
+	if (!chain_add(&s->prefixes, &e->by_prefix, h))
 		return false;
 	if (s->family[family].used[key->len]++ == 0)
 		lens_update(s, family);
@@ -233,7 +245,7 @@ static void prefix_drop(struct spd *s, const struct spd_key *key, struct spd_ent
 {
 	unsigned family = family_index(&key->addr);
 
-	HASH_DELETE(hh, s->prefixes, e);
+	chain_remove(&s->prefixes, &e->by_prefix);
 	if (--s->family[family].used[key->len] == 0)
 		lens_update(s, family);
 }
@@ -305,8 +317,7 @@ enum gw_err spd_link(struct spd *s, struct spd_policy *p)
 				entry_unlink(s, &p->entries[i]);
 			return GW_ENOMEM;
 		}
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->by_reqid, &p->reqid, sizeof(p->reqid), h, p);
-	if (p->hh.tbl)
+	if (chain_add(&s->by_reqid, &p->by_reqid, h))
 		return GW_OK;
 	for (size_t i = 0; i < p->theirs_count; i++)
 		entry_unlink(s, &p->entries[i]);
@@ -315,7 +326,7 @@ enum gw_err spd_link(struct spd *s, struct spd_policy *p)
 
 void spd_unlink(struct spd *s, struct spd_policy *p)
 {
-	HASH_DELETE(hh, s->by_reqid, p);
+	chain_remove(&s->by_reqid, &p->by_reqid);
 	for (size_t i = 0; i < p->theirs_count; i++)
 		entry_unlink(s, &p->entries[i]);
 }
@@ -323,15 +334,17 @@ void spd_unlink(struct spd *s, struct spd_policy *p)
 struct spd_policy *spd_find(const struct spd *s, uint32_t reqid)
 {
 	unsigned h = table_hash(&s->seed, &reqid, sizeof(reqid));
-	struct spd_policy *p;
 
-	HASH_FIND_BYHASHVALUE(hh, s->by_reqid, &reqid, sizeof(reqid), h, p);
-	return p;
+	for (struct link *l = chain_first(&s->by_reqid, h); l; l = chain_next(l)) {
+		if (linked_by_reqid(l)->reqid == reqid)
+			return linked_by_reqid(l);
+	}
+	return NULL;
 }
 
 size_t spd_count(const struct spd *s)
 {
-	return HASH_COUNT(s->by_reqid);
+	return s->by_reqid.count;
 }
 
 static bool entry_matches(const struct spd_entry *e, const struct inner *in)

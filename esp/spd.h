@@ -9,6 +9,7 @@
 #ifndef ESP_SPD_H
 #define ESP_SPD_H
 
+#include "core/chain.h"
 #include "core/table.h"
 #include "esp/dataplane.h"
 #include "esp/inner.h"
@@ -17,7 +18,7 @@ struct spd;
 
 /* One remote selector of a policy, in the index. */
 struct spd_entry {
-	UT_hash_handle hh;	/* of the best one of its prefix; key: the selector's range */
+	struct link by_prefix;	/* of the best one of its prefix; key: the selector's range */
 	struct spd_entry *next; /* others of the same prefix, or ranges; best first */
 	uint16_t index;		/* here and of the selector */
 	uint8_t len;		/* of the prefix; SPD_NO_PREFIX: among the ranges */
@@ -27,7 +28,7 @@ enum { SPD_NO_PREFIX = 255 };
 
 /* Outer addresses and mode are not kept: packets leave by what their SA has. */
 struct spd_policy {
-	UT_hash_handle hh;
+	struct link by_reqid;
 	uint64_t age;
 	uint32_t reqid;
 	uint16_t ours_count, theirs_count;

@@ -99,7 +99,7 @@ struct ike {
 		mtime until;
 	} loud;		       /* the connection whose log lines are wanted more than others */
 	struct chain by_child; /* of struct child_sa, by inbound SPI */
-	struct reqid *reqids;
+	struct chain reqids;   /* of struct reqid */
 	struct chain peers;
 	struct group_tally *group_tallies;
 	struct due_heap due;

@@ -121,6 +121,7 @@ void ike_destroy(struct ike *ike)
 	free_graves(ike);
 	chain_clear(&ike->by_spi);
 	chain_clear(&ike->by_child);
+	chain_clear(&ike->reqids);
 	chain_clear(&ike->peers);
 	due_clear(&ike->due);
 	free(ike->list);

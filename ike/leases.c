@@ -88,6 +88,7 @@ void leases_clear(struct leases *l)
 			leases_free(l, r);
 		leases_forget(l, r);
 	}
+	chain_clear(&l->owners);
 	free(l->kept);
 	*l = (struct leases){ 0 };
 }
@@ -100,12 +101,20 @@ struct lease_record *leases_find(const struct leases *l, const struct addr *a)
 	return r;
 }
 
+static struct lease_owner *owner_of(struct link *l)
+{
+	return (struct lease_owner *)(void *)((char *)l - offsetof(struct lease_owner, link));
+}
+
 struct lease_owner *leases_owner(const struct leases *l, struct bytes key)
 {
-	struct lease_owner *o = NULL;
+	for (struct link *at = chain_first(&l->owners, table_hash(l->seed, key.p, key.n)); at; at = chain_next(at)) {
+		struct lease_owner *o = owner_of(at);
 
-	HASH_FIND_BYHASHVALUE(hh, l->owners, key.p, key.n, table_hash(l->seed, key.p, key.n), o);
-	return o;
+		if (bytes_equal(bytes_of(o->key, o->key_len), key))
+			return o;
+	}
+	return NULL;
 }
 
 static struct lease_owner *owner_create(struct leases *l, struct bytes key)
@@ -119,8 +128,7 @@ static struct lease_owner *owner_create(struct leases *l, struct bytes key)
 		return NULL;
 	o->key_len = (uint16_t)key.n;
 	memcpy(o->key, key.p, key.n);
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, l->owners, o->key, key.n, table_hash(l->seed, key.p, key.n), o);
-	if (!o->hh.tbl) {
+	if (!chain_add(&l->owners, &o->link, table_hash(l->seed, key.p, key.n))) {
 		free(o);
 		return NULL;
 	}
@@ -200,7 +208,7 @@ void leases_free(struct leases *l, struct lease_record *r)
 	r->holders = 0;
 	l->owned--;
 	if (!o->records) {
-		HASH_DEL(l->owners, o);
+		chain_remove(&l->owners, &o->link);
 		free(o);
 	}
 	freed_push(l, r);

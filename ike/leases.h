@@ -12,6 +12,7 @@
 #define IKE_LEASES_H
 
 #include "core/addr.h"
+#include "core/chain.h"
 #include "core/clock.h"
 #include "core/table.h"
 
@@ -28,8 +29,8 @@ struct lease_record {
 
 /* An identity that has addresses. */
 struct lease_owner {
-	UT_hash_handle hh;	      /* leases.owners, key `key` */
 	struct lease_record *records; /* never empty */
+	struct link link;	      /* leases.owners */
 	uint16_t key_len;
 	uint8_t key[]; /* ID kind, then the data */
 };
@@ -37,7 +38,7 @@ struct lease_owner {
 struct leases {
 	const struct table_seed *seed; /* borrowed */
 	struct lease_record *by_addr;
-	struct lease_owner *owners;
+	struct chain owners;
 	struct lease_record *freed; /* oldest first */
 	size_t freed_count;
 	struct lease_record **kept; /* binary heap, earliest end first; room for every record with an owner */

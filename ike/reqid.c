@@ -4,12 +4,23 @@
 
 #include "ike/engine.h"
 
+static unsigned hash_of(const struct ike *ike, uint32_t id)
+{
+	return table_hash(&ike->seed, &id, sizeof(id));
+}
+
+static struct reqid *reqid_of(struct link *l)
+{
+	return (struct reqid *)(void *)((char *)l - offsetof(struct reqid, link));
+}
+
 static struct reqid *find(const struct ike *ike, uint32_t id)
 {
-	struct reqid *r;
-
-	HASH_FIND_BYHASHVALUE(hh, ike->reqids, &id, sizeof(id), table_hash(&ike->seed, &id, sizeof(id)), r);
-	return r;
+	for (struct link *l = chain_first(&ike->reqids, hash_of(ike, id)); l; l = chain_next(l)) {
+		if (reqid_of(l)->id == id)
+			return reqid_of(l);
+	}
+	return NULL;
 }
 
 const struct reqid *reqid_find(const struct ike *ike, uint32_t id)
@@ -27,9 +38,7 @@ enum gw_err reqid_join(struct child_sa *c, uint32_t id)
 		if (!r)
 			return GW_ENOMEM;
 		r->id = id;
-		HASH_ADD_KEYPTR_BYHASHVALUE(hh, ike->reqids, &r->id, sizeof(r->id),
-					    table_hash(&ike->seed, &r->id, sizeof(r->id)), r);
-		if (!r->hh.tbl) {
+		if (!chain_add(&ike->reqids, &r->link, hash_of(ike, id))) {
 			free(r);
 			return GW_ENOMEM;
 		}
@@ -54,7 +63,7 @@ void reqid_leave(struct child_sa *c)
 		*at = c->next_of_reqid;
 	c->next_of_reqid = NULL;
 	if (!r->children) {
-		HASH_DEL(ike->reqids, r);
+		chain_remove(&ike->reqids, &r->link);
 		free(r);
 	}
 }

@@ -5,13 +5,12 @@
 #ifndef IKE_REQID_H
 #define IKE_REQID_H
 
-#include "core/table.h"
 #include "ike/sa.h"
 
 struct reqid {
-	uint32_t id;
 	struct child_sa *children; /* linked by next_of_reqid; never empty */
-	UT_hash_handle hh;
+	struct link link;
+	uint32_t id;
 };
 
 /* Gives a CHILD SA its reqid, once; c->spi_in finds it in no other way. */

@@ -69,11 +69,11 @@ struct child_sa {
 	struct selector *ours, *theirs;  /* owned, one block */
 	uint8_t ours_count, theirs_count;
 	bool transport;		     /* mode; see transport.h */
+	bool worn; /* a rekey was asked for because of what it has carried */
 	bool fragments;		     /* NON_FIRST_FRAGMENTS_ALSO was agreed on (RFC 7296 1.3.1) */
 	bool one_pair;		     /* its rekey is to ask for one pair of selectors: SINGLE_PAIR_REQUIRED (2.9) */
 	struct addr told_ours, told_theirs; /* what the peer calls the ends of it behind a NAT; family 0: as we do */
 	uint64_t token; /* of the batch that the plane has to answer; 0: none */
-	bool worn; /* a rekey was asked for because of what it has carried */
 	mtime created, rekey_at, life_at;
 	mtime used; /* last packet that we know of */
 	struct link by_spi;
@@ -145,8 +145,12 @@ struct ike_sa {
 	bool want_rekey, want_delete, want_dpd;
 	bool dirty; /* is in the engine's list of changed objects */
 	bool adopted; /* came from another node: the peer may be ahead by requests that changed nothing */
+	uint8_t peer_id_kind; /* of `peer` */
+	uint8_t also_count;   /* of `also` */
+	uint8_t soundings;    /* ike/settle.h */
 	uint32_t era; /* of the engine when its timers were last right; see ike_set_passive */
 	uint32_t peer_flags;
+	uint32_t peer_auth;   /* enum conn_auth: how; 0: nobody is authenticated */
 	struct settings *settings;    /* owned reference */
 	const struct conn_cfg *conn;  /* NULL until chosen in IKE_AUTH */
 	struct endpoint local, remote;
@@ -162,9 +166,7 @@ struct ike_sa {
 	const struct group_cfg *group; /* of `settings`; NULL: none */
 	struct group_tally *tally;     /* that it is counted in; NULL: none */
 	struct ike_sa *next_of_peer;
-	uint8_t peer_id_kind; /* of `peer` */
 	struct bytes peer_id; /* borrowed from `peer` */
-	uint32_t peer_auth;   /* enum conn_auth: how; 0: nobody is authenticated */
 	struct secret told_id; /* kind 1, data: IDi of a peer that EAP proved to be peer_id; else empty */
 	uint64_t successor;   /* local SPI of the SA that replaced it; 0: none */
 	uint64_t predecessor; /* local SPI of the SA that it replaced; 0: none */
@@ -172,7 +174,6 @@ struct ike_sa {
 	uint8_t crossing_len;
 	struct addr came_from; /* where it got our IKE_SA_INIT, or it could not have authenticated; family 0: nobody has yet */
 	struct addr *also; /* owned; the peer's other addresses (RFC 4555 3.4) */
-	uint8_t also_count;
 	struct sa_lease leases[SA_LEASES];
 	struct ike_session session;
 	struct child_sa *children;
@@ -186,7 +187,6 @@ struct ike_sa {
 	mtime heard;   /* the last that came to this very node, in `heard_era` of the engine */
 	uint32_t heard_era;
 	uint32_t sounding_era, settled_era; /* ike/settle.h; of the engine */
-	uint8_t soundings;
 	mtime sounded; /* when the last one was sent first */
 	mtime not_before; /* no request of ours before this: the peer said TEMPORARY_FAILURE */
 	mtime linger;     /* IKE_LINGERING: until then */
