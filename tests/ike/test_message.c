@@ -165,12 +165,12 @@ START_TEST(header_survives_parsing)
 }
 END_TEST
 
-/* n payloads of one kind, with bodies that are good. */
+/* n payloads of one kind, with bodies that are good. What is refused has a reason that names the payload. */
 static enum gw_err parse_many(uint8_t type, const char *body, size_t n)
 {
 	size_t len, at = 0;
 	uint8_t *one = unhex(body, &len), *all = malloc(n * (len + 4));
-	struct err e;
+	struct err e = { 0 };
 	enum gw_err rc;
 
 	ck_assert_ptr_nonnull(all);
@@ -185,6 +185,7 @@ static enum gw_err parse_many(uint8_t type, const char *body, size_t n)
 	rc = msg_parse(&msg, type, bytes_of(all, at), &e);
 	free(one);
 	free(all);
+	ck_assert_msg(rc == GW_OK || strstr(e.text, " payloads"), "%s", e.text);
 	return rc;
 }
 
@@ -203,6 +204,50 @@ START_TEST(bounds)
 	ck_assert_uint_eq(msg.vendor_count, IKE_MAX_VENDORS);
 	ck_assert_int_eq(parse_many(49, "", IKE_MAX_PAYLOADS), GW_OK);
 	ck_assert_int_eq(parse_many(49, "", IKE_MAX_PAYLOADS + 1), GW_EMALFORMED);
+}
+END_TEST
+
+/* Nothing of a message is left in the next one. */
+START_TEST(parsed_anew)
+{
+	static const char *const all[] = {
+		"22000014 00000010 01010001 00000008 0100001c", /* SA */
+		"28000009 001f0000aa",				/* KE */
+		"23000014 00000000000000000000000000000000",	/* nonce */
+		"24000009 02000000aa",				/* IDi */
+		"25000009 02000000aa",				/* IDr */
+		"26000006 04aa",				/* CERT */
+		"27000006 04aa",				/* CERTREQ */
+		"29000009 02000000aa",				/* AUTH */
+		"2a000008 00004000",				/* Notify */
+		"2b000008 01000000",				/* Delete */
+		"2c000004",					/* vendor */
+		"2d000018 01000000 07000010 0000ffff 01020304 01020305",
+		"2f000018 01000000 07000010 0000ffff 01020304 01020305", /* TSi, TSr */
+		"30000008 01000000",					 /* CP */
+		"31000008 03010004",					 /* EAP */
+		"00800008 11223344",					 /* an unknown, critical one */
+	};
+	char hex[1024] = "";
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		strcat(hex, all[i]);
+	ck_assert_msg(parse(PL_SA, hex, &e) == GW_OK, "%s", e.text);
+	ck_assert(msg.sa.count == 1 && msg.ke.data.n == 1 && msg.nonce.n == 16 && msg.idi.data.n == 1 &&
+		  msg.idr.data.n == 1 && msg.cert_count == 1 && msg.certreq_count == 1 && msg.auth.data.n == 1 &&
+		  msg.notify_count == 1 && msg.delete_count == 1 && msg.vendor_count == 1 && msg.tsi.count == 1 &&
+		  msg.tsr.count == 1 && msg.cp.type == 1 && msg.eap.n == 4 && msg.unknown_critical == 49);
+	ck_assert_int_eq(parse(PL_SK, "29000008 11223344", &e), GW_OK);
+	ck_assert(msg.encrypted);
+	ck_assert_int_eq(parse(PL_NONE, "", &e), GW_OK);
+	ck_assert(msg.present == 0 && !msg.encrypted && msg.first == PL_NONE && msg.chain.n == 0);
+	ck_assert(msg.sa.count == 0 && msg.sa.transforms == 0 && msg.ke.group == 0 && msg.ke.data.n == 0 &&
+		  msg.nonce.n == 0 && msg.idi.kind == 0 && msg.idi.data.n == 0 && msg.idr.kind == 0 &&
+		  msg.idr.data.n == 0 && msg.auth.method == 0 && msg.auth.data.n == 0 && msg.cp.type == 0 &&
+		  msg.cp.count == 0 && msg.tsi.count == 0 && msg.tsi.ignored == 0 && msg.tsr.count == 0 &&
+		  msg.tsr.ignored == 0 && msg.eap.n == 0 && msg.cert_count == 0 && msg.certreq_count == 0 &&
+		  msg.notify_count == 0 && msg.delete_count == 0 && msg.vendor_count == 0 && msg.unknown_critical == 0);
 }
 END_TEST
 
@@ -308,6 +353,7 @@ int main(void)
 		kinds_are_told_apart,
 		header_survives_parsing,
 		bounds,
+		parsed_anew,
 		captured_requests_parse_and_no_cut_one_does,
 		captured_proposal_is_understood,
 		captured_octets_may_be_anything,

@@ -155,6 +155,22 @@ enum gw_err ini_open_prove(struct ini_sa *sa, struct msg_writer *w, struct bytes
 	return GW_OK;
 }
 
+/* RFC 7296 3.7: SHA-1 of the public keys of authorities, one behind the other. */
+static void ask_cert(struct msg_writer *w, const struct ini_cfg *cfg)
+{
+	enum { X509 = 4, HASH = 20 };
+	uint8_t list[256 * HASH];
+	struct writer all = wr_of(list, sizeof(list));
+	struct reader r;
+
+	for (unsigned i = 0; i < cfg->ask_others; i++)
+		memset(wr_room(&all, HASH), (int)i, HASH);
+	wr_bytes(&all, bytes_of(cfg->trust->anchors[0].key_hash, HASH));
+	r = rd_of(wr_done(&all));
+	while (r.left > 0)
+		cert_write(w, PL_CERTREQ, X509, rd_bytes(&r, cfg->ask_each ? (size_t)HASH : r.left));
+}
+
 static enum gw_err send_auth(struct ini_sa *sa)
 {
 	struct ini *ini = sa->ini;
@@ -175,7 +191,7 @@ static enum gw_err send_auth(struct ini_sa *sa)
 	if (cfg->mobike)
 		notify_simple(&w, N_MOBIKE_SUPPORTED);
 	if (cfg->trust && cfg->ask_cert)
-		cert_write(&w, PL_CERTREQ, 4, bytes_of(cfg->trust->anchors[0].key_hash, 20));
+		ask_cert(&w, cfg);
 	if (cfg->eap.user.n == 0)
 		TRY(ini_open_prove(sa, &w, cfg->psk));
 	else if (cfg->eap.only)

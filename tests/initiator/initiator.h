@@ -28,6 +28,8 @@ struct ini_cfg {
 	const struct trust *trust; /* of the responder's certificate; NULL: it proves itself by the PSK */
 	uint8_t hashes;		   /* announced, 1 << enum sign_hash each (RFC 7427); 0: none */
 	bool ask_cert;		   /* send a CERTREQ for the first of `trust` */
+	uint8_t ask_others;	   /* and, before it, for so many authorities that nobody has */
+	bool ask_each;		   /* each in a CERTREQ of its own */
 	/* EAP instead of an AUTH payload, when `user` is there. The responder proves itself by `psk`, or by a
 	 * certificate that nobody here looks at. */
 	struct ini_eap_cfg {

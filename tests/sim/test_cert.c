@@ -317,6 +317,45 @@ START_TEST(between_any_two_messages)
 }
 END_TEST
 
+/* Windows names every authority that it trusts, some 60; ours is the last. */
+START_TEST(many_authorities)
+{
+	struct person p;
+
+	world(21, NULL, "", false);
+	plain(&p, root);
+	p.c->cfg.ask_cert = true;
+	p.c->cfg.ask_others = 60;
+	sim_connect(&s, p.c);
+	sim_want(&s, sim_settle(&s, SECONDS(5)) && ini_up(p.c->ini));
+	(void)sim_agree(&s);
+	(void)sim_leaves_nothing(&s);
+	leave(&p);
+	done();
+}
+END_TEST
+
+/* Each in a payload of its own: as many as we keep; one more is refused, and the reason is told. */
+START_TEST(many_requests)
+{
+	struct person p;
+	bool fits = _i == 0;
+
+	world(22, NULL, "", false);
+	plain(&p, root);
+	p.c->cfg.ask_cert = p.c->cfg.ask_each = true;
+	p.c->cfg.ask_others = IKE_MAX_CERTS - (fits ? 1 : 0);
+	sim_connect(&s, p.c);
+	sim_want(&s, sim_settle(&s, SECONDS(5)) && ini_up(p.c->ini) == fits);
+	sim_want(&s, fits || p.c->ini->error == N_INVALID_SYNTAX);
+	sim_want(&s, gate_stat(&s.gate, "drop_malformed") == (fits ? 0 : 1));
+	p.c->gone = !fits;
+	(void)sim_leaves_nothing(&s);
+	leave(&p);
+	done();
+}
+END_TEST
+
 int main(void)
 {
 	const struct suite_test tests[] = {
@@ -333,6 +372,8 @@ int main(void)
 		{ own_key, 0 },
 		{ authority_gone, 0 },
 		{ between_any_two_messages, 0 },
+		{ many_authorities, 0 },
+		{ many_requests, 2 },
 	};
 
 	return suite_run("cert", tests, ARRAY_LEN(tests));
