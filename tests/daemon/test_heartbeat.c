@@ -2,9 +2,9 @@
 
 #include "core/crypto/crypto.h"
 #include "daemon/pairkeys.h"
+#include "tests/check_main.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -528,10 +528,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("heartbeat");
 	TCase *t = tcase_create("heartbeat");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, two_nodes_hear_each_other);
 	tcase_add_test(t, a_dead_node_is_silent);
@@ -543,10 +540,5 @@ int main(void)
 	tcase_add_test(t, what_does_not_count);
 	tcase_add_test(t, one_that_was_overtaken_counts_once_and_its_news_are_old);
 	tcase_add_test(t, the_parent_says_that_its_child_is_dead);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("heartbeat", t);
 }

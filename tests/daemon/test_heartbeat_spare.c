@@ -1,6 +1,6 @@
 #include "daemon/heartbeat_spare.h"
+#include "tests/check_main.h"
 
-#include <check.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -175,18 +175,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("heartbeat_spare");
 	TCase *t = tcase_create("spare");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, it_sends_when_nobody_else_does);
 	tcase_add_test(t, it_is_silent_while_the_other_one_sends);
 	tcase_add_test(t, what_changes_meanwhile_is_said);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("heartbeat_spare", t);
 }

@@ -1,7 +1,7 @@
 /* What a silence is. */
 #include "daemon/listening.h"
+#include "tests/check_main.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #define T(ms) ((mtime){ SECONDS(100) + MILLISECONDS(ms) })
@@ -58,17 +58,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("listening");
 	TCase *t = tcase_create("listening");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, who_wakes_in_time_misses_nothing);
 	tcase_add_test(t, what_was_slept_through_is_no_silence);
 	tcase_add_test(t, who_sleeps_listens);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("listening", t);
 }

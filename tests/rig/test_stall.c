@@ -1,6 +1,6 @@
+#include "tests/check_main.h"
 #include "tests/rig/stall.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 enum { MS = 1000 };
@@ -55,18 +55,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("stall");
 	TCase *t = tcase_create("stall");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, a_processor_that_runs_each_tick_has_not_stood_still);
 	tcase_add_test(t, the_longest_of_any_processor_that_overlaps_counts);
 	tcase_add_test(t, the_oldest_go);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("stall", t);
 }
