@@ -108,6 +108,7 @@ static const char *const allowed[] = {
 	"sched_yield",
 	"sched_getaffinity",
 	"sched_setaffinity",
+	"getcpu",
 	"gettid",
 	"getpid",
 	"getppid",

@@ -265,18 +265,26 @@ START_TEST(fragments_that_are_not_the_first)
 }
 END_TEST
 
-/* A peer that wants one pair of selectors when it is asked for more, though it has agreed to more: it gets one. */
-START_TEST(single_pair_required)
+/* A client that has agreed to more than one pair of selectors; `any` lives as long as it does. */
+static struct sim_client *begin_two_networks(struct selector *any)
 {
 	static const struct sim_settings two = { .child = "        remote: [10.2.0.0/16, 10.9.0.0/16]\n" };
 	struct sim_client *c = begin(&two, false);
-	struct ike_select all = { 0 };
-	struct selector any;
 
-	sim_want(&s, selector_parse("0.0.0.0/0", &any));
-	c->cfg.tsi = &any;
+	sim_want(&s, selector_parse("0.0.0.0/0", any));
+	c->cfg.tsi = any;
 	c->cfg.tsi_count = 1;
 	up(c);
+	return c;
+}
+
+/* A peer that wants one pair of selectors when it is asked for more, though it has agreed to more: it gets one. */
+START_TEST(single_pair_required)
+{
+	struct selector any;
+	struct sim_client *c = begin_two_networks(&any);
+	struct ike_select all = { 0 };
+
 	sim_want(&s, sim_sa(&s, c)->children->theirs_count > 1 || sim_sa(&s, c)->children->ours_count > 1);
 	c->cfg.one_pair = true;
 	sim_want(&s, ike_rekey(s.gate.active.ike, &all, true) == 1);
@@ -291,15 +299,10 @@ END_TEST
 /* The node that goes on after that answer knows of it: it does not ask for more again. */
 START_TEST(single_pair_required_before_a_takeover)
 {
-	static const struct sim_settings two = { .child = "        remote: [10.2.0.0/16, 10.9.0.0/16]\n" };
-	struct sim_client *c = begin(&two, false);
-	struct ike_select all = { 0 };
 	struct selector any;
+	struct sim_client *c = begin_two_networks(&any);
+	struct ike_select all = { 0 };
 
-	sim_want(&s, selector_parse("0.0.0.0/0", &any));
-	c->cfg.tsi = &any;
-	c->cfg.tsi_count = 1;
-	up(c);
 	sim_want(&s, sim_sa(&s, c)->children->theirs_count > 1);
 	c->cfg.one_pair = true;
 	/* The IKE SA's rekey comes first when the answer is there: the mark alone says what is to be asked for then. */
