@@ -158,7 +158,7 @@ run_ours_eap() {
 			      lan: {local: [10.1.0.0/24]}
 			users:
 		EOT
-		seq -f "  load%06.0f@example.org: {password: '$PSK'}" 0 "$TUNNELS"
+		seq -f "  load%06.0f@example.org: {password: '$PSK'}" 0 "$((TUNNELS + 100))"
 	)
 	process=gatewayd-gateway
 	pin "$(rig_pid "$process")"
