@@ -11,6 +11,9 @@
 #include "esp/user.h"
 
 #define WITNESS_LEAST_US MILLISECONDS(20)
+#define STALL_LEAST_US MILLISECONDS(500)
+
+enum { STALL_INTERVALS = 10 };
 
 /* ---- what the other node looks like ---- */
 
@@ -197,6 +200,24 @@ static struct endpoint at_port(const struct addr *a, uint16_t port)
 	return (struct endpoint){ *a, port };
 }
 
+/*
+ * `interval` times `misses` is the time within which a dead node is replaced, by a listener that may be a little late and
+ * with what it does then. So heartbeats go, and are missed, a tenth sooner.
+ */
+static int64_t beat_interval(const struct ha_cfg *c)
+{
+	return c->heartbeat_interval_us - c->heartbeat_interval_us / 10;
+}
+
+static int64_t stall(const struct ha_cfg *c)
+{
+	int64_t us = c->heartbeat_interval_us * STALL_INTERVALS;
+
+	if (c->heartbeat_stall_us > 0)
+		return c->heartbeat_stall_us;
+	return us > STALL_LEAST_US ? us : STALL_LEAST_US;
+}
+
 static enum gw_err open_heartbeat(struct ha_node *h, struct err *e)
 {
 	const struct ha_cfg *c = &h->settings->ha;
@@ -204,9 +225,9 @@ static enum gw_err open_heartbeat(struct ha_node *h, struct err *e)
 					.node = c->self->index,
 					.peer = c->peer->index,
 					.incarnation = h->g->env.node.incarnation,
-					.interval_us = c->heartbeat_interval_us,
+					.interval_us = beat_interval(c),
 					.misses = c->heartbeat_misses,
-					.stall_us = c->heartbeat_stall_us,
+					.stall_us = stall(c),
 					.page = h->parent ? h->parent->page : NULL };
 
 	cfg.paths[0].local = at_port(&c->self->sync, c->port);
@@ -326,7 +347,7 @@ enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, int prog
 enum gw_err ha_node_brief_parent(struct ha_node *h, const struct secret *secret, struct err *e)
 {
 	const struct ha_cfg *c = &h->settings->ha;
-	struct parent_brief b = { .stall_us = c->heartbeat_stall_us,
+	struct parent_brief b = { .stall_us = stall(c),
 				  .node = c->self->index,
 				  .path_count = (uint32_t)h->path_count };
 	WIPED struct secret key = { 0 };
@@ -334,9 +355,6 @@ enum gw_err ha_node_brief_parent(struct ha_node *h, const struct secret *secret,
 
 	if (!h->parent)
 		return GW_OK;
-	if (b.stall_us == 0)
-		b.stall_us = c->heartbeat_interval_us * 10 > MILLISECONDS(500) ? c->heartbeat_interval_us * 10
-									       : MILLISECONDS(500);
 	(void)snprintf(b.cluster, sizeof(b.cluster), "%s", c->cluster);
 	r = pairkeys_beat(h->g->crypto, secret_bytes(secret), c->cluster, &key);
 	if (r != GW_OK)
@@ -384,9 +402,9 @@ struct ha_config ha_node_config(const struct ha_node *h)
 				   .strict = now->replay == HA_REPLAY_STRICT,
 				   .fence = now->fence != NULL,
 				   .former = fault_former(),
-				   .watch = { .interval_us = c->heartbeat_interval_us,
+				   .watch = { .interval_us = beat_interval(c),
 					      .misses = c->heartbeat_misses,
-					      .stall_us = c->heartbeat_stall_us,
+					      .stall_us = stall(c),
 					      .witness = h->witness != NULL } };
 }
 
