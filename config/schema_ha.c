@@ -48,8 +48,8 @@ static const struct schema_key heartbeat_keys[] = {
 	  .min = MILLISECONDS(10),
 	  .max = 10 * SECOND,
 	  .fallback = "50ms",
-	  .help = "Time between two heartbeats, at most: they go a tenth sooner, so that a dead node is replaced within "
-		  "interval times misses." },
+	  .help = "Time between two heartbeats, at most: they go a tenth sooner, so that a dead node is replaced "
+		  "within interval times misses." },
 	{ .name = "misses",
 	  .type = SCHEMA_U32,
 	  AT(settings, ha.heartbeat_misses),

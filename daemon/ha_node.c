@@ -201,8 +201,8 @@ static struct endpoint at_port(const struct addr *a, uint16_t port)
 }
 
 /*
- * `interval` times `misses` is the time within which a dead node is replaced, by a listener that may be a little late and
- * with what it does then. So heartbeats go, and are missed, a tenth sooner.
+ * `interval` times `misses` is the time within which a dead node is replaced, by a listener that may be a little late
+ * and with what it does then. So heartbeats go, and are missed, a tenth sooner.
  */
 static int64_t beat_interval(const struct ha_cfg *c)
 {
@@ -347,9 +347,7 @@ enum gw_err ha_node_open(struct gateway *g, struct parent_link *parent, int prog
 enum gw_err ha_node_brief_parent(struct ha_node *h, const struct secret *secret, struct err *e)
 {
 	const struct ha_cfg *c = &h->settings->ha;
-	struct parent_brief b = { .stall_us = stall(c),
-				  .node = c->self->index,
-				  .path_count = (uint32_t)h->path_count };
+	struct parent_brief b = { .stall_us = stall(c), .node = c->self->index, .path_count = (uint32_t)h->path_count };
 	WIPED struct secret key = { 0 };
 	enum gw_err r;
 

@@ -16,6 +16,7 @@
 #include "daemon/vips.h"
 #include "daemon/witness.h"
 #include "ha/ha.h"
+#include "ike/pool.h"
 
 struct gateway;
 
@@ -57,7 +58,7 @@ struct ha_node {
 		uint32_t *spis; /* owned */
 		size_t n, cap;
 	} rekeys;
-	uint64_t lease_dirty[HA_LEASE_BUCKETS / 64]; /* bits: buckets to be told */
+	uint64_t lease_dirty[POOL_PARTS / 64]; /* bits: parts to be told */
 	mtime lease_at;
 
 	struct ha_verified verified; /* of the last ha_verify() that has ended */

@@ -12,18 +12,8 @@ enum { FORMAT_BARE = 1, FORMAT_LENGTHS = 2, POOL_NAME_MAX = 255, LEASE_FIXED = 1
 
 /* ---- leases ---- */
 
-uint64_t ha_objects_bucket(const struct addr *a)
-{
-	uint32_t h = UINT32_C(2166136261);
-
-	for (size_t i = 0; i < sizeof(a->b); i++)
-		h = (h ^ a->b[i]) * UINT32_C(16777619);
-	return h % HA_LEASE_BUCKETS;
-}
-
 struct lease_walk {
 	struct writer *w;
-	uint64_t bucket;
 	mtime now;
 	bool lengths;
 };
@@ -34,7 +24,7 @@ static bool write_lease(void *arg, const struct lease *l)
 	size_t name = strlen(l->pool);
 	int64_t left = mtime_since(walk->now, l->until);
 
-	if (l->holders > 0 || left <= 0 || name > POOL_NAME_MAX || ha_objects_bucket(&l->addr) != walk->bucket)
+	if (left <= 0 || name > POOL_NAME_MAX)
 		return true;
 	if (walk->w->cap - walk->w->n < 2 + LEASE_FIXED + name + l->id.n)
 		return false;
@@ -51,12 +41,13 @@ static bool write_lease(void *arg, const struct lease *l)
 	return true;
 }
 
-void ha_objects_write_leases(const struct pools *pools, uint64_t bucket, uint8_t minor, mtime now, struct writer *out)
+void ha_objects_write_leases(const struct pools *pools, uint64_t part, uint8_t minor, mtime now, struct writer *out)
 {
-	struct lease_walk walk = { out, bucket, now, minor >= HA_LEASES_GROW };
+	struct lease_walk walk = { out, now, minor >= HA_LEASES_GROW };
 
 	wr_u8(out, walk.lengths ? FORMAT_LENGTHS : FORMAT_BARE);
-	pools_each(pools, write_lease, &walk);
+	if (part < POOL_PARTS)
+		pools_each_kept(pools, (unsigned)part, write_lease, &walk);
 }
 
 static enum gw_err read_lease(struct pools *pools, struct reader *r)

@@ -250,7 +250,7 @@ void ha_node_heed(struct ha_node *h, const struct ike_event *ev)
 		return;
 	for (size_t i = 0; i < SA_LEASES; i++)
 		if (ev->sa->leases[i].pool) {
-			uint64_t b = ha_objects_bucket(&ev->sa->leases[i].addr);
+			unsigned b = pool_part(&ev->sa->leases[i].addr);
 
 			h->lease_dirty[b / 64] |= UINT64_C(1) << b % 64;
 		}
@@ -282,7 +282,7 @@ static void ask_rekeys(struct ha_node *h)
 	h->rekeys.n = 0;
 }
 
-/* A bucket costs a walk over all leases: one now and then. */
+/* What a part says is all of it: one now and then. */
 static void tell_leases(struct ha_node *h)
 {
 	mtime now = now_of(h);

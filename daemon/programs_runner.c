@@ -218,8 +218,6 @@ static void on_settings(struct runner *r, const struct program_request *q)
 {
 	int error;
 
-	if (q->n != sizeof(r->said))
-		return;
 	memcpy(&r->said, q->input, sizeof(r->said));
 	if (r->reading.pid) {
 		answer_reading(r, 0); /* whoever asked before is content with what comes now */
@@ -256,6 +254,15 @@ static void on_read(struct runner *r)
 
 /* ---- asked and done ---- */
 
+bool program_request_check(const struct program_request *q, size_t n)
+{
+	const size_t head = offsetof(struct program_request, input);
+
+	if (n < head || q->n > sizeof(q->input) || n != head + q->n)
+		return false;
+	return q->kind < PROGRAM_SETTINGS || (q->kind == PROGRAM_SETTINGS && q->n == sizeof(struct program_settings));
+}
+
 static void on_request(struct runner *r)
 {
 	struct program_request q;
@@ -266,8 +273,7 @@ static void on_request(struct runner *r)
 		r->open = false;
 		return;
 	}
-	if (n < (ssize_t)offsetof(struct program_request, input) || q.kind > PROGRAM_SETTINGS ||
-	    q.n > sizeof(q.input) || (size_t)n != offsetof(struct program_request, input) + q.n)
+	if (n < 0 || !program_request_check(&q, (size_t)n))
 		return;
 	if (q.kind == PROGRAM_SETTINGS) {
 		on_settings(r, &q);

@@ -15,6 +15,9 @@ struct program_request {
 	char input[PROGRAM_INPUT_MAX];
 };
 
+/* Whether `n` octets that were received into `q` are a request: its own length, and a kind that there is. */
+bool program_request_check(const struct program_request *q, size_t n);
+
 struct program_reply {
 	uint64_t id;
 	int32_t status; /* exit status, or errno when it was not started */

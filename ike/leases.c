@@ -5,7 +5,7 @@
 
 #define NOT_KEPT UINT32_MAX
 
-/* ---- heap of kept records ---- */
+/* ---- kept records: a heap, and lists ---- */
 
 static void heap_set(struct leases *l, uint32_t at, struct lease_record *r)
 {
@@ -35,18 +35,29 @@ static void heap_sift(struct leases *l, struct lease_record *r)
 	heap_set(l, at, r);
 }
 
-static void heap_add(struct leases *l, struct lease_record *r)
+unsigned pool_part(const struct addr *a)
+{
+	uint32_t h = UINT32_C(2166136261); /* FNV-1a */
+
+	for (size_t i = 0; i < sizeof(a->b); i++)
+		h = (h ^ a->b[i]) * UINT32_C(16777619);
+	return h % POOL_PARTS;
+}
+
+static void kept_add(struct leases *l, struct lease_record *r)
 {
 	heap_set(l, l->kept_count++, r);
 	heap_sift(l, r);
+	DL_APPEND2(l->parts[pool_part(&r->addr)], r, kept_prev, kept_next);
 }
 
-static void heap_remove(struct leases *l, struct lease_record *r)
+static void kept_remove(struct leases *l, struct lease_record *r)
 {
 	struct lease_record *last;
 
 	if (r->heap_at == NOT_KEPT)
 		return;
+	DL_DELETE2(l->parts[pool_part(&r->addr)], r, kept_prev, kept_next);
 	last = l->kept[--l->kept_count];
 	if (last != r) {
 		heap_set(l, r->heap_at, last);
@@ -182,7 +193,7 @@ enum gw_err leases_give(struct leases *l, struct lease_record *r, struct bytes k
 
 void leases_hold(struct leases *l, struct lease_record *r, uint32_t holders)
 {
-	heap_remove(l, r);
+	kept_remove(l, r);
 	DL_DELETE(r->owner->records, r);
 	DL_APPEND(r->owner->records, r);
 	r->holders = holders;
@@ -190,19 +201,19 @@ void leases_hold(struct leases *l, struct lease_record *r, uint32_t holders)
 
 void leases_keep(struct leases *l, struct lease_record *r, mtime until)
 {
-	heap_remove(l, r);
+	kept_remove(l, r);
 	DL_DELETE(r->owner->records, r);
 	DL_PREPEND(r->owner->records, r);
 	r->holders = 0;
 	r->until = until;
-	heap_add(l, r);
+	kept_add(l, r);
 }
 
 void leases_free(struct leases *l, struct lease_record *r)
 {
 	struct lease_owner *o = r->owner;
 
-	heap_remove(l, r);
+	kept_remove(l, r);
 	DL_DELETE(o->records, r);
 	r->owner = NULL;
 	r->holders = 0;

@@ -11,18 +11,17 @@
 #ifndef IKE_LEASES_H
 #define IKE_LEASES_H
 
-#include "core/addr.h"
 #include "core/chain.h"
-#include "core/clock.h"
-#include "core/table.h"
+#include "ike/pool.h"
 
 struct lease_record {
 	UT_hash_handle hh;	   /* leases.by_addr, key addr */
 	struct lease_owner *owner; /* NULL: freed */
 	struct lease_record *prev,
-		*next;	  /* of the owner's records (kept ones first, held ones last), or of the freed */
-	mtime until;	  /* of a kept one */
-	uint32_t heap_at; /* place in leases.kept; UINT32_MAX: not there */
+		*next; /* of the owner's records (kept ones first, held ones last), or of the freed */
+	struct lease_record *kept_prev, *kept_next; /* of a kept one: leases.parts */
+	mtime until;				    /* of a kept one */
+	uint32_t heap_at;			    /* place in leases.kept; UINT32_MAX: not there */
 	uint32_t holders;
 	struct addr addr;
 };
@@ -43,7 +42,8 @@ struct leases {
 	size_t freed_count;
 	struct lease_record **kept; /* binary heap, earliest end first; room for every record with an owner */
 	uint32_t kept_count, kept_cap;
-	uint32_t owned; /* records with an owner */
+	struct lease_record *parts[POOL_PARTS]; /* the kept ones again: by pool_part() */
+	uint32_t owned;				/* records with an owner */
 };
 
 void leases_init(struct leases *l, const struct table_seed *seed);

@@ -422,6 +422,16 @@ mtime pools_tick(struct pools *ps)
 
 /* ---- looking ---- */
 
+static struct lease lease_of(const struct pool *p, const struct lease_record *r)
+{
+	return (struct lease){ .pool = p->name,
+			       .addr = r->addr,
+			       .id_kind = r->owner->key[0],
+			       .id = bytes_of(r->owner->key + 1, r->owner->key_len - 1U),
+			       .holders = r->holders,
+			       .until = r->holders == 0 ? r->until : MTIME_NEVER };
+}
+
 void pools_each(const struct pools *ps, bool (*each)(void *arg, const struct lease *l), void *arg)
 {
 	const struct pool *p;
@@ -429,13 +439,28 @@ void pools_each(const struct pools *ps, bool (*each)(void *arg, const struct lea
 	DL_FOREACH(ps->all, p)
 	{
 		for (const struct lease_record *r = p->leases.by_addr; r; r = r->hh.next) {
-			struct lease l = { .pool = p->name, .addr = r->addr, .holders = r->holders };
+			struct lease l;
 
 			if (!r->owner)
 				continue;
-			l.until = r->holders == 0 ? r->until : MTIME_NEVER;
-			l.id_kind = r->owner->key[0];
-			l.id = bytes_of(r->owner->key + 1, r->owner->key_len - 1U);
+			l = lease_of(p, r);
+			if (!each(arg, &l))
+				return;
+		}
+	}
+}
+
+void pools_each_kept(const struct pools *ps, unsigned part, bool (*each)(void *arg, const struct lease *l), void *arg)
+{
+	const struct lease_record *r;
+	const struct pool *p;
+
+	DL_FOREACH(ps->all, p)
+	{
+		DL_FOREACH2(p->leases.parts[part], r, kept_next)
+		{
+			struct lease l = lease_of(p, r);
+
 			if (!each(arg, &l))
 				return;
 		}

@@ -47,7 +47,7 @@ static void carry_over(void)
 {
 	static uint8_t buf[HA_OBJECT_MAX];
 
-	for (uint64_t b = 0; b < HA_LEASE_BUCKETS; b++) {
+	for (uint64_t b = 0; b < POOL_PARTS; b++) {
 		struct writer w = wr_of(buf, sizeof(buf));
 
 		ha_objects_write_leases(ours, b, HA_FORMAT_MINOR, hand.now, &w);
@@ -139,7 +139,7 @@ START_TEST(what_does_not_fit_is_left_out)
 	struct writer w = wr_of(small, sizeof(small));
 
 	ck_assert(addr_parse("10.9.0.1", &first));
-	bucket = ha_objects_bucket(&first);
+	bucket = pool_part(&first);
 	for (unsigned i = 0; i < 5000; i++) {
 		char who[32];
 
@@ -164,7 +164,7 @@ START_TEST(damaged_objects)
 
 	ck_assert(addr_parse("10.9.1.2", &a));
 	keep("clients", "10.9.1.2", "alice@example.org", 0, SECONDS(77));
-	ha_objects_write_leases(ours, ha_objects_bucket(&a), HA_FORMAT_MINOR, hand.now, &w);
+	ha_objects_write_leases(ours, pool_part(&a), HA_FORMAT_MINOR, hand.now, &w);
 	for (size_t n = 2; n < w.n; n++) {
 		uint8_t *cut = malloc(n);
 
@@ -191,7 +191,7 @@ START_TEST(the_former_format)
 	uint64_t bucket;
 
 	ck_assert(addr_parse("10.9.1.2", &a));
-	bucket = ha_objects_bucket(&a);
+	bucket = pool_part(&a);
 	keep("clients", "10.9.1.2", "alice@example.org", 0, SECONDS(77));
 	ha_objects_write_leases(ours, bucket, HA_FORMAT_MINOR, hand.now, &w);
 	ck_assert_uint_eq(buf[0], 2);
@@ -217,7 +217,7 @@ START_TEST(more_of_a_lease_is_skipped)
 
 	ck_assert(addr_parse("10.9.1.2", &a));
 	keep("clients", "10.9.1.2", "alice@example.org", 0, SECONDS(77));
-	ha_objects_write_leases(ours, ha_objects_bucket(&a), HA_FORMAT_MINOR, hand.now, &w);
+	ha_objects_write_leases(ours, pool_part(&a), HA_FORMAT_MINOR, hand.now, &w);
 	wr_u8(&l, buf[0]);
 	for (int i = 0; i < 2; i++) {
 		wr_u16(&l, (uint16_t)(w.n - 3 + 4));

@@ -42,7 +42,7 @@ static void again(const struct pools *from, struct pools *to, uint8_t minor)
 {
 	static uint8_t out[HA_OBJECT_MAX];
 
-	for (uint64_t b = 0; b < HA_LEASE_BUCKETS; b++) {
+	for (uint64_t b = 0; b < POOL_PARTS; b++) {
 		struct writer w = wr_of(out, sizeof(out));
 
 		ha_objects_write_leases(from, b, minor, (mtime){ SECONDS(1000) }, &w);

@@ -296,6 +296,18 @@ static void check_model(const struct model *m)
 		if (m->holders[at] == 0)
 			ck_assert_int_eq(m->until[at], s.l[i].until.us);
 	}
+	/* Part by part, each kept one once. */
+	memset(&s, 0, sizeof(s));
+	for (unsigned part = 0; part < POOL_PARTS; part++) {
+		size_t before = s.n;
+
+		pools_each_kept(pools, part, save, &s);
+		for (size_t i = before; i < s.n; i++) {
+			ck_assert_uint_eq(pool_part(&s.l[i].addr), part);
+			ck_assert_uint_eq(s.l[i].holders, 0);
+		}
+	}
+	ck_assert_uint_eq(s.n, pool_usage(pools, "small").kept);
 }
 
 START_TEST(random_steps)
