@@ -5,7 +5,7 @@
 
 #define NOT_KEPT UINT32_MAX
 
-/* ---- kept records: a heap, and lists ---- */
+/* ---- kept records: a heap, and parts ---- */
 
 static void heap_set(struct leases *l, uint32_t at, struct lease_record *r)
 {
@@ -44,11 +44,44 @@ unsigned pool_part(const struct addr *a)
 	return h % POOL_PARTS;
 }
 
+static struct lease_part *part_of(struct leases *l, const struct lease_record *r)
+{
+	return &l->parts[pool_part(&r->addr)];
+}
+
+static enum gw_err part_reserve(struct lease_part *part)
+{
+	uint32_t cap = part->cap ? part->cap * 2 : 4;
+	struct lease_record **kept;
+
+	if (part->owned < part->cap)
+		return GW_OK;
+	if (cap < part->cap)
+		return GW_ELIMIT;
+	kept = reallocarray(part->kept, cap, sizeof(struct lease_record *));
+	if (!kept)
+		return GW_ENOMEM;
+	part->kept = kept;
+	part->cap = cap;
+	return GW_OK;
+}
+
+static void part_remove(struct lease_part *part, const struct lease_record *r)
+{
+	struct lease_record *last = part->kept[--part->count];
+
+	part->kept[r->part_at] = last;
+	last->part_at = r->part_at;
+}
+
 static void kept_add(struct leases *l, struct lease_record *r)
 {
+	struct lease_part *part = part_of(l, r);
+
 	heap_set(l, l->kept_count++, r);
 	heap_sift(l, r);
-	DL_APPEND2(l->parts[pool_part(&r->addr)], r, kept_prev, kept_next);
+	r->part_at = part->count;
+	part->kept[part->count++] = r;
 }
 
 static void kept_remove(struct leases *l, struct lease_record *r)
@@ -57,7 +90,7 @@ static void kept_remove(struct leases *l, struct lease_record *r)
 
 	if (r->heap_at == NOT_KEPT)
 		return;
-	DL_DELETE2(l->parts[pool_part(&r->addr)], r, kept_prev, kept_next);
+	part_remove(part_of(l, r), r);
 	last = l->kept[--l->kept_count];
 	if (last != r) {
 		heap_set(l, r->heap_at, last);
@@ -101,6 +134,8 @@ void leases_clear(struct leases *l)
 	}
 	chain_clear(&l->owners);
 	free(l->kept);
+	for (size_t i = 0; i < ARRAY_LEN(l->parts); i++)
+		free(l->parts[i].kept);
 	*l = (struct leases){ 0 };
 }
 
@@ -177,8 +212,10 @@ struct lease_record *leases_touch(struct leases *l, const struct addr *a)
 
 enum gw_err leases_give(struct leases *l, struct lease_record *r, struct bytes key, uint32_t holders)
 {
+	struct lease_part *part = part_of(l, r);
 	struct lease_owner *o = leases_owner(l, key);
 
+	TRY(part_reserve(part));
 	if (!o)
 		o = owner_create(l, key);
 	if (!o)
@@ -188,6 +225,7 @@ enum gw_err leases_give(struct leases *l, struct lease_record *r, struct bytes k
 	r->owner = o;
 	r->holders = holders;
 	l->owned++;
+	part->owned++;
 	return GW_OK;
 }
 
@@ -218,6 +256,7 @@ void leases_free(struct leases *l, struct lease_record *r)
 	r->owner = NULL;
 	r->holders = 0;
 	l->owned--;
+	part_of(l, r)->owned--;
 	if (!o->records) {
 		chain_remove(&l->owners, &o->link);
 		free(o);

@@ -19,11 +19,17 @@ struct lease_record {
 	struct lease_owner *owner; /* NULL: freed */
 	struct lease_record *prev,
 		*next; /* of the owner's records (kept ones first, held ones last), or of the freed */
-	struct lease_record *kept_prev, *kept_next; /* of a kept one: leases.parts */
-	mtime until;				    /* of a kept one */
-	uint32_t heap_at;			    /* place in leases.kept; UINT32_MAX: not there */
+	mtime until;	  /* of a kept one */
+	uint32_t heap_at; /* place in leases.kept; UINT32_MAX: not there */
+	uint32_t part_at; /* of a kept one: place in its part */
 	uint32_t holders;
 	struct addr addr;
+};
+
+/* The kept ones again, by pool_part(). */
+struct lease_part {
+	struct lease_record **kept; /* room for every record of the part with an owner */
+	uint32_t count, cap, owned;
 };
 
 /* An identity that has addresses. */
@@ -42,8 +48,8 @@ struct leases {
 	size_t freed_count;
 	struct lease_record **kept; /* binary heap, earliest end first; room for every record with an owner */
 	uint32_t kept_count, kept_cap;
-	struct lease_record *parts[POOL_PARTS]; /* the kept ones again: by pool_part() */
-	uint32_t owned;				/* records with an owner */
+	uint32_t owned; /* records with an owner */
+	struct lease_part parts[POOL_PARTS];
 };
 
 void leases_init(struct leases *l, const struct table_seed *seed);
@@ -52,7 +58,7 @@ void leases_clear(struct leases *l);
 struct lease_record *leases_find(const struct leases *l, const struct addr *a);
 struct lease_owner *leases_owner(const struct leases *l, struct bytes key);
 
-/* Must be called before each leases_give, so that a release never needs memory. */
+/* Must be called before each leases_give, so that a release never needs memory (a part's is leases_give's). */
 MUST_USE enum gw_err leases_reserve(struct leases *l);
 /* fresh -> freed. There is no record of the address yet. NULL: out of memory. */
 struct lease_record *leases_touch(struct leases *l, const struct addr *a);

@@ -452,14 +452,14 @@ void pools_each(const struct pools *ps, bool (*each)(void *arg, const struct lea
 
 void pools_each_kept(const struct pools *ps, unsigned part, bool (*each)(void *arg, const struct lease *l), void *arg)
 {
-	const struct lease_record *r;
 	const struct pool *p;
 
 	DL_FOREACH(ps->all, p)
 	{
-		DL_FOREACH2(p->leases.parts[part], r, kept_next)
-		{
-			struct lease l = lease_of(p, r);
+		const struct lease_part *at = &p->leases.parts[part];
+
+		for (uint32_t i = 0; i < at->count; i++) {
+			struct lease l = lease_of(p, at->kept[i]);
 
 			if (!each(arg, &l))
 				return;
