@@ -136,6 +136,9 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 	case HA_EV_CLAIM:
 		claim(h);
 		break;
+	case HA_EV_HUSH:
+		vips_hush(h->vips);
+		break;
 	case HA_EV_RELEASE:
 		release(h);
 		break;

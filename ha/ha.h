@@ -186,6 +186,7 @@ enum ha_event_kind {
 	HA_EV_DATAPLANE, /* submit ops under token; no ha_prepare() */
 	HA_EV_PERSIST,	 /* make `durable` so, then ha_persisted(durable.reserve) */
 	HA_EV_CLAIM,	 /* add and announce the virtual addresses; again, when another node had announced them */
+	HA_EV_HUSH,	 /* announce them no more, until HA_EV_CLAIM */
 	HA_EV_RELEASE,	 /* take them away */
 	HA_EV_OPEN,	 /* open the data plane */
 	HA_EV_SHUT,

@@ -221,6 +221,8 @@ struct ha_roles {
 	bool cut;	   /* we were the ones who hear nobody */
 	mtime rejoined;	   /* when that ended; us 0: never was */
 	bool rival;	   /* another one is, or was, active as well */
+	bool rival_heard;  /* by its heartbeats */
+	bool hushed;	   /* then: it stays, so it is the one that is announced */
 	bool traffic;	   /* a client has spoken since the promotion */
 	bool traffic_said; /* as our peer knows it */
 	bool marked;	   /* that we own is on disk: before that no fence is raised */

@@ -38,17 +38,32 @@ static bool heard_since(const struct watch_view *v, mtime since)
 	return false;
 }
 
-/* Where another one was active, the neighbours believe its announcement: ours goes out again when it is no more. */
-static void announce_again(struct ha *ha, bool rival_now)
+/*
+ * Where another one is active, too, the neighbours believe whoever was announced last. Until it is settled which of them
+ * goes, that one says nothing more, and the one that stays says so again; it does once more when the other is gone. But
+ * for one that was active before: the other may not hear it, and learns that it is not the one when clients, which
+ * believe it now, speak to it.
+ */
+static void met_in_public(struct ha *ha, bool we_stay)
+{
+	struct ha_roles *r = &ha->roles;
+	bool first = !r->rival_heard, changed = r->hushed == we_stay;
+
+	r->rival = r->rival_heard = true;
+	r->hushed = !we_stay;
+	if (!we_stay && (first || changed))
+		(void)ha_report(ha, HA_EV_HUSH, "the other node is active as well, and stays");
+	else if (we_stay && (first ? r->term > r->view.beat.term : changed))
+		(void)ha_report(ha, HA_EV_CLAIM, "the other node is active as well, and goes");
+}
+
+static void alone_again(struct ha *ha)
 {
 	struct ha_roles *r = &ha->roles;
 
-	if (rival_now) {
-		r->rival = true;
-	} else if (r->rival) {
-		r->rival = false;
+	if (r->rival)
 		(void)ha_report(ha, HA_EV_CLAIM, "the other node is active no more");
-	}
+	r->rival = r->rival_heard = false;
 }
 
 static mtime wake_up(struct ha *ha, mtime now)
@@ -64,7 +79,7 @@ static mtime wake_up(struct ha *ha, mtime now)
 	r->asleep = false;
 	(void)ha_report(ha, HA_EV_OPEN, "nobody else is active");
 	r->rival = true; /* somebody may have been, meanwhile */
-	announce_again(ha, false);
+	alone_again(ha);
 	ha_outbox_release(ha);
 	return MTIME_NEVER;
 }
@@ -90,23 +105,26 @@ static mtime judge_active(struct ha *ha, const struct watch_result *w, mtime now
 {
 	struct ha_roles *r = &ha->roles;
 	const struct watch_beat *b = &r->view.beat;
+	bool rival = fresh(ha, w) && b->role == HA_ACTIVE, we_stay;
 	struct err e;
 
-	if (fresh(ha, w) && b->role == HA_ACTIVE)
+	if (rival)
 		ha_note_traffic(ha);
 	/* One whose loop hangs owns no more: it finds out when it wakes up. Flags only rise, so one of the two stays.
 	 */
-	if (fresh(ha, w) && b->role == HA_ACTIVE && (r->asleep || w->verdict == PEER_ALIVE) &&
-	    (r->asleep || !(ha->link && ha->peer.hello)) &&
-	    !ha_we_stay(r->term, r->traffic, ha->env->node.index, b->term, b->traffic, b->index)) {
+	we_stay = !rival || (!r->asleep && w->verdict != PEER_ALIVE) ||
+		  ha_we_stay(r->term, r->traffic, ha->env->node.index, b->term, b->traffic, b->index);
+	if (!we_stay && (r->asleep || !(ha->link && ha->peer.hello))) {
 		ha_demote_now(ha,
 			      r->asleep ? "this node slept, and the other one is active"
 					: "two were active: the other one has the higher term",
 			      false);
 		return MTIME_NEVER;
 	}
-	if (!r->asleep)
-		announce_again(ha, fresh(ha, w) && b->role == HA_ACTIVE);
+	if (!r->asleep && rival)
+		met_in_public(ha, we_stay);
+	else if (!r->asleep)
+		alone_again(ha);
 	if (!r->view.service_up && w->verdict == PEER_ALIVE && b->service_up && r->step == STEP_NONE && !r->asleep &&
 	    !r->paused)
 		(void)!ha_switchover(ha, "a service interface is down here", &e);

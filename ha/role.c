@@ -161,7 +161,7 @@ void ha_promote_now(struct ha *ha, const char *why)
 	r->above = 0;
 	r->marked = false;
 	r->role = HA_ACTIVE;
-	r->traffic = r->traffic_said = r->fenced = r->rival = false;
+	r->traffic = r->traffic_said = r->fenced = r->rival = r->rival_heard = false;
 	r->reigned = true;
 	r->lingers = false;
 	take_over_state(ha);

@@ -340,6 +340,63 @@ START_TEST(by_order_before_the_silence)
 }
 END_TEST
 
+/*
+ * One was cut off and is heard again, while the link still waits for its next try: both are active. Neighbours would
+ * follow whoever was announced last, so only the one that stays is, at once.
+ */
+START_TEST(of_two_actives_one_is_announced)
+{
+	unsigned claims;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	pass(MILLISECONDS(100));
+	for (int i = 0; i < 20; i++)
+		silence(MILLISECONDS(20));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	claims = p.n[1].last[HA_EV_CLAIM];
+	for (int i = 0; i < 4; i++) {
+		pair_beats(&p, 1);
+		ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+		ck_assert_uint_eq(p.n[0].last[HA_EV_HUSH], 1);
+		ck_assert_uint_eq(p.n[1].last[HA_EV_CLAIM], claims + 1);
+	}
+	ck_assert_uint_eq(p.n[1].last[HA_EV_HUSH], 0);
+	pair_talk(&p);
+	pair_beats(&p, 2);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_STANDBY);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	ck_assert_uint_eq(p.n[1].last[HA_EV_CLAIM], claims + 2);
+	pair_clear(&p);
+}
+END_TEST
+
+/* It has more to say for itself than we have, and hangs: no reason to be silent. */
+START_TEST(who_hangs_is_not_yielded_to)
+{
+	struct watch_view v;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	pass(MILLISECONDS(100));
+	for (int i = 0; i < 20; i++)
+		silence(MILLISECONDS(20));
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	v = pair_view(&p.n[0], true);
+	v.beat.traffic = true;
+	v.peer_loop_age_us = SECONDS(1);
+	p.time.now.us += MILLISECONDS(1);
+	v.paths[0].heard = p.time.now;
+	pair_look(&p, 1, &v);
+	ck_assert_uint_eq(p.n[1].last[HA_EV_HUSH], 0);
+	ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+	v.peer_loop_age_us = 0;
+	p.time.now.us += MILLISECONDS(1);
+	v.paths[0].heard = p.time.now;
+	pair_look(&p, 1, &v);
+	ck_assert_uint_eq(p.n[1].last[HA_EV_HUSH], 1);
+	pair_clear(&p);
+}
+END_TEST
+
 /* The addresses go when the other one has them, and a while after. */
 START_TEST(who_handed_over_lingers)
 {
@@ -429,6 +486,8 @@ int main(void)
 		{ paused_nobody_moves, 0 },
 		{ transitions_are_kept, 0 },
 		{ by_order_before_the_silence, 0 },
+		{ of_two_actives_one_is_announced, 0 },
+		{ who_hangs_is_not_yielded_to, 0 },
 		{ who_handed_over_lingers, 0 },
 		{ who_is_late_takes_nothing_over, 0 },
 		{ who_slept_listens_before_it_speaks, 0 },
