@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define RENEW_US SECONDS(1)
+#define LATE_US MILLISECONDS(20)
+#define SECOND_THOUGHT_US MILLISECONDS(5)
 
 struct vip {
 	char interface[IFWATCH_NAME];
@@ -27,6 +29,7 @@ struct vips {
 	struct ifwatch *links;
 	struct loop_timer *timer;
 	mtime renew;
+	mtime due;	  /* when the timer is */
 	struct vip *vips; /* owned */
 	size_t count;
 	int64_t announce_us;
@@ -122,12 +125,22 @@ static void work(struct vips *v)
 		announce(v, &v->vips[i], now);
 		next = mtime_min(next, v->vips[i].burst.next);
 	}
+	v->due = next;
 	loop_timer_at(v->timer, next);
 }
 
+/* Whoever was stopped does not know yet whether the addresses are still its own: it is told in this turn of the loop. */
 static void on_timer(void *arg)
 {
-	work(arg);
+	struct vips *v = arg;
+	mtime now = clock_now(v->env.clock);
+
+	if (mtime_since(v->due, now) < LATE_US) {
+		work(v);
+		return;
+	}
+	v->due = mtime_add(now, SECOND_THOUGHT_US);
+	loop_timer_at(v->timer, v->due);
 }
 
 static void tell_service(struct vips *v)

@@ -28,6 +28,7 @@ void ha_slept(struct ha *ha, int64_t us)
 	log_warn(ha->env->log, "the loop stood still for %lld ms: silent until the other node is heard",
 		 (long long)(us / 1000));
 	(void)ha_report(ha, HA_EV_SHUT, "this node slept");
+	(void)ha_report(ha, HA_EV_HUSH, "this node slept");
 }
 
 static bool heard_since(const struct watch_view *v, mtime since)

@@ -227,12 +227,39 @@ START_TEST(leftovers_go)
 }
 END_TEST
 
+/* Whoever wakes up late may have been replaced meanwhile: the loop is told first, and what it decides counts. */
+START_TEST(who_was_stopped_does_not_announce)
+{
+	struct scene s;
+	uint64_t announced;
+
+	scene_open(&s);
+	vips_claim(s.vips);
+	announced = stats(&s).announced;
+	ck_assert_uint_gt(announced, 0);
+	links_do("sleep 0.2");
+	turns(&s, 1);
+	ck_assert_uint_eq(stats(&s).announced, announced);
+	vips_hush(s.vips);
+	turns(&s, 300);
+	ck_assert_uint_eq(stats(&s).announced, announced);
+	/* It was nothing. */
+	vips_claim(s.vips);
+	announced = stats(&s).announced;
+	links_do("sleep 0.2");
+	turns(&s, 300);
+	ck_assert_uint_gt(stats(&s).announced, announced);
+	scene_close(&s);
+}
+END_TEST
+
 static void add(TCase *t)
 {
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, claimed_renewed_released);
 	tcase_add_test(t, interfaces_come_and_go);
 	tcase_add_test(t, configured_while_claimed);
+	tcase_add_test(t, who_was_stopped_does_not_announce);
 	tcase_add_test(t, leftovers_go);
 }
 
