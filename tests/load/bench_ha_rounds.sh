@@ -158,7 +158,7 @@ rounds() {
 	local kind
 	samples_begin
 	bench_begin
-	flow_start 1000
+	flow_start "$RATE"
 	flow_mark quiet
 	failovers "$ROUNDS" "$@"
 	flow_end
