@@ -30,6 +30,7 @@ struct vips {
 	struct loop_timer *timer;
 	mtime renew;
 	mtime due;	  /* when the timer is */
+	bool hesitates;	  /* it was late, and fires again at once */
 	struct vip *vips; /* owned */
 	size_t count;
 	int64_t announce_us;
@@ -126,21 +127,25 @@ static void work(struct vips *v)
 		next = mtime_min(next, v->vips[i].burst.next);
 	}
 	v->due = next;
+	v->hesitates = false;
 	loop_timer_at(v->timer, next);
 }
 
-/* Whoever was stopped does not know yet whether the addresses are still its own: it is told in this turn of the loop. */
+/*
+ * Whoever was stopped does not know yet whether the addresses are still its own: it is told in this turn of the loop.
+ * Once: where each turn is late the leases are renewed all the same.
+ */
 static void on_timer(void *arg)
 {
 	struct vips *v = arg;
 	mtime now = clock_now(v->env.clock);
 
-	if (mtime_since(v->due, now) < LATE_US) {
+	if (v->hesitates || mtime_since(v->due, now) < LATE_US) {
 		work(v);
 		return;
 	}
-	v->due = mtime_add(now, SECOND_THOUGHT_US);
-	loop_timer_at(v->timer, v->due);
+	v->hesitates = true;
+	loop_timer_at(v->timer, mtime_add(now, SECOND_THOUGHT_US));
 }
 
 static void tell_service(struct vips *v)

@@ -49,20 +49,21 @@ static struct lease_part *part_of(struct leases *l, const struct lease_record *r
 	return &l->parts[pool_part(&r->addr)];
 }
 
-static enum gw_err part_reserve(struct lease_part *part)
+/* For one more than the `owned` there are. */
+static enum gw_err make_room(struct lease_record ***list, uint32_t *cap, uint32_t owned)
 {
-	uint32_t cap = part->cap ? part->cap * 2 : 4;
-	struct lease_record **kept;
+	uint32_t more = *cap ? *cap * 2 : 4;
+	struct lease_record **grown;
 
-	if (part->owned < part->cap)
+	if (owned < *cap)
 		return GW_OK;
-	if (cap < part->cap)
+	if (more < *cap)
 		return GW_ELIMIT;
-	kept = reallocarray(part->kept, cap, sizeof(struct lease_record *));
-	if (!kept)
+	grown = reallocarray(*list, more, sizeof(struct lease_record *));
+	if (!grown)
 		return GW_ENOMEM;
-	part->kept = kept;
-	part->cap = cap;
+	*list = grown;
+	*cap = more;
 	return GW_OK;
 }
 
@@ -101,19 +102,7 @@ static void kept_remove(struct leases *l, struct lease_record *r)
 
 enum gw_err leases_reserve(struct leases *l)
 {
-	uint32_t cap = l->kept_cap ? l->kept_cap * 2 : 16;
-	struct lease_record **kept;
-
-	if (l->owned < l->kept_cap)
-		return GW_OK;
-	if (cap < l->kept_cap)
-		return GW_ELIMIT;
-	kept = reallocarray(l->kept, cap, sizeof(struct lease_record *));
-	if (!kept)
-		return GW_ENOMEM;
-	l->kept = kept;
-	l->kept_cap = cap;
-	return GW_OK;
+	return make_room(&l->kept, &l->kept_cap, l->owned);
 }
 
 /* ---- records and owners ---- */
@@ -215,7 +204,7 @@ enum gw_err leases_give(struct leases *l, struct lease_record *r, struct bytes k
 	struct lease_part *part = part_of(l, r);
 	struct lease_owner *o = leases_owner(l, key);
 
-	TRY(part_reserve(part));
+	TRY(make_room(&part->kept, &part->cap, part->owned));
 	if (!o)
 		o = owner_create(l, key);
 	if (!o)

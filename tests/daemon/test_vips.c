@@ -253,6 +253,22 @@ START_TEST(who_was_stopped_does_not_announce)
 }
 END_TEST
 
+/* A loop of which each turn is late: longer than a lease, and the addresses are there. */
+START_TEST(late_turns_renew)
+{
+	struct scene s;
+
+	scene_open(&s);
+	vips_claim(s.vips);
+	for (int i = 0; i < 50; i++) {
+		(void)usleep(100000);
+		loop_turn(s.loop, false);
+	}
+	links_do(THERE "192.0.2.1/24");
+	scene_close(&s);
+}
+END_TEST
+
 static void add(TCase *t)
 {
 	tcase_set_timeout(t, 60);
@@ -260,6 +276,7 @@ static void add(TCase *t)
 	tcase_add_test(t, interfaces_come_and_go);
 	tcase_add_test(t, configured_while_claimed);
 	tcase_add_test(t, who_was_stopped_does_not_announce);
+	tcase_add_test(t, late_turns_renew);
 	tcase_add_test(t, leftovers_go);
 }
 

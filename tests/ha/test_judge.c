@@ -451,14 +451,17 @@ END_TEST
 START_TEST(who_slept_listens_before_it_speaks)
 {
 	struct watch_view v;
+	unsigned claims;
 
 	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	claims = p.n[0].last[HA_EV_CLAIM];
 	v = pair_view(&p.n[1], true);
 	p.time.now.us += MILLISECONDS(200);
 	ha_slept(p.n[0].ha, MILLISECONDS(200));
 	v.looked = p.time.now;
 	pair_look(&p, 0, &v);
 	ck_assert(p.n[0].ha->roles.asleep);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_HUSH], 1);
 	p.time.now.us += MILLISECONDS(400);
 	pair_look(&p, 0, &v);
 	ck_assert(p.n[0].ha->roles.asleep);
@@ -466,6 +469,7 @@ START_TEST(who_slept_listens_before_it_speaks)
 	v.looked = p.time.now;
 	pair_look(&p, 0, &v);
 	ck_assert(!p.n[0].ha->roles.asleep);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_CLAIM], claims + 1);
 	pair_clear(&p);
 }
 END_TEST
