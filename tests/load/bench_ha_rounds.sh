@@ -3,29 +3,12 @@
 # Each section leaves samples, a JSON line a failover, in $SAMPLES/SECTION.KIND, and one a run in SECTION.runs; results are
 # made of all there are. So a hundred failovers may be run in pieces (MORE=yes adds to what is there).
 
-# cut_off NODE: from everything, without its noticing, in one step; join_again NODE.
-cut_off() {
-	local link rules=''
-	if pair_has_netem; then
-		for link in out lan sync; do pair_netem "$1" "$link" in loss 100% && pair_netem "$1" "$link" out loss 100%; done
-		return
-	fi
-	for link in out lan sync; do rules+="iifname $1-$link drop"$'\n'"oifname $1-$link drop"$'\n'; done
-	on switch nft -f - <<-EOT
-		table bridge cut {
-			chain cut { type filter hook forward priority -10;
-			$rules
-			}
-		}
-	EOT
-}
-join_again() {
+# cut_off NODE: from everything, without its noticing, in one step: its ports of the bridges are disabled (0), then they forward (3); join_again NODE.
+cut_off() { ports_of "$1" 0; }
+join_again() { ports_of "$1" 3; }
+ports_of() {
 	local link
-	if pair_has_netem; then
-		for link in out lan sync; do pair_netem "$1" "$link" in && pair_netem "$1" "$link" out; done
-	else
-		on switch nft delete table bridge cut
-	fi
+	for link in out lan sync; do printf 'link set dev %s state %s\n' "$1-$link" "$2"; done | bridge -n "$RIG_ID-switch" -batch -
 }
 
 # What befalls the active node, and what is made good again when the other one has taken over.
