@@ -48,9 +48,9 @@ static void submit(struct ha_node *h, const struct ha_event *ev)
 static void claim(struct ha_node *h)
 {
 	(void)fault_at(FAULT_PROMOTED, 0);
-	h->takeover.asked = now_of(h);
 	vips_claim(h->vips);
-	h->takeover.claimed = now_of(h);
+	if (h->takeover.claimed.us < h->takeover.asked.us) /* else it has them, and they are announced again */
+		h->takeover.claimed = now_of(h);
 	h->claimed = true;
 	(void)fault_at(FAULT_CLAIMED, 0);
 }
@@ -66,14 +66,11 @@ static void set_gate(struct ha_node *h, enum dp_gate gate)
 {
 	struct gateway *g = h->g;
 
+	if (gate == DP_OPEN)
+		h->takeover.asked = now_of(h);
 	g->dp->ops->set_open(g->dp, gate);
 	if (gate == DP_OPEN)
 		h->takeover.opened = now_of(h);
-	/* Who hands over has the addresses for a moment still, and says so no more. */
-	if (gate == DP_INBOUND_ONLY)
-		vips_hush(h->vips);
-	else if (gate == DP_OPEN && h->gate == DP_INBOUND_ONLY && h->claimed)
-		vips_claim(h->vips);
 	h->gate = gate;
 }
 
@@ -88,15 +85,17 @@ static void become_active(struct ha_node *h, const struct ha_event *ev)
 	memset(h->lease_dirty, 0xff, sizeof(h->lease_dirty));
 	h->lease_at = now_of(h);
 	h->counters.promotions++;
-	log_notice(&g->log, "taken over: addresses after %lld us, data plane open after %lld us",
-		   (long long)mtime_since(h->takeover.asked, h->takeover.claimed),
-		   (long long)mtime_since(h->takeover.asked, h->takeover.opened));
+	log_notice(&g->log, "taken over: data plane open after %lld us, addresses after %lld us",
+		   (long long)mtime_since(h->takeover.asked, h->takeover.opened),
+		   (long long)mtime_since(h->takeover.asked, h->takeover.claimed));
 }
 
 static void become_passive(struct ha_node *h)
 {
 	ike_set_passive(h->g->ike, true);
 	h->counters.demotions++;
+	if (h->claimed && ha_role_of(h->ha) == HA_STANDBY)
+		(void)fault_at(FAULT_HANDING, 0);
 }
 
 static void gather_rekey(struct ha_node *h, uint32_t spi)
@@ -150,7 +149,6 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		break;
 	case HA_EV_INBOUND:
 		set_gate(h, DP_INBOUND_ONLY);
-		(void)fault_at(FAULT_HANDING, 0);
 		break;
 	case HA_EV_FENCE:
 		ha_hooks_fence(h, ev->text);

@@ -28,14 +28,22 @@ void ha_ceilings_stale(struct ha *ha)
 {
 	struct ha_ceiling *c, *tmp;
 
-	/* Another owner goes on above what we report; our own range is over. The plane is shut: this is behind the cut.
-	 */
+	/* Another owner goes on above what we report; our own range is over. */
+	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
+		c->offer = c->installed && !c->blind && !c->burnt && c->shared == 0 && c->gap == 0;
+		c->blind = ha->ceil.any_blind = true;
+	}
+}
+
+/* The plane is shut: this is behind the cut. */
+void ha_ceilings_lower(struct ha *ha)
+{
+	struct ha_ceiling *c, *tmp;
+
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
 		struct dp_op op = { .kind = DP_SA_FENCE };
 
-		c->offer = c->installed && !c->blind && !c->burnt && c->shared == 0 && c->gap == 0;
-		c->blind = ha->ceil.any_blind = true;
-		if (!c->installed)
+		if (!c->installed || !c->blind)
 			continue;
 		op.id = c->id;
 		if (ha_operate(ha, HA_TOKEN | HA_TOKEN_OWNER | ++ha->token, &op, 1) != GW_OK)

@@ -154,5 +154,10 @@ void ha_ceilings_event(struct ha *ha, const struct dp_event *ev)
 		return;
 	if (ev->position > c->known)
 		c->known = ev->position;
+	/* It is handed over: only should it not be, more is asked for. */
+	if (ha->roles.step == STEP_HANDING && ha->roles.lowered) {
+		c->wants = ha->ceil.any_wants = true;
+		return;
+	}
 	ha_ceiling_more(ha, c, ev->position);
 }

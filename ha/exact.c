@@ -1,13 +1,15 @@
 /*
- * Exact numbers at a planned switchover: where they are told and taken there is no jump, and what is late on its way to
- * the peer is within its window still. All SAs where these are few, else those that had traffic between the last two
- * reports; the others have nothing on its way, and go on at ceilings.
+ * Numbers at a planned switchover. The one that hands over goes on until the neighbours have moved, with a few more
+ * numbers of each SA: its fence is lowered to there, in its data plane, before it says so; the other one begins above.
+ * So there is no moment in which neither sends, and no jump beyond what the peer's window takes: what is late on its way
+ * is within it still. All SAs where these are few, else those that had traffic between the last two reports; the others
+ * have nothing on its way, and go on at ceilings.
  */
 #include "ha/inside.h"
 
 #define READ_TIME MILLISECONDS(1)
 
-enum { ENTRY = 16 };
+enum { ENTRY = 16, LEAD = 16 /* half of the smallest window (RFC 4303 3.4.3) */ };
 
 void ha_exact_note(struct ha *ha, const struct ha_ceiling *c)
 {
@@ -19,52 +21,120 @@ void ha_exact_note(struct ha *ha, const struct ha_ceiling *c)
 
 /* ---- the one that hands over ---- */
 
-struct telling {
-	uint8_t list[ENTRY * HA_EXACT_MAX];
-	size_t n;
-	mtime until;
-};
-
-/* From here on no number above is used: it is what we report as the greatest that we used. */
-static void tell(struct ha *ha, struct telling *t, struct ha_ceiling *c)
+static bool position_of(struct ha *ha, struct ha_ceiling *c, mtime until, uint64_t *out)
 {
 	struct dp_sa_state state;
 
-	if (!c || !c->installed || c->blind || c->burnt || c->shared == 0 || t->n == HA_EXACT_MAX ||
-	    mtime_reached(t->until, ha_now(ha)) || ha->ops->query(ha->arg, &c->id, &state) != GW_OK ||
-	    state.position > c->fence)
+	if (!c || !c->installed || c->blind || c->burnt || c->shared == 0 || mtime_reached(until, ha_now(ha)) ||
+	    ha->ops->query(ha->arg, &c->id, &state) != GW_OK || state.position > c->fence)
+		return false;
+	*out = state.position;
+	return true;
+}
+
+static bool set_fence(struct ha *ha, const struct ha_ceiling *c, uint64_t fence)
+{
+	struct dp_op op = { .kind = DP_SA_FENCE };
+
+	op.id = c->id;
+	op.position = fence;
+	if (ha_operate(ha, HA_TOKEN | HA_TOKEN_OWNER | (ha->token + 1), &op, 1) != GW_OK)
+		return false;
+	ha->token++;
+	return true;
+}
+
+static void lower(struct ha *ha, struct ha_ceiling *c, mtime until)
+{
+	struct ha_leads *l = &ha->ceil.leads;
+	uint64_t position;
+
+	if (l->n == HA_EXACT_MAX || !position_of(ha, c, until, &position))
 		return;
-	c->known = c->fence = state.position;
-	put_u64(t->list + ENTRY * t->n, c->key);
-	put_u64(t->list + ENTRY * t->n + 8, state.position);
-	t->n++;
+	position = c->fence - position > LEAD ? position + LEAD : c->fence;
+	if (set_fence(ha, c, position))
+		l->all[l->n++] = (struct ha_lead){ c->key, position };
 }
 
-static void tell_hot(struct ha *ha, struct telling *t, const struct ha_hot *hot)
+static bool is_among(const struct ha_hot *hot, uint64_t key)
 {
-	for (size_t i = 0; i < hot->n; i++) {
-		struct ha_ceiling *c = ha_ceiling_find(ha, hot->keys[i]);
-
-		if (c && c->known < c->fence) /* else it was told already */
-			tell(ha, t, c);
-	}
+	for (size_t i = 0; i < hot->n; i++)
+		if (hot->keys[i] == key)
+			return true;
+	return false;
 }
 
-void ha_exact_write(struct ha *ha, struct ha_frame_writer *f)
+bool ha_exact_lower(struct ha *ha)
 {
-	struct telling t = { .until = mtime_add(ha_now(ha), READ_TIME) };
+	const struct ha_hot *hot = &ha->ceil.hot, *was = &ha->ceil.was_hot;
+	mtime until = mtime_add(ha_now(ha), READ_TIME);
 	struct ha_ceiling *c, *tmp;
 
+	ha->ceil.leads.n = ha->ceil.exact_left = 0;
+	ha->ceil.exact_first = (HA_TOKEN | HA_TOKEN_OWNER) + ha->token + 1;
 	if (!ha->ops->query)
-		return;
+		return false;
 	if (HASH_CNT(by_key, ha->ceil.by_key) <= HA_EXACT_MAX) {
 		HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
-			tell(ha, &t, c);
+			lower(ha, c, until);
 	} else {
-		tell_hot(ha, &t, &ha->ceil.hot);
-		tell_hot(ha, &t, &ha->ceil.was_hot);
+		for (size_t i = 0; i < hot->n; i++)
+			lower(ha, ha_ceiling_find(ha, hot->keys[i]), until);
+		for (size_t i = 0; i < was->n; i++)
+			if (!is_among(hot, was->keys[i]))
+				lower(ha, ha_ceiling_find(ha, was->keys[i]), until);
 	}
-	ha_field(f, HA_TAG_NUMBER_LIST, bytes_of(t.list, ENTRY * t.n));
+	ha->ceil.exact_left = ha->ceil.leads.n;
+	return ha->ceil.exact_left > 0;
+}
+
+bool ha_exact_lowered(struct ha *ha, const struct dp_event *ev)
+{
+	struct ha_ceilings *c = &ha->ceil;
+	uint64_t i = ev->token - c->exact_first;
+
+	if (ev->token < c->exact_first || i >= c->leads.n || c->exact_left == 0)
+		return false;
+	if (ev->result != GW_OK)
+		c->leads.all[i].fence = 0; /* gone meanwhile, or it stays at its ceiling */
+	return --c->exact_left == 0;
+}
+
+void ha_exact_raise(struct ha *ha)
+{
+	for (size_t i = 0; i < ha->ceil.leads.n; i++) {
+		const struct ha_ceiling *c = ha_ceiling_find(ha, ha->ceil.leads.all[i].key);
+
+		if (c && c->installed && !set_fence(ha, c, c->fence))
+			log_error(ha->env->log, "out of memory: a fence stays low");
+	}
+	ha->ceil.leads.n = 0;
+}
+
+/*
+ * From here on no number above is used: the fence, or where a packet has overtaken its lowering. Now it is what we report
+ * as the greatest that we used.
+ */
+void ha_exact_write(struct ha *ha, struct ha_frame_writer *f)
+{
+	uint8_t list[ENTRY * HA_EXACT_MAX];
+	mtime until = mtime_add(ha_now(ha), READ_TIME);
+	size_t n = 0;
+
+	for (size_t i = 0; i < ha->ceil.leads.n; i++) {
+		const struct ha_lead *lead = &ha->ceil.leads.all[i];
+		struct ha_ceiling *c = ha_ceiling_find(ha, lead->key);
+		uint64_t position;
+
+		if (lead->fence == 0 || !position_of(ha, c, until, &position))
+			continue;
+		c->known = c->fence = position > lead->fence ? position : lead->fence;
+		put_u64(list + ENTRY * n, c->key);
+		put_u64(list + ENTRY * n + 8, c->fence);
+		n++;
+	}
+	ha->ceil.leads.n = 0;
+	ha_field(f, HA_TAG_NUMBER_LIST, bytes_of(list, ENTRY * n));
 }
 
 /* ---- the one that takes ---- */

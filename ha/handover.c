@@ -1,11 +1,12 @@
 /*
- * A planned switchover (DESIGN.md §5). The active node: barrier (all that changed is acknowledged), its data plane lets
- * nothing out any more, exact positions are read, HANDOVER says them; then it is a standby that for a moment still
- * takes what comes in. The other one sets its SAs back from their ceilings to these positions, and is active.
+ * A planned switchover (DESIGN.md §5). The active node: barrier (all that changed is acknowledged), its data plane keeps
+ * a few numbers of each SA (ha/exact.c), HANDOVER says where they end; then it is a standby, of which neighbours have not
+ * heard yet. The other one sets its SAs back from their ceilings to there, opens its data plane, and claims the
+ * addresses. So packets go through the one or the other all the time. When the first one hears of that it lets nothing
+ * out any more, and for a moment still takes what comes in.
  *
- * Exact numbers matter where packets are under way: what comes late is within the peer's window still. So they are told
- * of all SAs only where these are few, else of those that had traffic lately; the rest goes on at ceilings. So the cost
- * is bounded, whatever the number of tunnels.
+ * That is told of all SAs only where these are few, else of those that had traffic lately; the rest goes on at ceilings.
+ * So the cost is bounded, whatever the number of tunnels.
  */
 #include <stdio.h>
 
@@ -30,7 +31,7 @@ enum gw_err ha_switchover(struct ha *ha, const char *why, struct err *e)
 		return err_set(e, GW_ESTATE, "the standby is not synced");
 	(void)snprintf(r->handing_why, sizeof(r->handing_why), "%s", why);
 	r->step = STEP_HANDING;
-	r->stopped = false;
+	r->lowered = false;
 	r->hand_by = mtime_add(ha_now(ha), HAND_PATIENCE);
 	r->again = ha_now(ha);
 	/* From here on nothing new happens; what has happened is closed at the end of this turn and acknowledged. */
@@ -42,12 +43,12 @@ static void hand_back(struct ha *ha)
 {
 	ha->roles.step = STEP_NONE;
 	log_warn(ha->env->log, "no switchover: the standby did not acknowledge in time");
-	if (ha->roles.stopped)
-		(void)ha_report(ha, HA_EV_OPEN, "no switchover after all");
+	if (ha->roles.lowered)
+		ha_exact_raise(ha);
 	(void)ha_report(ha, HA_EV_ACTIVE, "no switchover after all");
+	ha_ceilings_followed(ha);
 }
 
-/* All that is there. And that nobody used a number meanwhile, is what the data plane was stopped for. */
 static void say_handover(struct ha *ha)
 {
 	struct ha_frame_writer f;
@@ -61,8 +62,8 @@ static void say_handover(struct ha *ha)
 }
 
 /*
- * The barrier: nothing changed, nothing waits, all of it is there. Only then packets are stopped, so that their gap is
- * the handing over itself.
+ * The barrier: nothing changed, nothing waits, all of it is there. Only then there are no more numbers, so that what is
+ * left lasts for the handing over.
  */
 static void try_handing(struct ha *ha)
 {
@@ -75,15 +76,18 @@ static void try_handing(struct ha *ha)
 	/* The events of the switchover itself must have been done: else the engine may still change, the plane send. */
 	if (ha->ev_head || o->dirty[0].head || o->dirty[1].head || o->held.n || o->ready.n || o->acked < ha->turn)
 		return;
-	if (!ha->roles.stopped) {
-		ha->roles.stopped = true;
-		(void)ha_report(ha, HA_EV_INBOUND, "%s", ha->roles.handing_why);
-		ha->roles.again = ha_now(ha); /* right after that was done */
-		return;
+	if (!ha->roles.lowered) {
+		ha->roles.lowered = true;
+		if (ha_exact_lower(ha))
+			return; /* ha_handover_event() */
 	}
+	if (ha->ceil.exact_left > 0)
+		return;
 	say_handover(ha);
+	(void)ha_report(ha, HA_EV_HUSH, "%s", ha->roles.handing_why);
 	ha_demote_now(ha, ha->roles.handing_why, true);
 	ha->roles.lingers = true;
+	ha->roles.stopped = false;
 	ha->roles.linger_by = mtime_add(ha_now(ha), LINGER_MOST);
 }
 
@@ -117,15 +121,36 @@ void ha_handover_event(struct ha *ha, const struct dp_event *ev)
 {
 	if (ha->roles.step == STEP_TAKING && ha_exact_done(ha, ev))
 		take_over(ha);
+	if (ha->roles.step == STEP_HANDING && ha->roles.lowered && ha_exact_lowered(ha, ev))
+		ha->roles.again = ha_now(ha);
 }
 
 /* ---- lingering ---- */
 
+/* Before anything of the other one's numbers comes to our data plane. */
+static void stop(struct ha *ha)
+{
+	if (ha->roles.stopped)
+		return;
+	ha->roles.stopped = true;
+	(void)ha_report(ha, HA_EV_INBOUND, "%s", ha->roles.reason);
+	ha_ceilings_lower(ha);
+}
+
 static void leave(struct ha *ha)
 {
+	stop(ha);
 	ha->roles.lingers = false;
 	(void)ha_report(ha, HA_EV_RELEASE, "%s", ha->roles.reason);
 	(void)ha_report(ha, HA_EV_SHUT, "%s", ha->roles.reason);
+}
+
+/* The other one did not take it. */
+void ha_handover_end(struct ha *ha)
+{
+	if (ha->roles.lingers)
+		stop(ha);
+	ha->roles.lingers = false;
 }
 
 /* The other one has claimed the addresses: neighbours move now. */
@@ -133,7 +158,10 @@ void ha_handover_seen(struct ha *ha)
 {
 	mtime by = mtime_add(ha_now(ha), ha->cfg.linger_us > 0 ? ha->cfg.linger_us : LINGER);
 
-	if (!ha->roles.lingers || by.us > ha->roles.linger_by.us)
+	if (!ha->roles.lingers)
+		return;
+	stop(ha);
+	if (by.us > ha->roles.linger_by.us)
 		return;
 	ha->roles.linger_by = by;
 	ha->roles.again = ha_now(ha);

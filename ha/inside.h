@@ -181,6 +181,12 @@ struct ha_ceilings {
 	int64_t pass_us;		  /* spent in this pass */
 	mtime pass_at;			  /* the next one not before */
 	struct ha_hot hot, was_hot;	  /* in this pass of reports; in the one before */
+	struct ha_leads {
+		struct ha_lead {
+			uint64_t key, fence; /* fence 0: it could not be lowered */
+		} all[HA_EXACT_MAX];
+		size_t n;
+	} leads;			  /* handing over: what is left to us of SAs */
 	uint64_t exact_first, exact_left; /* tokens that are waited for */
 	uint32_t stream;		  /* counts those who reported, and those who were told */
 	mtime report_at, reported;
@@ -212,7 +218,7 @@ struct ha_roles {
 	struct watch_view view;
 	bool seen_view;
 	bool spent;    /* no term is left to be promoted with */
-	bool stopped;  /* STEP_HANDING: the barrier is behind us, nothing leaves any more */
+	bool lowered;  /* STEP_HANDING: the barrier is behind us; fences are being lowered, or are */
 	mtime hand_by; /* STEP_HANDING: until then */
 	mtime take_by; /* STEP_TAKING */
 	mtime started, listening, changed, again;
@@ -234,6 +240,7 @@ struct ha_roles {
 	mtime fenced_at; /* when the answer came */
 	mtime preempt_at;
 	bool lingers; /* handed over: what still arrives is taken */
+	bool stopped; /* then: the other one is active, nothing leaves here any more */
 	mtime linger_by;
 	struct ha_transition log[HA_TRANSITIONS]; /* ring */
 	unsigned log_first, log_count;
@@ -413,7 +420,11 @@ void ha_ceiling_more(struct ha *ha, struct ha_ceiling *c, uint64_t position); /*
 void ha_ceiling_tighten(struct ha *ha, struct ha_ceiling *c);		      /* it is to be rekeyed */
 
 /* ---- exact.c: at a switchover ---- */
-/* Owner, its plane shut: where its SAs stand, into HANDOVER. */
+/* Owner: leaves itself a few numbers of its SAs. False: nothing to wait for. */
+bool ha_exact_lower(struct ha *ha);
+bool ha_exact_lowered(struct ha *ha, const struct dp_event *ev); /* true: the last one that was waited for */
+void ha_exact_raise(struct ha *ha);				 /* not handed over after all */
+/* Then: where the other one may begin, into HANDOVER. */
 void ha_exact_write(struct ha *ha, struct ha_frame_writer *f);
 /* The one that takes: goes on from there. False: nothing to wait for. */
 bool ha_exact_take(struct ha *ha, struct bytes list);
@@ -427,6 +438,7 @@ MUST_USE enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted,
 void ha_ceilings_acked(struct ha *ha);
 void ha_ceilings_reign(struct ha *ha);	  /* another owner */
 void ha_ceilings_stale(struct ha *ha);	  /* we own no more: unless confirmed, nothing of it is used again */
+void ha_ceilings_lower(struct ha *ha);	  /* nor does the plane let anything of what is stale out */
 void ha_ceilings_skip(struct ha *ha);	  /* the follower has lost its memory, and had not said that it owned */
 void ha_ceilings_tell(struct ha *ha);	  /* all of them, in the next turn */
 void ha_ceilings_followed(struct ha *ha); /* somebody is there who can grant more */
@@ -466,6 +478,7 @@ void ha_learn_term(struct ha *ha, uint32_t term);
 bool ha_we_stay(uint32_t our_term, bool our_traffic, uint8_t our_index, uint32_t term, bool traffic, uint8_t index);
 void ha_roles_asked(struct ha *ha); /* by a standby: to be handed over to */
 void ha_handover_seen(struct ha *ha);
+void ha_handover_end(struct ha *ha);
 void ha_handover_tick(struct ha *ha);
 void ha_roles_init(struct ha *ha, const struct ha_durable *d);
 void ha_roles_tick(struct ha *ha);

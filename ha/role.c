@@ -163,12 +163,13 @@ void ha_promote_now(struct ha *ha, const char *why)
 	r->role = HA_ACTIVE;
 	r->traffic = r->traffic_said = r->fenced = r->rival = r->rival_heard = false;
 	r->reigned = true;
-	r->lingers = false;
+	ha_handover_end(ha);
 	take_over_state(ha);
 	log_notice(ha->env->log, "active, term %u: %s%s", r->term, why,
 		   r->behind ? " (behind what the other node had told its clients)" : "");
-	(void)ha_report(ha, HA_EV_CLAIM, "%s", why);
+	/* Who hands over still passes packets: none may come here before they pass here. */
 	(void)ha_report(ha, HA_EV_OPEN, "%s", why);
+	(void)ha_report(ha, HA_EV_CLAIM, "%s", why);
 	ev = ha_report(ha, HA_EV_ACTIVE, "%s", why);
 	if (ev)
 		ev->behind = r->behind;
@@ -252,6 +253,7 @@ void ha_demote_now(struct ha *ha, const char *why, bool clean)
 	log_notice(ha->env->log, "standby: %s", why);
 	/* After a handover that is for later: ha/handover.c. */
 	if (!clean) {
+		ha_ceilings_lower(ha);
 		(void)ha_report(ha, HA_EV_RELEASE, "%s", why);
 		(void)ha_report(ha, HA_EV_SHUT, "%s", why);
 	}

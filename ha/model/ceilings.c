@@ -3,7 +3,7 @@
 
 static bool speaks(const struct node *me)
 {
-	return me->state == KEY_OWNED || (me->late && me->state == KEY_STALE);
+	return me->state == KEY_OWNED || me->leads || (me->late && me->state == KEY_STALE);
 }
 
 /* One packet. The plane asks nobody: not the daemon, not the role. */
@@ -187,6 +187,7 @@ void on_record(struct step *s, unsigned n, uint32_t packed)
 			ack_send(s, n, in.key, in.number);
 		return;
 	}
+	role_stop(s, n);
 	if ((in.term < me->term && !broken(s->b, RULE_OLD_TERM_REFUSED)) ||
 	    (in.key == me->key && in.number < me->position))
 		return;

@@ -49,6 +49,7 @@ struct node {
 	uint8_t position, fence;	 /* of the data plane */
 	uint8_t asked;			 /* owner: highest position that the peer may hold; 0: it holds no copy */
 	uint8_t burnt;			 /* owner: numbers above the fence may be used: rekey */
+	uint8_t leads;			 /* has handed over, and still sends up to its fence */
 	uint8_t offer;			 /* stale, but exact and nobody else's: another owner may adopt it */
 	uint8_t late, read;		 /* of broken rules only: something is yet to be done; a number that was read */
 	/* durable */
@@ -81,6 +82,8 @@ enum rule {
 	RULE_REPORT_AGAIN,
 	RULE_STALE_SILENT,
 	RULE_HANDOVER_FINAL,
+	RULE_LOWER_THEN_HAND,
+	RULE_STOP_THEN_APPLY,
 	RULE_RECREATE_AT_FENCE,
 	RULE_TERM_OF_NODE,
 	RULE_OWNER_REFUSES,
@@ -196,6 +199,7 @@ void on_hello(struct step *s, unsigned n, uint32_t msg);
 void on_report(struct step *s, unsigned n, uint32_t msg, bool adopt);
 void on_handover(struct step *s, unsigned n, uint32_t msg);
 void on_role(struct step *s, unsigned n, uint32_t msg);
+void role_stop(struct step *s, unsigned n);
 bool role_demote(struct step *s, unsigned n);
 bool role_switch(struct step *s, unsigned n);
 bool role_leave(struct step *s, unsigned n);

@@ -200,12 +200,13 @@ static bool m_kill(struct step *s, unsigned n)
 {
 	struct node *me = &s->m->n[n], keep = *me;
 
-	if ((me->up != NODE_RUN && me->up != NODE_HUNG) || me->state != KEY_OWNED || !spend(&s->m->faults))
+	if ((me->up != NODE_RUN && me->up != NODE_HUNG) || (me->state != KEY_OWNED && !me->leads) || !spend(&s->m->faults))
 		return false;
 	node_forget(s->m, n);
 	me->up = NODE_KERNEL;
 	me->key = keep.key;
 	me->state = keep.state;
+	me->leads = keep.leads;
 	me->position = keep.position;
 	me->fence = keep.fence;
 	return true;

@@ -41,7 +41,7 @@ bool role_promote(struct step *s, unsigned n)
 		me->reserve = 0;
 	}
 	me->role = ROLE_ACTIVE;
-	me->heard = me->traffic = me->asked = 0;
+	me->heard = me->traffic = me->asked = me->leads = 0;
 	if (me->state == KEY_STALE) {
 		me->burnt = !broken(s->b, RULE_STALE_SILENT);
 		me->fence = u8(me->burnt ? me->position : me->position + s->b->block);
@@ -68,6 +68,17 @@ void role_step_down(struct step *s, unsigned n)
 			me->fence = me->position;
 	}
 	me->heard = me->traffic = me->asked = me->burnt = 0;
+}
+
+/* Who has handed over hears of the successor: nothing leaves any more. */
+void role_stop(struct step *s, unsigned n)
+{
+	struct node *me = &s->m->n[n];
+
+	if (!me->leads || broken(s->b, RULE_STOP_THEN_APPLY))
+		return;
+	me->leads = 0;
+	me->fence = me->position;
 }
 
 /* The higher term stays, unless no client ever spoke to it and one did to the other. */
@@ -119,6 +130,7 @@ void on_hello(struct step *s, unsigned n, uint32_t packed)
 		me->heard = 0;
 		return;
 	}
+	role_stop(s, n);
 	me->term = u8(max_of(me->term, in.term));
 	if (me->state == KEY_CONFIRMED && me->grantor != in.incarnation) {
 		if (!broken(s->b, RULE_CONFIRMED_BY_GRANTOR))
@@ -220,7 +232,7 @@ bool role_demote(struct step *s, unsigned n)
 	return true;
 }
 
-/* The old owner's last word: it stopped at that number and everything above is yours. */
+/* The old owner's last word: it stops at that number and everything above is yours. */
 void on_handover(struct step *s, unsigned n, uint32_t packed)
 {
 	struct node *me = &s->m->n[n];
@@ -232,22 +244,26 @@ void on_handover(struct step *s, unsigned n, uint32_t packed)
 	(void)role_promote(s, n);
 }
 
-/* Planned: everything is acknowledged, the plane is shut, the exact position is said. */
+/*
+ * Planned: everything is acknowledged, the plane keeps one number more at most, that is said. Until it hears of the
+ * successor it goes on.
+ */
 bool role_switch(struct step *s, unsigned n)
 {
 	struct node *me = &s->m->n[n];
-	unsigned fence = me->fence;
+	unsigned fence = me->fence, last = me->position < fence ? me->position + 1U : fence;
 
 	if (me->up != NODE_RUN || me->role != ROLE_ACTIVE || me->state != KEY_OWNED || me->burnt || !me->connected ||
 	    !me->heard || !me->asked || me->asked != me->fence || s->m->count[0] || s->m->count[1])
 		return false;
-	link_send(s, n, (struct msg){ .type = MSG_HANDOVER, .term = me->term, .key = me->key, .number = me->position });
+	link_send(s, n, (struct msg){ .type = MSG_HANDOVER, .term = me->term, .key = me->key, .number = last });
 	role_step_down(s, n);
 	me->offer = 0;
+	me->leads = 1;
+	me->fence = u8(broken(s->b, RULE_LOWER_THEN_HAND) ? fence : last);
 	if (broken(s->b, RULE_HANDOVER_FINAL)) {
 		me->late = 1;
 		me->read = u8(fence);
-		me->fence = me->position;
 	}
 	return true;
 }

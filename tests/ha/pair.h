@@ -31,7 +31,9 @@ struct pair_node {
 	bool *used;		    /* borrowed: since that was told of last */
 	size_t state_count, dumps, takes;
 	int64_t look_us;
-	unsigned removed, rewound; /* operations that were asked for */
+	unsigned removed, rewound, fences; /* operations that were asked for */
+	uint64_t fence;			   /* the last one */
+	enum gw_err fenced;		   /* what becomes of those */
 };
 
 struct pair {
@@ -138,6 +140,13 @@ static inline void pair_events(struct pair_node *n)
 		for (size_t i = 0; ev.kind == HA_EV_DATAPLANE && i < ev.op_count; i++) {
 			n->removed += ev.ops[i].kind == DP_SA_REMOVE;
 			n->rewound += ev.ops[i].kind == DP_SA_REWIND;
+		}
+		if (ev.kind == HA_EV_DATAPLANE && ev.op_count == 1 && ev.ops[0].kind == DP_SA_FENCE) {
+			const struct dp_event done = { .kind = DP_DONE, .token = ev.token, .result = n->fenced };
+
+			n->fences++;
+			n->fence = ev.ops[0].position;
+			(void)ha_plane_event(n->ha, &done);
 		}
 		if (ev.kind == HA_EV_VERIFIED && ev.verify)
 			n->verified = *ev.verify;

@@ -1,4 +1,7 @@
-/* Exact numbers at a planned switchover: all SAs up to HA_EXACT_MAX, else only those with traffic, and never more. */
+/*
+ * Numbers at a planned switchover: of all SAs up to HA_EXACT_MAX, else only of those with traffic, and never more. Who
+ * hands over keeps 16.
+ */
 #include "tests/ha/pair.h"
 
 enum { MANY = 300 };
@@ -40,6 +43,24 @@ static void traffic(size_t from, size_t to)
 	pair_talk(&p);
 }
 
+static void lower(void)
+{
+	struct ha *ha = p.n[0].ha;
+
+	ck_assert_uint_eq(p.n[0].fences, 0);
+	(void)ha_exact_lower(ha);
+	for (struct ha_event ev; ha_take_event(ha, &ev);) {
+		struct dp_event done = { .kind = DP_DONE, .token = ev.token, .result = p.n[0].fenced };
+
+		ck_assert_int_eq(ev.kind, HA_EV_DATAPLANE);
+		ck_assert_int_eq(ev.ops[0].kind, DP_SA_FENCE);
+		p.n[0].fences++;
+		p.n[0].fence = ev.ops[0].position;
+		ck_assert(ha_exact_lowered(ha, &done) == (p.n[0].fences == ha->ceil.leads.n));
+	}
+	ck_assert_uint_eq(ha->ceil.exact_left, 0);
+}
+
 /* What the owner tells, and how many of it the standby goes back to. */
 static size_t told(struct ha_buffer *b)
 {
@@ -70,12 +91,60 @@ START_TEST(all_of_few)
 	struct ha_buffer b = { 0 };
 
 	begin(HA_EXACT_MAX);
+	lower();
 	ck_assert_uint_eq(told(&b), HA_EXACT_MAX);
 	for (uint32_t i = 0; i < HA_EXACT_MAX; i++) {
 		const struct ha_ceiling *c = ha_ceiling_find(p.n[1].ha, (uint64_t)(i + 1) << 32 | (1000 + i));
 
-		ck_assert(c && c->base == 5 + i);
+		ck_assert(c && c->base == 5 + i + 16);
 	}
+	pair_clear(&p);
+}
+END_TEST
+
+/* A packet may have overtaken the lowering of its fence: then that is the last one. */
+START_TEST(what_was_used_meanwhile)
+{
+	struct ha_buffer b = { 0 };
+
+	begin(2);
+	lower();
+	states[0].position = 5 + 10;
+	states[1].position = 6 + 40;
+	ck_assert_uint_eq(told(&b), 2);
+	ck_assert_uint_eq(ha_ceiling_find(p.n[1].ha, UINT64_C(1) << 32 | 1000)->base, 5 + 16);
+	ck_assert_uint_eq(ha_ceiling_find(p.n[1].ha, UINT64_C(2) << 32 | 1001)->base, 6 + 40);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(what_could_not_be_lowered)
+{
+	struct ha_buffer b = { 0 };
+
+	begin(3);
+	p.n[0].fenced = GW_ENOTFOUND;
+	lower();
+	ck_assert_uint_eq(told(&b), 0);
+	pair_clear(&p);
+}
+END_TEST
+
+/* No handover after all: fences are where they were, and what came to its end meanwhile gets more. */
+START_TEST(raised_again)
+{
+	struct ha *ha;
+	uint64_t fence;
+
+	begin(1);
+	ha = p.n[0].ha;
+	fence = ha_ceiling_find(ha, UINT64_C(1) << 32 | 1000)->fence;
+	lower();
+	ck_assert_uint_eq(p.n[0].fence, 5 + 16);
+	ha_exact_raise(ha);
+	pair_events(&p.n[0]);
+	ck_assert_uint_eq(p.n[0].fence, fence);
+	ck_assert_uint_eq(ha_ceiling_find(ha, UINT64_C(1) << 32 | 1000)->fence, fence);
 	pair_clear(&p);
 }
 END_TEST
@@ -86,12 +155,13 @@ START_TEST(of_many_those_with_traffic)
 
 	begin(MANY);
 	traffic(10, 50);
+	lower();
 	ck_assert_uint_eq(told(&b), 40);
 	for (uint32_t i = 0; i < MANY; i++) {
 		const struct ha_ceiling *c = ha_ceiling_find(p.n[1].ha, (uint64_t)(i + 1) << 32 | (1000 + i));
 
 		/* The others stand where nothing can have been used, on neither side. */
-		ck_assert(c && (i >= 10 && i < 50 ? c->base == 15 + i : c->base >= UINT64_C(1) << 20));
+		ck_assert(c && (i >= 10 && i < 50 ? c->base == 15 + i + 16 : c->base >= UINT64_C(1) << 20));
 	}
 	pair_clear(&p);
 }
@@ -103,9 +173,11 @@ START_TEST(never_more_than_the_bound)
 
 	begin(MANY);
 	traffic(0, MANY);
+	lower();
 	ck_assert_uint_eq(told(&b), HA_EXACT_MAX);
 	pair_clear(&p);
 	begin(HA_EXACT_MAX + 1);
+	lower();
 	ck_assert_uint_eq(told(&b), 0);
 	pair_clear(&p);
 }
@@ -116,6 +188,9 @@ int main(void)
 	TCase *t = tcase_create("exact");
 
 	tcase_add_test(t, all_of_few);
+	tcase_add_test(t, what_was_used_meanwhile);
+	tcase_add_test(t, what_could_not_be_lowered);
+	tcase_add_test(t, raised_again);
 	tcase_add_test(t, of_many_those_with_traffic);
 	tcase_add_test(t, never_more_than_the_bound);
 	return check_main("exact", t);

@@ -114,7 +114,7 @@ END_TEST
 /* The steps of a takeover, and those of the way back, in their order. */
 START_TEST(steps)
 {
-	static const enum ha_event_kind up[] = { HA_EV_CLAIM, HA_EV_OPEN, HA_EV_ACTIVE, HA_EV_PERSIST, HA_EV_CHANGED };
+	static const enum ha_event_kind up[] = { HA_EV_OPEN, HA_EV_CLAIM, HA_EV_ACTIVE, HA_EV_PERSIST, HA_EV_CHANGED };
 	static const enum ha_event_kind down[] = { HA_EV_RELEASE, HA_EV_SHUT, HA_EV_PASSIVE, HA_EV_CHANGED };
 	struct ha_event ev;
 	struct err e;

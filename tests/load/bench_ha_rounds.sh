@@ -70,7 +70,7 @@ synced_again() {
 # When the node said last that it has taken over and has the addresses, in seconds of the wall clock.
 taken_over() {
 	local at
-	at=$(grep -F 'taken over: addresses' "$RIG/log/gatewayd-$1" | tail -n 1 | cut -d ' ' -f 1)
+	at=$(grep -F 'taken over: ' "$RIG/log/gatewayd-$1" | tail -n 1 | cut -d ' ' -f 1)
 	date -d "$at" +%s.%3N
 }
 

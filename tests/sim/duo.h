@@ -67,7 +67,7 @@ struct duo {
 	unsigned deaths;
 	struct addr quiet; /* of a client to whom nothing is sent; family 0: none */
 	uint64_t highest;  /* number that was used */
-	uint64_t jumps;	   /* numbers that were left out on an SA */
+	uint64_t jump;	   /* the most numbers that were left out on an SA in one place */
 	uint64_t lives, refused, rekeys_asked, sent_packets, closed_links;
 	struct witness witness;
 	struct duo_used *used;	      /* owned */

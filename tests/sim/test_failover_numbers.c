@@ -260,7 +260,8 @@ static void there_and_back(struct sim *s, uint64_t seed)
 
 		duo_traffic(&duo, BLOCK);
 		sim_want(s, n && ha_switchover(n->ha, "the test", &e) == GW_OK);
-		sim_want(s, longest_gap(&duo, MILLISECONDS(200)) <= MILLISECONDS(2));
+		/* One or the other sends, all the time: no longer than it takes to ask. */
+		sim_want(s, longest_gap(&duo, MILLISECONDS(200)) <= 300);
 		sim_want(s, !fake_plane_is_open(n->g.plane));
 		sim_want(s, duo_owner(&duo) && duo_owner(&duo) != n);
 		duo_traffic(&duo, BLOCK);
@@ -268,8 +269,8 @@ static void there_and_back(struct sim *s, uint64_t seed)
 		(void)duo_agree(&duo);
 	}
 	sim_want(s, duo.rekeys_asked == 0);
-	/* Whoever took over went on where the other one had stopped. */
-	sim_want(s, duo.jumps == 0);
+	/* Whoever took over went on right above what the other one had left to itself. */
+	sim_want(s, duo.jump <= 16);
 	end(&duo);
 }
 
