@@ -30,10 +30,10 @@ enum fault_place {
 	FAULT_SENT,
 	FAULT_BY_EXCHANGE, /* those before this one are */
 	/* roles */
-	FAULT_PROMOTED = FAULT_BY_EXCHANGE, /* the decision is made, no address is claimed */
-	FAULT_CLAIMED,			    /* the data plane is shut still */
+	FAULT_PROMOTED = FAULT_BY_EXCHANGE, /* the decision is made, the data plane open, no address is claimed */
+	FAULT_CLAIMED,			    /* neighbours were told, the IKE engine is silent still */
 	FAULT_PERSIST,			    /* a term is about to be written */
-	FAULT_HANDING,			    /* nothing leaves any more, the other node does not know yet */
+	FAULT_HANDING,			    /* standby, with a few numbers left; the other node does not know yet */
 	FAULT_RELEASE,			    /* addresses are about to be taken away */
 	/* the standby's side, and catching up */
 	FAULT_APPLIED,	      /* applied, not acknowledged */

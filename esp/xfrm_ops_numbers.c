@@ -40,9 +40,20 @@ static void arm(struct xfrm_plane *x, struct sad_sa *sa)
 		xfrm_sa_update(x, sa);
 }
 
+/* Armed, then read back: from here on the position is at most this, or the fence. */
+static void look_back(struct xfrm_plane *x, struct sad_sa *sa, uint64_t former)
+{
+	if (xfrm_sa_read(x, sa, NULL) != GW_ENOTFOUND)
+		return;
+	xfrm_take_events(x);
+	if (sa->kernel.life == SAD_LIVE)
+		xfrm_sa_overtaken(x, sa, former);
+}
+
 enum gw_err xfrm_do_fence(struct xfrm_plane *x, const struct dp_op *op, struct xfrm_undo *u)
 {
 	struct sad_sa *sa = xfrm_find_sa(x, &op->id);
+	uint64_t former;
 	bool lower;
 
 	if (!sa)
@@ -61,11 +72,11 @@ enum gw_err xfrm_do_fence(struct xfrm_plane *x, const struct dp_op *op, struct x
 	u->near_at = sa->near_at;
 	u->near_told = sa->near_told;
 	u->at_told = sa->at_told;
+	former = sa->kernel.hard;
 	sad_set_fence(sa, op->position);
 	arm(x, sa);
-	/* Armed, then read back: from here on the position is at most this, or the fence. */
 	if (lower && xfrm_sent_well(x) && sa->kernel.life == SAD_LIVE)
-		(void)!look(x, sa, NULL);
+		look_back(x, sa, former);
 	return GW_OK;
 }
 

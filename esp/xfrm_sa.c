@@ -181,6 +181,8 @@ void xfrm_sa_update(struct xfrm_plane *x, struct sad_sa *sa)
 	xfrm_sa_numbers(x, sa, &n);
 	if (sa->key.dir == DP_OUT) {
 		n.position = sa->kernel.hard != XFRM_NO_LIMIT ? sa->kernel.hard : sa->position + LOST_WORD_MARGIN;
+		if (n.position < sa->position)
+			n.position = sa->position;
 		n.packets = n.position;
 	}
 	XFRM_EMIT(x, SENT_UPDATE, sa, xfrm_put_update_sa(&x->tx, &s, &n));
@@ -289,6 +291,20 @@ void xfrm_sa_expired(struct xfrm_plane *x, struct sad_sa *sa)
 		return;
 	event.position = sa->position;
 	sa->at_told = outbox_put(&x->outbox, &event);
+}
+
+void xfrm_sa_overtaken(struct xfrm_plane *x, struct sad_sa *sa, uint64_t former)
+{
+	uint64_t most = sa->position + LOST_WORD_MARGIN;
+
+	if (former < most)
+		most = former;
+	if (most > sa->position) {
+		sa->count.packets += most > sa->kernel.packets ? most - sa->kernel.packets : 0;
+		sa->kernel.packets = most;
+		sad_used(sa, most);
+	}
+	xfrm_sa_expired(x, sa);
 }
 
 /* ---- all of them ---- */

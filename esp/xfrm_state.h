@@ -245,6 +245,11 @@ void xfrm_sa_sample(struct xfrm_plane *x, struct sad_sa *sa, const struct xfrm_v
 void xfrm_dump_all(struct xfrm_plane *x, int64_t max_age_us);
 /* It is gone from the kernel, at its limit. */
 void xfrm_sa_expired(struct xfrm_plane *x, struct sad_sa *sa);
+/*
+ * The same, without its last word, after its limit was lowered from `former`: a packet may have been past the new one
+ * then, so a little more counts as used.
+ */
+void xfrm_sa_overtaken(struct xfrm_plane *x, struct sad_sa *sa, uint64_t former);
 /* States and policies of this node, whoever made them; returns how many there were. */
 size_t xfrm_sweep(struct xfrm_plane *x);
 

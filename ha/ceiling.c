@@ -128,7 +128,7 @@ struct ha_ceiling *ha_ceiling_mine(struct ha *ha, struct ha_ceiling *c)
 {
 	if (c && c->reign != ha->ceil.reign) {
 		c->reign = ha->ceil.reign;
-		c->asked = 0;
+		c->asked = c->lead = 0;
 		c->wants = c->rekey_asked = false;
 		c->from = c->base;
 		c->since = ha_now(ha);
@@ -202,7 +202,7 @@ static void arm(struct ha *ha, struct ha_ceiling *c, uint64_t fence)
 		return;
 	}
 	c->fence = fence;
-	c->gap = 0;
+	c->gap = c->lead = 0;
 }
 
 static uint64_t next_block(struct ha *ha, struct ha_ceiling *c, uint64_t position)
@@ -233,8 +233,12 @@ void ha_ceiling_more(struct ha *ha, struct ha_ceiling *c, uint64_t position)
 		ha_ceiling_tighten(ha, c);
 		return;
 	}
-	/* Should we crash now, we could not say that we ever owned: then one block is all that we may have used. */
-	if (!ha->roles.marked) {
+	/* It is about to be another one's; should it not, its fence goes back to where it was, and this comes again. */
+	if (c->lead)
+		return;
+	/* Should we crash now, we could not say that we ever owned: then one block is all that we may have used. Nor does
+	 * a fence go up once others are lowered to be handed over. */
+	if (!ha->roles.marked || (ha->roles.step == STEP_HANDING && ha->roles.lowered)) {
 		c->wants = ha->ceil.any_wants = true;
 		return;
 	}

@@ -153,7 +153,7 @@ enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted, struct b
 		c->block = HA_BLOCK_MAX;
 	c->known = known;
 	c->base = base;
-	c->shared = c->shared_fence = c->gap = 0;
+	c->shared = c->shared_fence = c->gap = c->lead = 0;
 	c->burnt = false;
 	/* Of what nobody knows where it stands we may not use a number either. */
 	c->blind = (flags & FLAG_BURNT) != 0;

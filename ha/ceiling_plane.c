@@ -21,6 +21,7 @@ static void add_as_owner(struct ha *ha, uint64_t token, struct dp_sa *sa, const 
 			ha_dirty(ha, HA_OBJ_CEILING, key, false);
 		}
 		sa->start = sa->fence = c->base = c->fence;
+		c->lead = 0;
 		ha_ceiling_join(ha, c, id);
 		c->token = token;
 		ha_ceiling_more(ha, c, c->fence);
@@ -154,10 +155,5 @@ void ha_ceilings_event(struct ha *ha, const struct dp_event *ev)
 		return;
 	if (ev->position > c->known)
 		c->known = ev->position;
-	/* It is handed over: only should it not be, more is asked for. */
-	if (ha->roles.step == STEP_HANDING && ha->roles.lowered) {
-		c->wants = ha->ceil.any_wants = true;
-		return;
-	}
 	ha_ceiling_more(ha, c, ev->position);
 }

@@ -25,7 +25,7 @@ static bool position_of(struct ha *ha, struct ha_ceiling *c, mtime until, uint64
 {
 	struct dp_sa_state state;
 
-	if (!c || !c->installed || c->blind || c->burnt || c->shared == 0 || mtime_reached(until, ha_now(ha)) ||
+	if (!c || !c->installed || c->blind || c->burnt || c->shared == 0 || c->gap > 0 || mtime_reached(until, ha_now(ha)) ||
 	    ha->ops->query(ha->arg, &c->id, &state) != GW_OK || state.position > c->fence)
 		return false;
 	*out = state.position;
@@ -46,22 +46,28 @@ static bool set_fence(struct ha *ha, const struct ha_ceiling *c, uint64_t fence)
 
 static void lower(struct ha *ha, struct ha_ceiling *c, mtime until)
 {
-	struct ha_leads *l = &ha->ceil.leads;
+	struct ha_hot *l = &ha->ceil.leads;
 	uint64_t position;
 
-	if (l->n == HA_EXACT_MAX || !position_of(ha, c, until, &position))
+	/* A busy one may be met twice among those with traffic. */
+	if (l->n == HA_EXACT_MAX || !position_of(ha, c, until, &position) || c->lead)
 		return;
 	position = c->fence - position > LEAD ? position + LEAD : c->fence;
-	if (set_fence(ha, c, position))
-		l->all[l->n++] = (struct ha_lead){ c->key, position };
+	if (position == 0 || !set_fence(ha, c, position))
+		return;
+	c->lead = position;
+	l->keys[l->n++] = c->key;
 }
 
-static bool is_among(const struct ha_hot *hot, uint64_t key)
+static void forget_leads(struct ha *ha)
 {
-	for (size_t i = 0; i < hot->n; i++)
-		if (hot->keys[i] == key)
-			return true;
-	return false;
+	for (size_t i = 0; i < ha->ceil.leads.n; i++) {
+		struct ha_ceiling *c = ha_ceiling_find(ha, ha->ceil.leads.keys[i]);
+
+		if (c)
+			c->lead = 0;
+	}
+	ha->ceil.leads.n = 0;
 }
 
 bool ha_exact_lower(struct ha *ha)
@@ -70,7 +76,8 @@ bool ha_exact_lower(struct ha *ha)
 	mtime until = mtime_add(ha_now(ha), READ_TIME);
 	struct ha_ceiling *c, *tmp;
 
-	ha->ceil.leads.n = ha->ceil.exact_left = 0;
+	forget_leads(ha);
+	ha->ceil.exact_left = 0;
 	ha->ceil.exact_first = (HA_TOKEN | HA_TOKEN_OWNER) + ha->token + 1;
 	if (!ha->ops->query)
 		return false;
@@ -81,8 +88,7 @@ bool ha_exact_lower(struct ha *ha)
 		for (size_t i = 0; i < hot->n; i++)
 			lower(ha, ha_ceiling_find(ha, hot->keys[i]), until);
 		for (size_t i = 0; i < was->n; i++)
-			if (!is_among(hot, was->keys[i]))
-				lower(ha, ha_ceiling_find(ha, was->keys[i]), until);
+			lower(ha, ha_ceiling_find(ha, was->keys[i]), until);
 	}
 	ha->ceil.exact_left = ha->ceil.leads.n;
 	return ha->ceil.exact_left > 0;
@@ -90,25 +96,27 @@ bool ha_exact_lower(struct ha *ha)
 
 bool ha_exact_lowered(struct ha *ha, const struct dp_event *ev)
 {
-	struct ha_ceilings *c = &ha->ceil;
-	uint64_t i = ev->token - c->exact_first;
+	struct ha_ceilings *ceil = &ha->ceil;
+	uint64_t i = ev->token - ceil->exact_first;
+	struct ha_ceiling *c;
 
-	if (ev->token < c->exact_first || i >= c->leads.n || c->exact_left == 0)
+	if (ev->token < ceil->exact_first || i >= ceil->leads.n || ceil->exact_left == 0)
 		return false;
-	if (ev->result != GW_OK)
-		c->leads.all[i].fence = 0; /* gone meanwhile, or it stays at its ceiling */
-	return --c->exact_left == 0;
+	c = ha_ceiling_find(ha, ceil->leads.keys[i]);
+	if (c && ev->result != GW_OK)
+		c->lead = 0; /* gone meanwhile, or it stays at its ceiling */
+	return --ceil->exact_left == 0;
 }
 
 void ha_exact_raise(struct ha *ha)
 {
 	for (size_t i = 0; i < ha->ceil.leads.n; i++) {
-		const struct ha_ceiling *c = ha_ceiling_find(ha, ha->ceil.leads.all[i].key);
+		const struct ha_ceiling *c = ha_ceiling_find(ha, ha->ceil.leads.keys[i]);
 
-		if (c && c->installed && !set_fence(ha, c, c->fence))
+		if (c && c->lead && c->installed && !set_fence(ha, c, c->fence))
 			log_error(ha->env->log, "out of memory: a fence stays low");
 	}
-	ha->ceil.leads.n = 0;
+	forget_leads(ha);
 }
 
 /*
@@ -122,18 +130,17 @@ void ha_exact_write(struct ha *ha, struct ha_frame_writer *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ha->ceil.leads.n; i++) {
-		const struct ha_lead *lead = &ha->ceil.leads.all[i];
-		struct ha_ceiling *c = ha_ceiling_find(ha, lead->key);
+		struct ha_ceiling *c = ha_ceiling_find(ha, ha->ceil.leads.keys[i]);
 		uint64_t position;
 
-		if (lead->fence == 0 || !position_of(ha, c, until, &position))
+		if (!c || !c->lead || !position_of(ha, c, until, &position))
 			continue;
-		c->known = c->fence = position > lead->fence ? position : lead->fence;
+		c->known = c->fence = position > c->lead ? position : c->lead;
 		put_u64(list + ENTRY * n, c->key);
 		put_u64(list + ENTRY * n + 8, c->fence);
 		n++;
 	}
-	ha->ceil.leads.n = 0;
+	forget_leads(ha);
 	ha_field(f, HA_TAG_NUMBER_LIST, bytes_of(list, ENTRY * n));
 }
 

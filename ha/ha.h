@@ -155,9 +155,10 @@ void ha_persisted(struct ha *ha, uint32_t reserve);
 MUST_USE enum gw_err ha_promote(struct ha *ha, const char *why, struct err *e);
 MUST_USE enum gw_err ha_demote(struct ha *ha, const char *why, struct err *e);
 /*
- * Hands over to a synced standby: barrier, stop, hand over. Sequence numbers go on without a gap where there are few
- * SAs or they have traffic, else above what the standby was granted. What neighbours still send here is taken for a
- * while (HA_EV_INBOUND), then come HA_EV_RELEASE and HA_EV_SHUT.
+ * Hands over to a synced standby: barrier, lowered fences, HANDOVER (ha/handover.c). Sequence numbers go on 16 further
+ * where there are few SAs or they have traffic, else above what the standby was granted. The data plane stays open until
+ * the other node is heard to be active; then what neighbours still send here is taken for a while (HA_EV_INBOUND), then
+ * come HA_EV_RELEASE and HA_EV_SHUT.
  */
 MUST_USE enum gw_err ha_switchover(struct ha *ha, const char *why, struct err *e);
 /*

@@ -144,6 +144,7 @@ struct ha_ceiling {
 	uint64_t shared;       /* owner: another node may begin above this; 0: nobody */
 	uint64_t shared_fence; /* and go up to this, before it has said so anywhere */
 	uint64_t gap;	       /* owner: numbers up to this are skipped before more are used */
+	uint64_t lead;	       /* handing over: its lowered fence; 0: it is not lowered */
 	uint64_t known;	       /* the last number that is known to have been sent */
 	uint64_t block;
 	uint64_t from; /* position at `since`, when a block was asked for last: for the rate */
@@ -163,7 +164,7 @@ struct ha_window {
 	UT_hash_handle hh;
 };
 enum { HA_EXACT_MAX = 256 };
-struct ha_hot { /* SAs that had traffic between two reports */
+struct ha_hot { /* some SAs: those that had traffic between two reports */
 	uint64_t keys[HA_EXACT_MAX];
 	size_t n;
 };
@@ -181,12 +182,7 @@ struct ha_ceilings {
 	int64_t pass_us;		  /* spent in this pass */
 	mtime pass_at;			  /* the next one not before */
 	struct ha_hot hot, was_hot;	  /* in this pass of reports; in the one before */
-	struct ha_leads {
-		struct ha_lead {
-			uint64_t key, fence; /* fence 0: it could not be lowered */
-		} all[HA_EXACT_MAX];
-		size_t n;
-	} leads;			  /* handing over: what is left to us of SAs */
+	struct ha_hot leads;		  /* handing over: of these fences are lowered */
 	uint64_t exact_first, exact_left; /* tokens that are waited for */
 	uint32_t stream;		  /* counts those who reported, and those who were told */
 	mtime report_at, reported;

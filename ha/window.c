@@ -82,6 +82,7 @@ void ha_windows_restart(struct ha *ha)
 	ha->ceil.pass_at = (mtime){ 0 };
 	ha->ceil.pass_full = true;
 	ha->ceil.in_pass = false;
+	ha->ceil.hot.n = ha->ceil.was_hot.n = 0;
 	ha->ceil.report_at = ha_now(ha);
 }
 

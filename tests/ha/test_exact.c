@@ -130,6 +130,56 @@ START_TEST(what_could_not_be_lowered)
 }
 END_TEST
 
+/* A busy one may be noted more than once: the fence that it has is the one that is told. */
+START_TEST(noted_twice)
+{
+	struct ha_buffer b = { 0 };
+	struct ha *ha;
+
+	begin(MANY);
+	traffic(0, 2);
+	ha = p.n[0].ha;
+	ck_assert_uint_ge(ha->ceil.hot.n + ha->ceil.was_hot.n, 2);
+	for (int i = 0; i < 3; i++)
+		ha_exact_note(ha, ha_ceiling_find(ha, UINT64_C(1) << 32 | 1000));
+	lower();
+	ck_assert_uint_eq(p.n[0].fences, 2);
+	ck_assert_uint_eq(told(&b), 2);
+	pair_clear(&p);
+}
+END_TEST
+
+/* What is about to be told is not raised any more, whatever asks for it. */
+START_TEST(no_fence_goes_up_meanwhile)
+{
+	struct ha_buffer b = { 0 };
+	struct ha *ha;
+
+	begin(2);
+	ha = p.n[0].ha;
+	lower();
+	ha->roles.step = STEP_HANDING;
+	ha->roles.lowered = true;
+	states[0].position = 5 + 10;
+	for (int i = 0; i < 2; i++) {
+		const struct dp_event near = { .kind = DP_NEAR_FENCE, .id = states[i].id, .position = states[i].position };
+		struct ha_ceiling *c = ha_ceiling_find(ha, (uint64_t)(i + 1) << 32 | (1000 + (uint32_t)i));
+
+		if (i == 1)
+			c->lead = 0; /* it could not be lowered */
+		ck_assert(ha_plane_event(ha, &near));
+		ck_assert(!c->asking && c->asked == 0);
+		ck_assert(c->wants == (i == 1));
+	}
+	ha_persisted(ha, ha->roles.reserve + 16);
+	ha_ceilings_followed(ha);
+	ck_assert(!ha_ceiling_find(ha, UINT64_C(2) << 32 | 1001)->asking);
+	ha->roles.step = STEP_NONE;
+	ck_assert_uint_eq(told(&b), 1);
+	pair_clear(&p);
+}
+END_TEST
+
 /* No handover after all: fences are where they were, and what came to its end meanwhile gets more. */
 START_TEST(raised_again)
 {
@@ -190,6 +240,8 @@ int main(void)
 	tcase_add_test(t, all_of_few);
 	tcase_add_test(t, what_was_used_meanwhile);
 	tcase_add_test(t, what_could_not_be_lowered);
+	tcase_add_test(t, noted_twice);
+	tcase_add_test(t, no_fence_goes_up_meanwhile);
 	tcase_add_test(t, raised_again);
 	tcase_add_test(t, of_many_those_with_traffic);
 	tcase_add_test(t, never_more_than_the_bound);

@@ -15,7 +15,8 @@
 #   lossy       5 % loss on the sync link while tunnels come: do the tables differ
 #
 # Each section leaves its part in build/bench/ha-PLANE.parts, and the report is made of all parts there are; so the whole
-# may be run in pieces, MORE=yes adding failovers to those of a run before (tests/load/bench_ha_rounds.sh).
+# may be run in pieces, MORE=yes adding failovers to those of a run before, and KINDS="kill switchover" those of these kinds
+# only (tests/load/bench_ha_rounds.sh).
 #
 # GATEWAY_PLANE: userspace, on the host; kernel in tests/uml, whose clock ticks each 10 ms and whose one processor allows
 # the default timers only. A gap is the longest time between two packets that arrived, the worse of both ways; percentiles

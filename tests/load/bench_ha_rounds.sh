@@ -76,17 +76,22 @@ taken_over() {
 
 # ---- samples ----
 
-samples_begin() { [[ ${MORE:-} == yes ]] || rm -f "$SAMPLES/$SECTION".*; }
+samples_begin() {
+	local kind
+	[[ ${MORE:-} != yes ]] || return 0
+	[[ -n ${KINDS:-} ]] || rm -f "$SAMPLES/$SECTION".*
+	for kind in ${KINDS:-}; do rm -f "$SAMPLES/$SECTION.$kind"; done
+}
 # samples_take KIND: of the flow that has ended. Commands that cut off or hang take their time: there the last packet before
-# the gap says when it was.
+# the gap says when it was (but where the kernel of a node that hangs goes on).
 samples_take() {
-	jq -c --arg kind "$1" --slurpfile times "$RIG/times-$1" '
+	jq -c --arg kind "$1" --arg plane "$GATEWAY_PLANE" --slurpfile times "$RIG/times-$1" '
 		.begin as $begin
 		| [.marks[] | select(.name == $kind + "-return") | [.up.gap_ms, .down.gap_ms] | max] as $return
 		| [.marks[] | select(.name == $kind)] | to_entries[]
 		| {gap_ms: ([.value.up.gap_ms, .value.down.gap_ms] | max), lost: (.value.up.lost + .value.down.lost),
 			late: (.value.up.late + .value.down.late),
-			detected_ms: (($times[.key][1] - if $kind == "cut" or $kind == "hang" then $begin + .value.down.gap_at_s else $times[.key][0] end) * 1000),
+			detected_ms: (($times[.key][1] - if $kind == "cut" or ($kind == "hang" and $plane == "userspace") then $begin + .value.down.gap_at_s else $times[.key][0] end) * 1000),
 			return_ms: $return[.key],
 			pause_ms: ([.value.up.pause_ms, .value.down.pause_ms] | max), stood_still_ms: .value.stood_still_ms}' "$RIG/flow.json" >>"$SAMPLES/$SECTION.$1"
 }
@@ -132,6 +137,7 @@ tell_run() {
 	result "$1: tunnels lost" "$(run_says 'map(.tunnels_lost) | add')" tunnels '<= 0'
 	result "$1: IKE messages that the client saw" "$(run_says 'map(.messages) | add')" messages '<= 0' 'strongSwan ha' 'all CHILD SAs rekeyed at return'
 	result "$1: numbers or nonces used twice, by capture" "$(run_says 'map(.repeated) | add')" times '<= 0' 'strongSwan ha' 'numbers reused'
+	result "$1: longest gap of half a second without any event, median" "$(run_says 'map(.quiet_ms[]) | sort | .[length / 2 | floor]')" ms
 	result "$1: longest gap of half a second without any event, p99" "$(run_says 'map(.quiet_ms[]) | sort | .[(length * 0.99 | ceil) - 1]')" ms
 	result "$1: load of the machine ($(nproc) cores), most" "$(run_says 'map(.load[]) | max')" load
 }
@@ -139,6 +145,8 @@ tell_run() {
 # rounds KIND...: a section's run.
 rounds() {
 	local kind
+	# shellcheck disable=SC2086
+	[[ -z ${KINDS:-} ]] || set -- $KINDS
 	samples_begin
 	bench_begin
 	flow_start "$RATE"

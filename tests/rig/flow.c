@@ -32,6 +32,8 @@ enum gw_err flow_arrived(struct flow_way *f, uint64_t sequence, int64_t us)
 
 	if (sequence >= f->count || sequence > UINT32_MAX)
 		return GW_EINVAL;
+	if (f->arrival_count > 0 && us < f->arrivals[f->arrival_count - 1].us)
+		us = f->arrivals[f->arrival_count - 1].us;
 	if (f->arrival_count == f->arrival_room) {
 		size_t room = f->arrival_room ? f->arrival_room * 2 : FIRST_ROOM;
 

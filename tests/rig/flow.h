@@ -38,7 +38,7 @@ struct flow_figures {
 
 void flow_clear(struct flow_way *f);
 MUST_USE enum gw_err flow_sent(struct flow_way *f, int64_t us); /* the next number: f->count before the call */
-/* A number that was never sent: GW_EINVAL. */
+/* A number that was never sent: GW_EINVAL. In order of arrival: a time before the last one's counts as that. */
 MUST_USE enum gw_err flow_arrived(struct flow_way *f, uint64_t sequence, int64_t us);
 /*
  * Of the time from..to: packets sent in it, gaps that ended in it (or had not ended by `to`, when `last`), duplicates

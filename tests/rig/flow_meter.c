@@ -11,6 +11,7 @@
  *(but for what was sent in its last 20 ms). And every 100 ms: milliseconds since the start, then for up and down:
  * arrived, lost so far (as far as known: overtaken, or silent for 100 ms), milliseconds since the last arrival.
  * --series: a line a packet: way, second of the run when it was sent, milliseconds under way (or `-`); for plots.
+ * Arrivals are timed by the kernel, so that it does not matter when this process gets to them (SO_TIMESTAMPNS).
  * The process runs in real time where it may; `pause` in the JSON says for how long it did not get to send, and
  * `stood_still` for how long a processor did nothing that this machine could have ordered otherwise (tests/rig/stall.h;
  * null: not known).
@@ -27,6 +28,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -41,6 +43,7 @@ enum {
 	LINGER_US = 400000,
 	LIVE_US = 100000,
 	UNDERWAY_US = 20000,
+	WAITED_MOST_US = 1000000, /* else a clock was set */
 	PRIORITY = 5
 };
 enum { UP, DOWN, WAYS };
@@ -89,7 +92,7 @@ static int open_end(const char *text, uint16_t port, struct endpoint *end)
 {
 	char path[256], *comma;
 	struct sockaddr_storage ss;
-	const int buffer = 4 << 20;
+	const int buffer = 4 << 20, yes = 1;
 	int ns, fd;
 
 	if (snprintf(path, sizeof(path), "%s%s", *text == '/' ? "" : "/run/netns/", text) >= (int)sizeof(path))
@@ -109,6 +112,7 @@ static int open_end(const char *text, uint16_t port, struct endpoint *end)
 	if (fd < 0)
 		return -1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof(yes));
 	if (bind(fd, (const struct sockaddr *)&ss, (socklen_t)endpoint_to_sockaddr(end, &ss)) < 0)
 		return -1;
 	return fd;
@@ -143,16 +147,42 @@ static void send_due(struct meter *m)
 	}
 }
 
+/* On the clock of now_us(). Of a packet that the kernel says nothing of, or nonsense: now. */
+static int64_t arrived_us(struct msghdr *msg)
+{
+	int64_t waited = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		struct timespec then, now;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+			continue;
+		memcpy(&then, CMSG_DATA(c), sizeof(then));
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		waited = (int64_t)(now.tv_sec - then.tv_sec) * 1000000 + (now.tv_nsec - then.tv_nsec) / 1000;
+	}
+	return now_us() - (waited > 0 && waited < WAITED_MOST_US ? waited : 0);
+}
+
 static void receive_all(struct meter *m, int way)
 {
 	uint8_t data[MAX_SIZE];
-	ssize_t n;
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct timespec))];
+	struct iovec iov = { data, sizeof(data) };
 
-	/* What goes up arrives at the second end. */
-	while ((n = recv(m->socks[1 - way], data, sizeof(data), 0)) >= 0)
+	for (;;) {
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+		};
+		/* What goes up arrives at the second end. */
+		ssize_t n = recvmsg(m->socks[1 - way], &msg, 0);
+
+		if (n < 0)
+			return;
 		if (n >= PAYLOAD && get_u32(data) == magic && get_u32(data + 4) == (uint32_t)way)
-			if (flow_arrived(&m->ways[way], get_u64(data + 8), now_us()) == GW_ENOMEM)
+			if (flow_arrived(&m->ways[way], get_u64(data + 8), arrived_us(&msg)) == GW_ENOMEM)
 				abort();
+	}
 }
 
 static void end_now(struct meter *m)

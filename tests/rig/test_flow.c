@@ -54,6 +54,22 @@ START_TEST(a_gap_belongs_to_the_window_in_which_it_ends)
 }
 END_TEST
 
+/* Arrivals come in order, whatever two clocks that were read one after the other make of it. */
+START_TEST(no_arrival_before_the_last_one)
+{
+	struct flow_way f = { 0 };
+	struct flow_figures g;
+
+	run(&f, 2, 1, 2);
+	ck_assert_int_eq(flow_arrived(&f, 1, 1000 * MS + 150), GW_OK);
+	ck_assert_int_eq(f.packets[1].arrived_us, 1000 * MS + 200);
+	g = flow_figures(&f, 0, INT64_MAX, false);
+	ck_assert_uint_eq(g.arrived, 2);
+	ck_assert_uint_eq(g.late, 0);
+	flow_clear(&f);
+}
+END_TEST
+
 START_TEST(silence_at_the_end_and_from_the_start_is_a_gap)
 {
 	struct flow_way f = { 0 };
@@ -109,6 +125,7 @@ int main(void)
 	TCase *t = tcase_create("flow");
 
 	tcase_add_test(t, nothing_amiss);
+	tcase_add_test(t, no_arrival_before_the_last_one);
 	tcase_add_test(t, a_gap_belongs_to_the_window_in_which_it_ends);
 	tcase_add_test(t, silence_at_the_end_and_from_the_start_is_a_gap);
 	tcase_add_test(t, doubled_and_overtaken);
