@@ -47,12 +47,14 @@ static void submit(struct ha_node *h, const struct ha_event *ev)
 
 static void claim(struct ha_node *h)
 {
-	(void)fault_at(FAULT_PROMOTED, 0);
+	if (!h->claimed)
+		(void)fault_at(FAULT_PROMOTED, 0);
 	vips_claim(h->vips);
 	if (h->takeover.claimed.us < h->takeover.asked.us) /* else it has them, and they are announced again */
 		h->takeover.claimed = now_of(h);
+	if (!h->claimed)
+		(void)fault_at(FAULT_CLAIMED, 0);
 	h->claimed = true;
-	(void)fault_at(FAULT_CLAIMED, 0);
 }
 
 static void release(struct ha_node *h)

@@ -107,8 +107,13 @@ static mtime judge_active(struct ha *ha, const struct watch_result *w, mtime now
 	struct ha_roles *r = &ha->roles;
 	const struct watch_beat *b = &r->view.beat;
 	bool rival = fresh(ha, w) && b->role == HA_ACTIVE, we_stay;
+	bool heard = w->verdict == PEER_ALIVE || w->verdict == PEER_STALLED;
 	struct err e;
 
+	/* While it was not heard it may have been active, and announced last; and have gone since. */
+	if (heard && r->unheard)
+		r->rival = true;
+	r->unheard = !heard;
 	if (rival)
 		ha_note_traffic(ha);
 	/* One whose loop hangs owns no more: it finds out when it wakes up. Flags only rise, so one of the two stays.

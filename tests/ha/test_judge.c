@@ -370,6 +370,30 @@ START_TEST(of_two_actives_one_is_announced)
 }
 END_TEST
 
+/*
+ * It did not hear the other one, which may have taken over, been announced to the neighbours, and gone: they believe that
+ * one still. So whoever is heard again is a reason to say who has the addresses.
+ */
+START_TEST(announced_when_the_other_one_is_heard_again)
+{
+	unsigned claims;
+
+	begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+	pass(MILLISECONDS(500));
+	claims = p.n[0].last[HA_EV_CLAIM];
+	for (int i = 0; i < 10; i++) {
+		p.time.now.us += MILLISECONDS(50);
+		pair_look(&p, 0, &p.n[0].ha->roles.view);
+	}
+	ck_assert_uint_eq(p.n[0].last[HA_EV_CLAIM], claims);
+	pair_beats(&p, 4);
+	ck_assert_int_eq(ha_role_of(p.n[0].ha), HA_ACTIVE);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_CLAIM], claims + 1);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_HUSH], 0);
+	pair_clear(&p);
+}
+END_TEST
+
 /* It has more to say for itself than we have, and hangs: no reason to be silent. */
 START_TEST(who_hangs_is_not_yielded_to)
 {
@@ -491,6 +515,7 @@ int main(void)
 		{ transitions_are_kept, 0 },
 		{ by_order_before_the_silence, 0 },
 		{ of_two_actives_one_is_announced, 0 },
+		{ announced_when_the_other_one_is_heard_again, 0 },
 		{ who_hangs_is_not_yielded_to, 0 },
 		{ who_handed_over_lingers, 0 },
 		{ who_is_late_takes_nothing_over, 0 },
