@@ -67,6 +67,7 @@ struct dp_sa {
 	bool copy_dscp, copy_df;
 	uint64_t start;		 /* out: last number used; in: highest number seen, all up to it counts as seen */
 	uint64_t fence;		 /* out */
+	bool inherited;		 /* out: another node may have sent on it; for ha_prepare(), a plane does not look at it */
 	struct dp_counters base; /* added to what is reported: counts go on across takeover and re-creation */
 	struct dp_extra extra;
 };

@@ -74,7 +74,7 @@ void ha_ceilings_lift(struct ha *ha)
 
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
 		(void)ha_ceiling_mine(ha, c);
-		c->shared = c->shared_fence = 0;
+		c->shared = c->shared_fence = c->range = 0;
 		if (c->wants)
 			ha_ceiling_more(ha, c, c->fence);
 	}
@@ -153,7 +153,7 @@ enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted, struct b
 		c->block = HA_BLOCK_MAX;
 	c->known = known;
 	c->base = base;
-	c->shared = c->shared_fence = c->gap = c->lead = 0;
+	c->shared = c->shared_fence = c->gap = c->lead = c->range = 0;
 	c->burnt = false;
 	/* Of what nobody knows where it stands we may not use a number either. */
 	c->blind = (flags & FLAG_BURNT) != 0;
@@ -220,6 +220,8 @@ static void found(struct ha *ha, uint64_t key, uint64_t number)
 		return; /* out of memory: it will have no numbers at all */
 	c->found = c->blind = true;
 	c->base = c->fence = c->known = number;
+	/* What we may have used of it in an earlier life is in another range. */
+	c->range = ha_ceiling_range_end(number);
 }
 
 void ha_ceiling_own(struct ha *ha, uint64_t key)

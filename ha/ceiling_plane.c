@@ -35,10 +35,14 @@ static void add_as_owner(struct ha *ha, uint64_t token, struct dp_sa *sa, const 
 	c->esn = sa->esn;
 	c->block = lead;
 	c->base = c->known = c->from = sa->start;
-	c->since = ha_now(ha);
+	c->since = c->made = ha_now(ha);
 	c->token = token;
+	ha_ceiling_range(ha, c, sa->inherited);
+	sa->start = c->base;
 	/* Nobody is there to be asked: a longer way, so that a hanging daemon does not end the SA. */
 	c->fence = ha_ceiling_limit(c, sa->start + lead * (ha_streams(ha) ? 1 : ALONE_BLOCKS));
+	if (c->range > 0 && c->fence > c->range)
+		c->fence = c->range;
 	sa->fence = c->fence;
 	ha_ceiling_join(ha, c, id);
 	ha_dirty(ha, HA_OBJ_CEILING, key, false);

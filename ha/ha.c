@@ -21,6 +21,7 @@ struct ha *ha_create(const struct env *env, const struct ha_config *cfg, const s
 	ha_outbox_init(&ha->out);
 	ha_inbox_init(&ha->in);
 	ha->ceil.asking_tail = &ha->ceil.asking;
+	ha->ceil.fresh_tail = &ha->ceil.fresh;
 	ha->ceil.tight_at = MTIME_NEVER;
 	ha->sync.digest_at = MTIME_NEVER;
 	ha->sync.round = 1;

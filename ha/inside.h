@@ -144,13 +144,16 @@ struct ha_ceiling {
 	uint64_t shared;       /* owner: another node may begin above this; 0: nobody */
 	uint64_t shared_fence; /* and go up to this, before it has said so anywhere */
 	uint64_t gap;	       /* owner: numbers up to this are skipped before more are used */
+	uint64_t range;	       /* owner, of an SA that another node may make as well: our numbers of it end here; 0: all are ours */
 	uint64_t lead;	       /* handing over: its lowered fence; 0: it is not lowered */
 	uint64_t known;	       /* the last number that is known to have been sent */
 	uint64_t block;
 	uint64_t from; /* position at `since`, when a block was asked for last: for the rate */
-	mtime since;
+	mtime since, made;
 	struct ha_ceiling *next_asking;
 	struct ha_ceiling *next_tight;
+	struct ha_ceiling *next_fresh;
+	bool fresh; /* its range counts until the standby holds it */
 	UT_hash_handle by_key, by_plane;
 };
 struct ha_window {
@@ -172,6 +175,7 @@ struct ha_ceilings {
 	struct ha_ceiling *by_key, *by_plane;
 	struct ha_ceiling *asking, **asking_tail; /* sent, not granted */
 	struct ha_ceiling *tight;		  /* need a rekey */
+	struct ha_ceiling *fresh, **fresh_tail;	  /* just made, the oldest first */
 	bool any_blind, any_wants;
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
@@ -436,6 +440,9 @@ void ha_ceilings_acked(struct ha *ha);
 void ha_ceilings_reign(struct ha *ha);	  /* another owner */
 void ha_ceilings_stale(struct ha *ha);	  /* we own no more: unless confirmed, nothing of it is used again */
 void ha_ceilings_lower(struct ha *ha);	  /* nor does the plane let anything of what is stale out */
+void ha_ceiling_range(struct ha *ha, struct ha_ceiling *c, bool inherited); /* of a new SA: where its numbers are */
+uint64_t ha_ceiling_range_end(uint64_t number);
+void ha_ceilings_alone(struct ha *ha);	  /* the stream is over: what is fresh stays within its range */
 void ha_ceilings_skip(struct ha *ha);	  /* the follower has lost its memory, and had not said that it owned */
 void ha_ceilings_tell(struct ha *ha);	  /* all of them, in the next turn */
 void ha_ceilings_followed(struct ha *ha); /* somebody is there who can grant more */
@@ -470,6 +477,7 @@ void ha_demote_now(struct ha *ha, const char *why, bool clean);
 void ha_note_change(struct ha *ha, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* An owner's own term, by which two of them are told apart; a standby's is the highest that it has heard of. */
 uint32_t ha_term_said(const struct ha *ha);
+unsigned ha_reign(const struct ha *ha); /* counts reigns of both nodes: no two have one number, but for wrapping around */
 void ha_learn_term(struct ha *ha, uint32_t term);
 /* DESIGN.md §5: of two active nodes the higher term stays, unless only the other one has had clients. */
 bool ha_we_stay(uint32_t our_term, bool our_traffic, uint8_t our_index, uint32_t term, bool traffic, uint8_t index);

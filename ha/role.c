@@ -290,6 +290,11 @@ bool ha_we_stay(uint32_t our_term, bool our_traffic, uint8_t our_index, uint32_t
 	return our_index < index;
 }
 
+unsigned ha_reign(const struct ha *ha)
+{
+	return ha->roles.term / TERM_NODES * 2 + (ha->roles.term & 1);
+}
+
 uint32_t ha_term_said(const struct ha *ha)
 {
 	return ha_is_owner(ha) ? ha->roles.term : ha->roles.heard;

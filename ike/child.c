@@ -206,7 +206,10 @@ void child_op_in(const struct child_sa *c, struct dp_op *ops, size_t *n)
 
 void child_op_out(const struct child_sa *c, struct dp_op *ops, size_t *n)
 {
-	op_sa(c, DP_OUT, &ops[(*n)++]);
+	struct dp_op *op = &ops[(*n)++];
+
+	op_sa(c, DP_OUT, op);
+	op->sa.inherited = c->inherited;
 }
 
 void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n)

@@ -239,6 +239,7 @@ static enum gw_err make_half(struct ike_sa *sa, const struct sa_record *s, mtime
 	TRY(secret_copy(&h->peer_ke, s->half_ke));
 	TRY(make_dh(sa->ike, s->half_dh, &h->dh));
 	h->hashes = s->half_hashes;
+	h->inherited = true;
 	sa->conn = s->half_found;
 	h->auth_first = s->half_auth_first;
 	TRY(secret_copy(&h->auth_chain, s->half_auth));
@@ -268,6 +269,7 @@ static enum gw_err make_child(struct ike_sa *sa, const struct child_record *r, m
 	c->redundant = (r->flags & 16) != 0;
 	c->transport = (r->flags & 32) != 0;
 	c->fragments = (r->flags & 64) != 0;
+	c->inherited = true;
 	c->told_ours = r->told_ours;
 	c->told_theirs = r->told_theirs;
 	c->want_rekey = r->wishes & 1;
@@ -300,6 +302,7 @@ static enum gw_err make_exchange(struct ike_sa *sa, const struct sa_record *s)
 	sa->our_x = x;
 	x->kind = (enum exchange_kind)s->x_kind;
 	x->group = s->x_group;
+	x->inherited = true;
 	x->new_spi = s->x_new;
 	x->old_spi = s->x_old;
 	if (s->x_waiting)

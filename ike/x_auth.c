@@ -42,6 +42,7 @@ static enum gw_err first_child(struct ike_sa *sa, const struct ike_msg *m, struc
 	if (!c)
 		return GW_ENOMEM;
 	x->child_spi = spi;
+	c->inherited = sa->half->inherited; /* its keys come from nonces of IKE_SA_INIT */
 	TRY(reqid_join(c, child_shared_reqid(sa, &match)));
 	x->proposal = match.chosen.number;
 	x->more_ts = match.more;

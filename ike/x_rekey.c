@@ -236,6 +236,7 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	if (!c)
 		return GW_ENOMEM;
 	*out = c;
+	c->inherited = x->inherited;
 	TRY(reqid_join(c, old->reqid));
 	c->tried_pfs = old->tried_pfs;
 	c->used = old->used;
