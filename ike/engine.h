@@ -165,6 +165,7 @@ struct exchange {
 	bool inherited;		  /* our_x: from a record, so another node may have ended it */
 	uint8_t cp;		  /* enum cp_asked: what a configuration request wants; 0: there was none */
 	struct child_sa *waiting; /* our_x after the answer: the new CHILD SA while the plane installs it */
+	uint32_t gone_spi;	  /* our_x: unknown, and closed by the peer meanwhile: of the new CHILD SA? 0: none */
 };
 
 void exchange_destroy(struct exchange *x); /* NULL is fine */

@@ -36,7 +36,7 @@ enum ike_state { /* records carry the numbers */
 enum child_state {
 	CHILD_INSTALLING, /* the data plane has not answered yet; the peer knows nothing of it */
 	CHILD_UP,
-	CHILD_REKEYED,  /* replaced; waits for the DELETE */
+	CHILD_REKEYED,  /* replaced; waits for the DELETE. Without a successor: for ours to be sent again */
 	CHILD_DELETING, /* our DELETE is under way */
 };
 

@@ -57,6 +57,7 @@ enum state_field {
 	ST_X_NI,
 	ST_X_NR, /* with `waiting`: the peer's nonce of the answer */
 	ST_X_DH,
+	ST_X_GONE, /* spi 4 */
 	/* of a CHILD SA */
 	ST_CHILD_CORE = 64, /* spi_in 4, spi_out 4, reqid 4, state 1, flags 1, wishes 1, successor 4 */
 	ST_CHILD_CFG, /* name */

@@ -305,6 +305,7 @@ static enum gw_err make_exchange(struct ike_sa *sa, const struct sa_record *s)
 	x->inherited = true;
 	x->new_spi = s->x_new;
 	x->old_spi = s->x_old;
+	x->gone_spi = s->x_gone;
 	if (s->x_waiting)
 		x->waiting = ike_find_child(sa->ike, s->x_waiting);
 	TRY(secret_copy(&x->ni, s->x_ni));

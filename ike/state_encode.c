@@ -124,6 +124,11 @@ static enum gw_err put_exchange(struct writer *w, const struct exchange *x)
 	field(w, ST_X_NI, secret_bytes(&x->ni));
 	field(w, ST_X_NR, secret_bytes(&x->nr));
 	TRY(put_dh(w, ST_X_DH, x->dh));
+	if (x->gone_spi) {
+		inner = field_begin(w, ST_X_GONE);
+		wr_u32(w, x->gone_spi);
+		field_end(w, inner);
+	}
 	field_end(w, mark);
 	return GW_OK;
 }

@@ -213,6 +213,9 @@ static enum gw_err read_exchange(struct reader r, struct sa_record *s, struct er
 		case ST_X_DH:
 			s->x_dh = rd_rest(&v);
 			break;
+		case ST_X_GONE:
+			s->x_gone = rd_u32(&v);
+			break;
 		default:
 			if (unknown_is_fatal(tag, e))
 				return GW_EUNSUPPORTED;

@@ -54,7 +54,7 @@ struct sa_record {
 	uint8_t x_kind;
 	uint16_t x_group;
 	uint64_t x_new;
-	uint32_t x_old, x_waiting;
+	uint32_t x_old, x_waiting, x_gone;
 	struct child_record children[IKE_CHILD_MAX];
 	size_t child_count;
 	/* found */

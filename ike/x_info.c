@@ -4,6 +4,30 @@
 #include "ike/mobike.h"
 #include "ike/settle.h"
 
+/* Our DELETE of what the peer has asked for so recently that our answer may not be there: when to send it again. */
+enum { UNHEARD_SECONDS = 60, AGAIN_SECONDS = 5 };
+
+/*
+ * The peer closes what we do not know. It may be what it has just made at our request: then its answer was overtaken,
+ * or our data plane is still busy with it, and nothing must come of it (1.4.1: the recipient MUST close it).
+ */
+static void closed_unseen(struct ike_sa *sa, uint32_t spi, uint32_t *answer, size_t *n)
+{
+	struct exchange *x = sa->our_x;
+
+	if (!x || x->kind != X_REKEY_CHILD)
+		return;
+	x->gone_spi = spi;
+	if (x->waiting && x->waiting->spi_out == spi && *n < IKE_MAX_DELETE_SPIS)
+		answer[(*n)++] = x->waiting->spi_in;
+}
+
+/* 1.4.1: when both sides delete at once, the answer does not name it again. */
+static bool we_delete_it(const struct child_sa *c)
+{
+	return c->state == CHILD_DELETING || (c->state == CHILD_REKEYED && !c->successor);
+}
+
 /* One Delete payload of the peer: what is ours of it goes, and its counterpart is listed for the answer. */
 static void delete_children(struct ike_sa *sa, const struct delete_payload *d, uint32_t *answer, size_t *n)
 {
@@ -13,13 +37,15 @@ static void delete_children(struct ike_sa *sa, const struct delete_payload *d, u
 	if (d->protocol != PROTO_ESP || d->spi_len != 4)
 		return;
 	for (uint16_t i = 0; i < d->count && acted < IKE_MAX_DELETE_SPIS; i++) {
-		struct child_sa *c = child_by_out(sa, rd_u32(&r));
+		uint32_t spi = rd_u32(&r);
+		struct child_sa *c = child_by_out(sa, spi);
 
-		if (!c)
+		if (!c) {
+			closed_unseen(sa, spi, answer, n);
 			continue;
+		}
 		acted++;
-		/* 1.4.1: when both sides delete at once, the answer does not name it again. */
-		if (c->state != CHILD_DELETING && *n < IKE_MAX_DELETE_SPIS)
+		if (!we_delete_it(c) && *n < IKE_MAX_DELETE_SPIS)
 			answer[(*n)++] = c->spi_in;
 		child_close(c, "deleted by the peer");
 	}
@@ -76,13 +102,46 @@ enum gw_err x_info_request(struct ike_sa *sa, const struct ike_msg *m, const str
 	return GW_OK;
 }
 
-static void children_deleted(struct ike_sa *sa)
+static bool names(const struct ike_msg *m, const struct child_sa *c)
+{
+	for (size_t i = 0; i < m->delete_count; i++) {
+		struct reader r = rd_of(m->deletes[i].spis);
+
+		for (uint16_t k = 0; m->deletes[i].protocol == PROTO_ESP && k < m->deletes[i].count; k++) {
+			if (rd_u32(&r) == c->spi_out)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A DELETE can overtake the answer that makes what it deletes. The peer then says that there is no such SA (2.25.1:
+ * a response without a Delete payload), gets our answer a moment later and has half of one for good.
+ */
+static bool maybe_unheard(const struct child_sa *c, const struct ike_msg *m)
+{
+	return !c->by_us && mtime_since(c->created, ike_now(c->sa->ike)) < SECONDS(UNHEARD_SECONDS) && !names(m, c);
+}
+
+static void delete_again(struct child_sa *c)
+{
+	c->state = CHILD_REKEYED;
+	c->rekey_at = MTIME_NEVER;
+	c->life_at = mtime_add(ike_now(c->sa->ike), SECONDS(AGAIN_SECONDS));
+}
+
+static void children_deleted(struct ike_sa *sa, const struct ike_msg *m)
 {
 	struct child_sa *c, *next;
 
 	for (c = sa->children; c; c = next) {
 		next = c->next;
-		if (c->state == CHILD_DELETING)
+		if (c->state != CHILD_DELETING)
+			continue;
+		if (maybe_unheard(c, m))
+			delete_again(c);
+		else
 			child_close(c, sa->down_reason ? sa->down_reason : "deleted by us");
 	}
 }
@@ -98,7 +157,7 @@ enum gw_err x_info_response(struct ike_sa *sa, const struct ike_msg *m, const st
 	else if (kind == REQ_PROBE)
 		settle_answered(sa);
 	if (kind == REQ_DELETE_CHILD)
-		children_deleted(sa);
+		children_deleted(sa, m);
 	if (kind == REQ_DELETE_IKE)
 		sa_close(sa, sa->down_reason ? sa->down_reason : "deleted by us", false);
 	else

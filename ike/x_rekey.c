@@ -272,6 +272,23 @@ static void drop_successor(struct ike_sa *sa, uint32_t spi)
 		count_up(sa->ike, drop_internal);
 }
 
+/*
+ * The peer closed what it made for us before we had it (x_info.c). What that replaced goes, too, unless by the nonces
+ * it is the peer's to close (2.8.1): nobody else will.
+ */
+static void close_unseen(struct ike_sa *sa, struct child_sa *c, struct child_sa *old)
+{
+	bool ours = old && !crossing_lost(sa->our_x, old);
+
+	sa_log(sa, LOG_LVL_INFO, "the peer has closed the successor of a CHILD SA, %08x, before we had it", c->spi_in);
+	give_up(sa);
+	child_close(c, "deleted by the peer");
+	if (!ours)
+		return;
+	old->rekey_at = MTIME_NEVER;
+	old->want_delete = true;
+}
+
 void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct ike_msg *m)
 {
 	struct child_sa *old = ike_find_child(sa->ike, x->old_spi), *c = NULL;
@@ -304,6 +321,10 @@ void x_rekey_child_response(struct ike_sa *sa, struct exchange *x, const struct 
 		give_up(sa);
 		return;
 	}
+	if (c->spi_out == x->gone_spi) {
+		close_unseen(sa, c, old);
+		return;
+	}
 	x->waiting = c;
 	c->redundant = crossing_lost(x, old);
 	if (child_install(c, c->redundant) != GW_OK)
@@ -317,6 +338,10 @@ void x_rekey_child_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err res
 	/* The peer's request may have come after our answer; and the old one may have gone since that. */
 	bool lost = c->redundant || (old && crossing_lost(x, old));
 
+	if (c->spi_out == x->gone_spi) {
+		close_unseen(sa, c, old);
+		return;
+	}
 	c->redundant = lost;
 	give_up(sa);
 	x_child_is_up(sa, c);

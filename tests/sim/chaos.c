@@ -35,13 +35,12 @@ static void reconnect(struct sim *s, struct sim_client *c)
 	}
 }
 
-/* One whose making both sides know to be over: the peer cannot tell a DELETE of another one from nonsense. */
-static void delete_child(struct sim *s, struct sim_client *c)
+/* The newest, whether or not the gateway knows yet that it is there. */
+static void delete_child(struct sim_client *c)
 {
-	const struct ike_sa *sa = sim_sa(s, c);
 	const struct ini_child *first = ini_current(c->ini)->children;
 
-	if (sa && !sa->our_x && !sa->peer_x && first && ini_child_count(c->ini) > 1)
+	if (first && ini_child_count(c->ini) > 1)
 		(void)ini_delete_child(c->ini, first->spi_in);
 }
 
@@ -75,7 +74,7 @@ void chaos_act(struct sim *s, unsigned acts)
 		break;
 	}
 	case ACT_DELETE_CHILD:
-		delete_child(s, c);
+		delete_child(c);
 		break;
 	case ACT_NEW_CHILD:
 		if (ini_child_count(c->ini) < 3)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ike/engine.h"
+
 enum { RECORD_MAX = 65536 };
 
 void gate_fail(struct gate *g, const char *fmt, ...)
@@ -324,18 +326,19 @@ uint8_t *gate_encode(struct gate *g, size_t *n)
 	return buf;
 }
 
-/* All SAs of `from` into `to`. */
+/* All SAs of `from` into `to`, also those that ike_next() passes over: their last answer may not have arrived yet. */
 static void transfer(struct gate *g, const struct gate_node *from, struct gate_node *to, bool install)
 {
 	uint8_t *buf = malloc(RECORD_MAX);
-	const struct ike_sa *sa;
-	uint32_t after = 0;
 	struct err e = { 0 };
 
-	while (buf && (sa = ike_next(from->ike, &after)) != NULL) {
+	for (size_t i = 0; buf && i < from->ike->list_len; i++) {
+		const struct ike_sa *sa = from->ike->list[i];
 		struct writer w = wr_of(buf, RECORD_MAX);
 		uint8_t *again;
 
+		if (!sa || sa->state == IKE_DEAD)
+			continue;
 		if (ike_encode(from->ike, ike_sa_local_spi(sa), &w) != GW_OK) {
 			gate_fail(g, "an SA cannot be encoded");
 			break;
@@ -344,8 +347,8 @@ static void transfer(struct gate *g, const struct gate_node *from, struct gate_n
 			gate_fail(g, "a record is refused: %s", e.text);
 			break;
 		}
-		/* What was understood is all there was. */
-		again = malloc(RECORD_MAX);
+		/* What was understood is all there was; of one that is over, its last answer is enough. */
+		again = sa->state == IKE_LINGERING ? NULL : malloc(RECORD_MAX);
 		if (again) {
 			struct writer w2 = wr_of(again, RECORD_MAX);
 

@@ -274,6 +274,86 @@ START_TEST(section_1_4_1_close_while_a_child_sa_is_made)
 }
 END_TEST
 
+/* ---- 1.4.1: a close is faster than the answer that makes what it closes: neither side is left with half of it ---- */
+
+static void client_with_lost(struct sim *s, uint64_t seed, enum lost lost)
+{
+	sim_init(s, seed, NULL, false);
+	s->gate.reincarnate = seed % 2 ? 1000 : 0;
+	sim_connect(s, sim_client_add(s, false));
+	(void)sim_settle(s, SECONDS(10));
+	now.lost = lost;
+	now.dropped = false;
+	s->on_arrival = arrives;
+}
+
+static void ends_with(struct sim *s, size_t children)
+{
+	sim_want(s, now.lost == LOST_NONE || now.dropped);
+	sim_run(s, SECONDS(20));
+	(void)sim_settle(s, SECONDS(100));
+	sim_want(s, ini_up(s->clients[0].ini) && ini_child_count(s->clients[0].ini) == children);
+	(void)sim_agree(s);
+	(void)sim_leaves_nothing(s);
+}
+
+/* What the client has asked for is closed by us, and it has not heard of it yet. */
+static void overtaken_by_ours(struct sim *s, uint64_t seed)
+{
+	client_with_lost(s, seed, LOST_OUR_ANSWER);
+	(void)ini_new_child(s->clients[0].ini);
+	sim_flush(s);
+	sim_run(s, MILLISECONDS(100));
+	gateway_acts(s, CLOSE_CHILD);
+	sim_flush(s);
+	ends_with(s, 1);
+}
+
+/* What the client made at our request it closes before we have heard of it; what that replaced goes, too. */
+static void overtaken_by_theirs(struct sim *s, uint64_t seed)
+{
+	client_with_lost(s, seed, LOST_THEIR_ANSWER);
+	gateway_acts(s, REKEY_CHILD);
+	sim_flush(s);
+	sim_run(s, MILLISECONDS(100));
+	sim_want(s, ini_child_count(s->clients[0].ini) == 2);
+	(void)ini_delete_child(s->clients[0].ini, ini_current(s->clients[0].ini)->children->spi_in);
+	sim_flush(s);
+	ends_with(s, 0);
+}
+
+/* The same, where we have heard of it, and the data plane is still busy with it. */
+static void faster_than_the_plane(struct sim *s, uint64_t seed)
+{
+	client_with_lost(s, seed, LOST_NONE);
+	s->gate.plane_delay_us = SECONDS(4);
+	gateway_acts(s, REKEY_CHILD);
+	sim_flush(s);
+	sim_run(s, MILLISECONDS(10));
+	(void)ini_delete_child(s->clients[0].ini, ini_current(s->clients[0].ini)->children->spi_in);
+	sim_flush(s);
+	ends_with(s, 0);
+	sim_want(s, s->clients[0].ini->heard[INI_CHILD_DELETE].present & PL_BIT(PL_DELETE));
+}
+
+START_TEST(section_1_4_1_our_close_overtakes_what_makes_it)
+{
+	sim_seeds("1.4.1 f", 0, 4, overtaken_by_ours);
+}
+END_TEST
+
+START_TEST(section_1_4_1_their_close_overtakes_what_makes_it)
+{
+	sim_seeds("1.4.1 g", 0, 4, overtaken_by_theirs);
+}
+END_TEST
+
+START_TEST(section_1_4_1_close_while_the_data_plane_makes_it)
+{
+	sim_seeds("1.4.1 h", 0, 16, faster_than_the_plane);
+}
+END_TEST
+
 /* ---- 2.25: what is not there ---- */
 
 static uint8_t *say_chain(struct msg_writer *w, uint8_t buf[512], uint32_t spi)
@@ -416,6 +496,9 @@ int main(void)
 		{ section_1_4_1_close_while_a_child_sa_is_rekeyed, 0 },
 		{ section_1_4_1_close_while_a_child_sa_is_closed, 0 },
 		{ section_1_4_1_close_while_a_child_sa_is_made, 0 },
+		{ section_1_4_1_our_close_overtakes_what_makes_it, 0 },
+		{ section_1_4_1_their_close_overtakes_what_makes_it, 0 },
+		{ section_1_4_1_close_while_the_data_plane_makes_it, 0 },
 		{ section_2_25_temporary_failure_is_waited_for, 0 },
 	};
 

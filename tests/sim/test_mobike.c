@@ -356,6 +356,7 @@ static void on_the_way(struct sim *w, uint64_t seed)
 START_TEST(amid_rekeys)
 {
 	sim_seeds("roaming amid rekeys", 1000, 60, on_the_way);
+	sim_seeds("over, and dead before it has said so", 335026635, 1, on_the_way);
 }
 END_TEST
 

@@ -170,7 +170,7 @@ static void judge(struct sim *s, const struct narrowing *n, const char *when)
 
 static void play(struct sim *s, uint64_t seed)
 {
-	const struct narrowing *n = &cases[seed];
+	const struct narrowing *n = &cases[seed % ARRAY_LEN(cases)]; /* as many seeds in a row play each once */
 	struct selector tsi[OFFERED], tsr[OFFERED];
 	struct ike_select all = { 0 };
 	struct sim_client *c;
