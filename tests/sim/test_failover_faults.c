@@ -150,6 +150,10 @@ static void kills(struct sim *s, uint64_t seed)
 START_TEST(kills_while_protected)
 {
 	sim_seeds("kills", 100, 40, kills);
+	/* In these a node died that had ended an exchange and sent on the new SA, and its successor ended that, too. */
+	sim_seeds("ended twice", 1544426651, 1, kills);
+	sim_seeds("ended twice", 173077845, 1, kills);
+	sim_seeds("ended twice", 1819276395, 1, kills);
 }
 END_TEST
 
@@ -224,6 +228,8 @@ static void wild(struct sim *s, uint64_t seed)
 START_TEST(anything)
 {
 	sim_seeds("anything", 1000, 20, wild);
+	/* One took over unheard, was announced, and died: neighbours believed it still. */
+	sim_seeds("announced by the dead", 1682607886, 1, wild);
 }
 END_TEST
 

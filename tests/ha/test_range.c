@@ -1,0 +1,137 @@
+/* What two nodes may make of one exchange: each has numbers of its own, until the standby holds the SA. */
+#include "tests/ha/pair.h"
+
+enum { RANGE = 1 << 24, BLOCK = 1 << 23 };
+
+static const struct addr client = { .family = 4, .b = { 192, 0, 2, 1 } };
+static struct pair p;
+
+static void begin(int owner)
+{
+	const struct ha_config cfg = { .cluster = "test", .node = "n", .software = "t", .block_min = BLOCK };
+
+	pair_init_as(&p, (const struct ha_config[]){ cfg, cfg });
+	pair_promote(&p.n[owner]);
+	pair_link(&p);
+	pair_talk(&p);
+}
+
+static struct ha_ceiling *install(struct pair_node *n, uint32_t spi, bool inherited)
+{
+	struct dp_op op = { .kind = DP_SA_ADD, .sa = { .dir = DP_OUT, .spi = spi, .reqid = 1, .inherited = inherited } };
+	struct ha_ceiling *c;
+
+	op.sa.remote.addr = client;
+	(void)ha_prepare(n->ha, 1, 1, &op, 1);
+	c = ha_ceiling_find(n->ha, UINT64_C(1) << 32 | spi);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(op.sa.start, c->base);
+	ck_assert_uint_eq(op.sa.fence, c->fence);
+	(void)ha_end_turn(n->ha);
+	return c;
+}
+
+static void half_used(struct pair_node *n, const struct ha_ceiling *c)
+{
+	const struct dp_event near = { .kind = DP_NEAR_FENCE, .id = c->id, .position = c->fence - 1 };
+
+	ck_assert(ha_plane_event(n->ha, &near));
+	(void)ha_end_turn(n->ha);
+	pair_talk(&p);
+	p.time.now.us += MILLISECONDS(200);
+	ha_tick(n->ha);
+	pair_talk(&p);
+}
+
+START_TEST(until_the_standby_holds_it)
+{
+	struct ha_ceiling *c;
+
+	begin(0);
+	c = install(&p.n[0], 1000, false);
+	ck_assert_uint_eq(c->base, 0);
+	ck_assert_uint_eq(c->range, RANGE);
+	pair_talk(&p);
+	ck_assert_uint_eq(c->range, RANGE); /* the IKE SA may come a little later */
+	p.time.now.us += SECONDS(3);
+	(void)install(&p.n[0], 1001, false);
+	pair_talk(&p);
+	ck_assert_uint_eq(c->range, 0);
+	for (int i = 0; i < 8; i++)
+		half_used(&p.n[0], c);
+	ck_assert_uint_ge(c->fence, 4 * (uint64_t)BLOCK);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_REKEY], 0);
+	pair_clear(&p);
+}
+END_TEST
+
+START_TEST(for_ever_when_the_link_breaks)
+{
+	struct ha_ceiling *c;
+
+	begin(0);
+	c = install(&p.n[0], 1000, false);
+	pair_cut(&p);
+	p.time.now.us += SECONDS(3);
+	pair_link(&p);
+	pair_talk(&p);
+	p.time.now.us += SECONDS(3);
+	(void)install(&p.n[0], 1001, false);
+	pair_talk(&p);
+	ck_assert_uint_eq(c->range, RANGE);
+	pair_clear(&p);
+}
+END_TEST
+
+/* By reign: whoever had it before used others. At the end of them there are new keys. */
+START_TEST(inherited)
+{
+	uint64_t bases[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct ha_ceiling *c;
+
+		begin(i);
+		c = install(&p.n[i], 1000, true);
+		bases[i] = c->base;
+		ck_assert_uint_gt(c->base, 0);
+		ck_assert_uint_eq(c->base % RANGE, 0);
+		ck_assert_uint_eq(c->range, c->base + RANGE);
+		pair_talk(&p);
+		p.time.now.us += SECONDS(3);
+		for (int k = 0; k < 4; k++)
+			half_used(&p.n[i], c);
+		ck_assert_uint_eq(c->fence, c->range);
+		ck_assert_uint_eq(p.n[i].last[HA_EV_REKEY], 1);
+		pair_clear(&p);
+	}
+	ck_assert_uint_ne(bases[0], bases[1]);
+}
+END_TEST
+
+/* Alone for long, or always: nobody has what begins and ends here. */
+START_TEST(alone)
+{
+	pair_init(&p);
+	pair_promote(&p.n[0]);
+	ck_assert_uint_eq(install(&p.n[0], 1000, false)->range, 0);
+	pair_clear(&p);
+	begin(0);
+	pair_cut(&p);
+	ck_assert_uint_eq(install(&p.n[0], 1000, false)->range, RANGE);
+	p.time.now.us += SECONDS(3601);
+	ck_assert_uint_eq(install(&p.n[0], 1001, false)->range, 0);
+	pair_clear(&p);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = tcase_create("range");
+
+	tcase_add_test(t, until_the_standby_holds_it);
+	tcase_add_test(t, for_ever_when_the_link_breaks);
+	tcase_add_test(t, inherited);
+	tcase_add_test(t, alone);
+	return check_main("range", t);
+}
