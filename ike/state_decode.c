@@ -541,7 +541,8 @@ enum gw_err ike_decode(struct ike *ike, struct bytes record, bool install, struc
 	ike_forget(ike, key, false);
 	code = make(ike, s, e, &sa);
 	if (code == GW_OK) {
-		bool finish = s->x && s->x_waiting && sa->our_x->waiting;
+		/* What the peer has closed meanwhile is taken from the plane: by whoever has that, or has it later. */
+		bool finish = s->x && s->x_waiting && sa->our_x->waiting && (install || !sa->our_x->gone_spi);
 
 		if (install)
 			install_all(sa);

@@ -135,7 +135,7 @@ static void cross(const char *name, const struct crossing *c)
 {
 	now = (typeof(now)){ .c = c };
 	sim_seeds(name, 0, 8 * LOSTS, play);
-	if (c->winners && !getenv("SIM_SEED"))
+	if (c->winners && !getenv("SIM_SEED") && !getenv("SIM_FROM"))
 		ck_assert_msg(now.ours > 0 && now.theirs > 0, "%s: %u won by us, %u by them", name, now.ours,
 			      now.theirs);
 }
