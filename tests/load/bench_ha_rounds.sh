@@ -127,6 +127,7 @@ tell() {
 	result "$2: longest gap until the other node is back and in sync, p99" "$(of "$1" return_ms 99)" ms
 	result "$2: packets lost of both ways, median" "$(of "$1" lost 50)" packets
 	result "$2: packets lost of both ways, p99" "$(of "$1" lost 99)" packets "$5"
+	result "$2: time without packets, by those lost, p99" "$(jq -n "$(of "$1" lost 99) * 1000 / $RATE")" ms "$4"
 	result "$2: a processor stood still meanwhile, p99" "$(of "$1" stood_still_ms 99)" ms
 	result "$2: failovers with none still for 3 ms" "$(jq -s "map(select($CALM)) | length" "$SAMPLES/$SECTION.$1")" failovers
 	result "$2: longest gap in those, p99" "$(of "$1" gap_ms 99 "$CALM")" ms "$4"
@@ -137,6 +138,7 @@ tell_run() {
 	result "$1: tunnels lost" "$(run_says 'map(.tunnels_lost) | add')" tunnels '<= 0'
 	result "$1: IKE messages that the client saw" "$(run_says 'map(.messages) | add')" messages '<= 0' 'strongSwan ha' 'all CHILD SAs rekeyed at return'
 	result "$1: numbers or nonces used twice, by capture" "$(run_says 'map(.repeated) | add')" times '<= 0' 'strongSwan ha' 'numbers reused'
+	# What of a gap is the machine's: with it, a switchover that loses nothing has gaps as well.
 	result "$1: longest gap of half a second without any event, median" "$(run_says 'map(.quiet_ms[]) | sort | .[length / 2 | floor]')" ms
 	result "$1: longest gap of half a second without any event, p99" "$(run_says 'map(.quiet_ms[]) | sort | .[(length * 0.99 | ceil) - 1]')" ms
 	result "$1: load of the machine ($(nproc) cores), most" "$(run_says 'map(.load[]) | max')" load
