@@ -67,7 +67,9 @@ struct dp_sa {
 	bool copy_dscp, copy_df;
 	uint64_t start;		 /* out: last number used; in: highest number seen, all up to it counts as seen */
 	uint64_t fence;		 /* out */
-	bool inherited;		 /* out: another node may have sent on it; for ha_prepare(), a plane does not look at it */
+	/* Out, for ha_prepare(); a plane does not look at them. */
+	bool inherited; /* another node may have sent on it */
+	mtime begun;	/* since then another node may hold what it is made of */
 	struct dp_counters base; /* added to what is reported: counts go on across takeover and re-creation */
 	struct dp_extra extra;
 };

@@ -128,6 +128,7 @@ void ha_ceilings_clear(struct ha *ha)
 
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
 		ha_ceiling_drop(ha, c);
+	ha_ranges_end(ha);
 	ha_windows_clear(ha);
 }
 
@@ -171,14 +172,18 @@ void ha_ceiling_tighten(struct ha *ha, struct ha_ceiling *c)
 
 mtime ha_ceilings_due(const struct ha *ha)
 {
-	return ha_is_owner(ha) && ha->ceil.tight ? ha->ceil.tight_at : MTIME_NEVER;
+	mtime due = ha_is_owner(ha) && ha->ceil.tight ? ha->ceil.tight_at : MTIME_NEVER;
+
+	return mtime_min(due, ha_ceilings_held_due(ha));
 }
 
 void ha_ceilings_tick(struct ha *ha)
 {
 	struct ha_ceiling *c;
 
-	if (!mtime_reached(ha_ceilings_due(ha), ha_now(ha)))
+	if (mtime_reached(ha_ceilings_held_due(ha), ha_now(ha)))
+		ha_ceilings_held(ha);
+	if (!ha->ceil.tight || !mtime_reached(ha->ceil.tight_at, ha_now(ha)) || !ha_is_owner(ha))
 		return;
 	for (int i = 0; i < TIGHT_EACH && (c = ha->ceil.tight) != NULL; i++) {
 		struct ha_event *ev = ha_report(ha, HA_EV_REKEY, "%s",
@@ -192,79 +197,6 @@ void ha_ceilings_tick(struct ha *ha)
 		c->rekey_asked = true;
 	}
 	ha->ceil.tight_at = ha->ceil.tight ? mtime_add(ha_now(ha), MILLISECONDS(TIGHT_MS)) : MTIME_NEVER;
-}
-
-/*
- * ---- what another node may make as well ----
- *
- * An exchange that is replicated before it ends may be ended by either node, and each makes the same SA with the same
- * keys, before it knows of the other: by IKE_AUTH, by a rekey of our own, and where we send on a new SA only when the
- * peer is known to have it. So of an SA whose exchange, or keys, a node had from the other one, it uses numbers that
- * belong to its reign; and until the standby is known to hold the SA, nobody leaves the numbers that are its own.
- */
-#define RANGE (UINT64_C(1) << 24)
-#define EXCHANGE_MOST SECONDS(3600) /* no exchange that is under way is older */
-#define TOGETHER SECONDS(2)	    /* within which the record of the IKE SA is there as well as the ceiling */
-
-enum { REIGNS = 63 };
-
-/* Whether another node may hold an exchange that ends now. */
-static bool another_has_it(const struct ha *ha)
-{
-	return ha->link || (ha->received.us > 0 && mtime_since(ha->received, ha_now(ha)) < EXCHANGE_MOST);
-}
-
-uint64_t ha_ceiling_range_end(uint64_t number)
-{
-	return (number / RANGE + 1) * RANGE;
-}
-
-void ha_ceiling_range(struct ha *ha, struct ha_ceiling *c, bool inherited)
-{
-	if (inherited)
-		c->base = c->known = c->from = (1 + ha_reign(ha) % REIGNS) * RANGE;
-	if (!inherited && !another_has_it(ha))
-		return;
-	c->range = ha_ceiling_range_end(c->base);
-	if (inherited || !ha_streams(ha))
-		return; /* as long as it lives: after so many packets it is rekeyed */
-	c->fresh = true;
-	c->next_fresh = NULL;
-	*ha->ceil.fresh_tail = c;
-	ha->ceil.fresh_tail = &c->next_fresh;
-}
-
-static struct ha_ceiling *take_fresh(struct ha *ha)
-{
-	struct ha_ceiling *c = ha->ceil.fresh;
-
-	if (!c)
-		return NULL;
-	ha->ceil.fresh = c->next_fresh;
-	if (!ha->ceil.fresh)
-		ha->ceil.fresh_tail = &ha->ceil.fresh;
-	c->fresh = false;
-	return c;
-}
-
-void ha_ceilings_alone(struct ha *ha)
-{
-	while (take_fresh(ha))
-		;
-}
-
-/* Who holds the SA does not make it any more. */
-static void held_by_now(struct ha *ha)
-{
-	struct ha_ceiling *c;
-
-	while ((c = ha->ceil.fresh) != NULL) {
-		const struct ha_entry *e = ha_objects_find(&ha->objects, HA_OBJ_CEILING, c->key);
-
-		if (!e || e->dirty || e->version > ha->out.acked || mtime_since(c->made, ha_now(ha)) < TOGETHER)
-			return;
-		take_fresh(ha)->range = 0;
-	}
 }
 
 /* ---- the owner asks for more, or takes it ---- */
@@ -326,11 +258,8 @@ void ha_ceiling_more(struct ha *ha, struct ha_ceiling *c, uint64_t position)
 	if (c->fence >= (c->esn ? REKEY_AT_ESN : REKEY_AT_32))
 		ha_ceiling_tighten(ha, c);
 	next = ha_ceiling_limit(c, (c->gap > c->fence ? c->gap : c->fence) + next_block(ha, c, position));
-	if (c->range > 0 && next > c->range) {
-		next = c->range;
-		if (!c->fresh && c->fence + c->block > c->range)
-			ha_ceiling_tighten(ha, c);
-	}
+	if (c->range > 0 && next > c->range)
+		next = ha_ceiling_in_range(ha, c);
 	if (next <= c->fence || next <= c->gap)
 		return;
 	c->wants = false;
@@ -359,7 +288,7 @@ void ha_ceilings_acked(struct ha *ha)
 
 	/* Before the end of a resync older turns than those acknowledged may still be on their way. */
 	if (ha->sync.state == HA_SYNC_DONE)
-		held_by_now(ha);
+		ha_ceilings_held(ha);
 	while (ha->sync.state == HA_SYNC_DONE && (c = ha->ceil.asking) != NULL) {
 		const struct ha_entry *e = ha_objects_find(&ha->objects, HA_OBJ_CEILING, c->key);
 
@@ -389,7 +318,7 @@ static void forget_lists(struct ha *ha)
 		ha->ceil.asking = ha->ceil.asking->next_asking;
 	}
 	ha->ceil.asking_tail = &ha->ceil.asking;
-	ha_ceilings_alone(ha);
+	ha_ranges_end(ha);
 	ha->ceil.tight_at = MTIME_NEVER;
 }
 

@@ -221,7 +221,7 @@ static void found(struct ha *ha, uint64_t key, uint64_t number)
 	c->found = c->blind = true;
 	c->base = c->fence = c->known = number;
 	/* What we may have used of it in an earlier life is in another range. */
-	c->range = ha_ceiling_range_end(number);
+	c->range = number > 0 ? (number + HA_RANGE - 1) / HA_RANGE * HA_RANGE : HA_RANGE;
 }
 
 void ha_ceiling_own(struct ha *ha, uint64_t key)

@@ -37,7 +37,8 @@ static void add_as_owner(struct ha *ha, uint64_t token, struct dp_sa *sa, const 
 	c->base = c->known = c->from = sa->start;
 	c->since = c->made = ha_now(ha);
 	c->token = token;
-	ha_ceiling_range(ha, c, sa->inherited);
+	c->id = *id;
+	ha_ceiling_range(ha, c, sa->inherited, sa->begun);
 	sa->start = c->base;
 	/* Nobody is there to be asked: a longer way, so that a hanging daemon does not end the SA. */
 	c->fence = ha_ceiling_limit(c, sa->start + lead * (ha_streams(ha) ? 1 : ALONE_BLOCKS));
@@ -90,6 +91,7 @@ static void prepare_out(struct ha *ha, uint64_t token, struct dp_op *op)
 		c = meant(ha, op);
 		if (c && ha_is_owner(ha)) {
 			ha_dirty(ha, HA_OBJ_CEILING, c->key, true);
+			ha_ceiling_spend(ha, c);
 			ha_ceiling_drop(ha, c);
 		} else if (c) {
 			ha_ceiling_leave(ha, c);

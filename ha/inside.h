@@ -166,7 +166,8 @@ struct ha_window {
 	bool known;	 /* owner: the standby has had it in this stream */
 	UT_hash_handle hh;
 };
-enum { HA_EXACT_MAX = 256 };
+#define HA_RANGE (UINT64_C(1) << 24) /* numbers of an SA that are one node's, whoever makes it as well: range.c */
+enum { HA_EXACT_MAX = 256, HA_SPENT_MAX = 4096 };
 struct ha_hot { /* some SAs: those that had traffic between two reports */
 	uint64_t keys[HA_EXACT_MAX];
 	size_t n;
@@ -176,6 +177,12 @@ struct ha_ceilings {
 	struct ha_ceiling *asking, **asking_tail; /* sent, not granted */
 	struct ha_ceiling *tight;		  /* need a rekey */
 	struct ha_ceiling *fresh, **fresh_tail;	  /* just made, the oldest first */
+	struct ha_spent {
+		uint32_t spi;
+		uint64_t number; /* the last that may have been used */
+	} * spent;	  /* owned, a ring of HA_SPENT_MAX; NULL: none. Of this reign */
+	size_t spent_next;
+	mtime parted; /* when a link to a node that held what we did was down last; us 0: never */
 	bool any_blind, any_wants;
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
@@ -420,6 +427,16 @@ uint64_t ha_block_min(const struct ha *ha);
 void ha_ceiling_more(struct ha *ha, struct ha_ceiling *c, uint64_t position); /* owner: at least a half is used */
 void ha_ceiling_tighten(struct ha *ha, struct ha_ceiling *c);		      /* it is to be rekeyed */
 
+/* ---- range.c: what two nodes may make of one exchange ---- */
+/* Of a new SA: where its numbers are. `begun`: when others may have learned of what it is made of. */
+void ha_ceiling_range(struct ha *ha, struct ha_ceiling *c, bool inherited, mtime begun);
+void ha_ceiling_spend(struct ha *ha, const struct ha_ceiling *c); /* it goes out of the plane, and may come again */
+uint64_t ha_ceiling_in_range(struct ha *ha, struct ha_ceiling *c);
+void ha_ranges_part(struct ha *ha); /* the link is down */
+void ha_ranges_end(struct ha *ha);  /* so is the reign */
+void ha_ceilings_held(struct ha *ha); /* more may be known to be with the standby */
+mtime ha_ceilings_held_due(const struct ha *ha);
+
 /* ---- exact.c: at a switchover ---- */
 /* Owner: leaves itself a few numbers of its SAs. False: nothing to wait for. */
 bool ha_exact_lower(struct ha *ha);
@@ -440,9 +457,6 @@ void ha_ceilings_acked(struct ha *ha);
 void ha_ceilings_reign(struct ha *ha);	  /* another owner */
 void ha_ceilings_stale(struct ha *ha);	  /* we own no more: unless confirmed, nothing of it is used again */
 void ha_ceilings_lower(struct ha *ha);	  /* nor does the plane let anything of what is stale out */
-void ha_ceiling_range(struct ha *ha, struct ha_ceiling *c, bool inherited); /* of a new SA: where its numbers are */
-uint64_t ha_ceiling_range_end(uint64_t number);
-void ha_ceilings_alone(struct ha *ha);	  /* the stream is over: what is fresh stays within its range */
 void ha_ceilings_skip(struct ha *ha);	  /* the follower has lost its memory, and had not said that it owned */
 void ha_ceilings_tell(struct ha *ha);	  /* all of them, in the next turn */
 void ha_ceilings_followed(struct ha *ha); /* somebody is there who can grant more */

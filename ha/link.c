@@ -103,7 +103,7 @@ void ha_link_down(struct ha *ha, const char *why)
 		return;
 	ha->link = false;
 	ha->peer.hello = ha->peer.following = false;
-	ha_ceilings_alone(ha);
+	ha_ranges_part(ha);
 	ha_buffer_clear(&ha->tx);
 	ha_buffer_clear(&ha->rx);
 	ha->sync.state = HA_SYNC_NONE;

@@ -20,7 +20,7 @@ struct child_sa *child_create(struct ike_sa *sa, const struct child_cfg *cfg, ui
 	c->id = ++ike->next_id;
 	c->spi_in = spi_in;
 	c->state = CHILD_INSTALLING;
-	c->created = c->used = ike_now(ike);
+	c->begun = c->created = c->used = ike_now(ike);
 	c->rekey_at = c->life_at = MTIME_NEVER;
 	if (!chain_add(&ike->by_child, &c->by_spi, table_hash(&ike->seed, &c->spi_in, sizeof(c->spi_in)))) {
 		free(c);
@@ -210,6 +210,7 @@ void child_op_out(const struct child_sa *c, struct dp_op *ops, size_t *n)
 
 	op_sa(c, DP_OUT, op);
 	op->sa.inherited = c->inherited;
+	op->sa.begun = c->begun;
 }
 
 void child_op_policy(const struct child_sa *c, struct dp_op *ops, size_t *n)

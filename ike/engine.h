@@ -162,6 +162,7 @@ struct exchange {
 	uint16_t child_error;	  /* notify instead of a CHILD SA; 0: none */
 	bool childless;		  /* of IKE_AUTH: none was asked for (RFC 6023) */
 	bool more_ts;		  /* tell ADDITIONAL_TS_POSSIBLE */
+	mtime began;		  /* our_x */
 	bool inherited;		  /* our_x: from a record, so another node may have ended it */
 	uint8_t cp;		  /* enum cp_asked: what a configuration request wants; 0: there was none */
 	struct child_sa *waiting; /* our_x after the answer: the new CHILD SA while the plane installs it */

@@ -60,6 +60,7 @@ struct child_sa {
 	bool tried_pfs;       /* our rekey without PFS was refused: the next one brings a KE payload */
 	uint16_t pfs_group;   /* that the peer then asked for (INVALID_KE_PAYLOAD); 0: none. Not replicated: found out again */
 	bool by_us;           /* we began the exchange that made it */
+	mtime begun;	      /* the exchange that made it, or what its keys come from */
 	bool inherited;	      /* of keys that another node had before us, and may have sent with */
 	uint32_t successor;   /* spi_in of the CHILD SA that replaces it; 0: none */
 	uint8_t crossing[IKE_NONCE_OURS]; /* lowest nonce of the peer's rekey of it while ours was under way (2.8.1) */

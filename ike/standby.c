@@ -79,7 +79,7 @@ static void op_move(const struct was *w, const struct ike_sa *sa, enum dp_dir di
 	op->new_udp_encap = sa_udp_encap(sa);
 }
 
-static void follow_child(const struct child_sa *c, const struct was *w, struct dp_op *ops, size_t *n)
+static void follow_child(struct child_sa *c, const struct was *w, struct dp_op *ops, size_t *n)
 {
 	const struct ike_sa *sa = c->sa;
 
@@ -90,6 +90,9 @@ static void follow_child(const struct child_sa *c, const struct was *w, struct d
 		child_op_policy(c, ops, n);
 		return;
 	}
+	/* Who is active, and has a record of the other one, sends on it already. */
+	if (w->out && !sa->ike->passive)
+		c->out_installed = true;
 	if (!endpoint_equal(&w->local, &sa->local) || !endpoint_equal(&w->remote, &sa->remote) ||
 	    w->encap != sa_udp_encap(sa)) {
 		op_move(w, sa, DP_IN, &ops[(*n)++]);
@@ -115,7 +118,7 @@ static size_t count_children(const struct ike_sa *sa)
 static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t at, const struct limbo *l)
 {
 	const struct ike_sa *sa = ike_find(ike, changes[at].key);
-	const struct child_sa *in_order[2 * IKE_CHILD_MAX];
+	struct child_sa *in_order[2 * IKE_CHILD_MAX];
 	size_t children = 0, n = 0, cap = (count_children(sa) + l->n) * OPS_OF_CHILD;
 	struct dp_op *ops = cap > 0 ? calloc(cap, sizeof(*ops)) : NULL;
 
@@ -125,7 +128,7 @@ static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t 
 		count_up(ike, drop_memory);
 		return;
 	}
-	for (const struct child_sa *c = sa ? sa->children : NULL; c && children < ARRAY_LEN(in_order); c = c->next)
+	for (struct child_sa *c = sa ? sa->children : NULL; c && children < ARRAY_LEN(in_order); c = c->next)
 		in_order[children++] = c;
 	while (children-- > 0)
 		follow_child(in_order[children], limbo_find(l, in_order[children]->spi_in), ops, &n);

@@ -42,7 +42,8 @@ static enum gw_err first_child(struct ike_sa *sa, const struct ike_msg *m, struc
 	if (!c)
 		return GW_ENOMEM;
 	x->child_spi = spi;
-	c->inherited = sa->half->inherited; /* its keys come from nonces of IKE_SA_INIT */
+	c->begun = sa->created; /* its keys come from nonces of IKE_SA_INIT */
+	c->inherited = sa->half->inherited;
 	TRY(reqid_join(c, child_shared_reqid(sa, &match)));
 	x->proposal = match.chosen.number;
 	x->more_ts = match.more;

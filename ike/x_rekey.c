@@ -112,6 +112,7 @@ enum gw_err x_rekey_child_start(struct ike_sa *sa, struct child_sa *c)
 		return GW_ENOMEM;
 	sa->our_x = x; /* freed with the SA if anything fails below */
 	x->kind = X_REKEY_CHILD;
+	x->began = ike_now(sa->ike);
 	x->old_spi = c->spi_in;
 	x->group = group_for(c);
 	TRY(ike_new_child_spi(sa->ike, &new_spi));
@@ -236,6 +237,7 @@ static enum gw_err accept(struct ike_sa *sa, struct exchange *x, const struct ch
 	if (!c)
 		return GW_ENOMEM;
 	*out = c;
+	c->begun = x->began;
 	c->inherited = x->inherited;
 	TRY(reqid_join(c, old->reqid));
 	c->tried_pfs = old->tried_pfs;

@@ -16,10 +16,12 @@ static void begin(int owner)
 	pair_talk(&p);
 }
 
-static struct ha_ceiling *install(struct pair_node *n, uint32_t spi, bool inherited)
+static struct ha_ceiling *install_of(struct pair_node *n, uint32_t spi, bool inherited, mtime begun)
 {
 	struct dp_op op = { .kind = DP_SA_ADD, .sa = { .dir = DP_OUT, .spi = spi, .reqid = 1, .inherited = inherited } };
 	struct ha_ceiling *c;
+
+	op.sa.begun = begun;
 
 	op.sa.remote.addr = client;
 	(void)ha_prepare(n->ha, 1, 1, &op, 1);
@@ -29,6 +31,20 @@ static struct ha_ceiling *install(struct pair_node *n, uint32_t spi, bool inheri
 	ck_assert_uint_eq(op.sa.fence, c->fence);
 	(void)ha_end_turn(n->ha);
 	return c;
+}
+
+static struct ha_ceiling *install(struct pair_node *n, uint32_t spi, bool inherited)
+{
+	return install_of(n, spi, inherited, p.time.now);
+}
+
+static void removed(struct pair_node *n, const struct ha_ceiling *c)
+{
+	struct dp_op op = { .kind = DP_SA_REMOVE };
+
+	op.id = c->id;
+	(void)ha_prepare(n->ha, 1, 1, &op, 1);
+	(void)ha_end_turn(n->ha);
 }
 
 static void half_used(struct pair_node *n, const struct ha_ceiling *c)
@@ -109,18 +125,67 @@ START_TEST(inherited)
 }
 END_TEST
 
-/* Alone for long, or always: nobody has what begins and ends here. */
+/* Alone nobody else has what begins and ends here; what began before may be with the other node. */
 START_TEST(alone)
 {
+	mtime before;
+
 	pair_init(&p);
 	pair_promote(&p.n[0]);
 	ck_assert_uint_eq(install(&p.n[0], 1000, false)->range, 0);
 	pair_clear(&p);
 	begin(0);
+	before = p.time.now;
+	p.time.now.us += SECONDS(1);
 	pair_cut(&p);
-	ck_assert_uint_eq(install(&p.n[0], 1000, false)->range, RANGE);
-	p.time.now.us += SECONDS(3601);
-	ck_assert_uint_eq(install(&p.n[0], 1001, false)->range, 0);
+	p.time.now.us += SECONDS(1);
+	ck_assert_uint_eq(install(&p.n[0], 1000, false)->range, 0);
+	ck_assert_uint_eq(install_of(&p.n[0], 1001, false, before)->range, RANGE);
+	pair_clear(&p);
+}
+END_TEST
+
+/* Dropped and made anew, of the same keys: it goes on where that ended. */
+START_TEST(anew)
+{
+	for (int k = 0; k < 2; k++) {
+		struct ha_ceiling *c;
+		uint64_t fence;
+
+		begin(0);
+		c = install(&p.n[0], 1000, k);
+		fence = c->fence;
+		removed(&p.n[0], c);
+		c = install(&p.n[0], 1001, k);
+		ck_assert_uint_lt(c->base, fence);
+		c = install(&p.n[0], 1000, k);
+		ck_assert_uint_eq(c->base, fence);
+		ck_assert_uint_le(c->fence, c->range);
+		pair_clear(&p);
+	}
+}
+END_TEST
+
+/* Faster than anybody, before the standby is known to hold it: what it wanted it gets then, by time alone. */
+START_TEST(wanted_while_fresh)
+{
+	struct ha_ceiling *c;
+
+	begin(0);
+	c = install(&p.n[0], 1000, false);
+	pair_talk(&p);
+	half_used(&p.n[0], c);
+	ck_assert_uint_eq(c->fence, RANGE);
+	half_used(&p.n[0], c);
+	ck_assert(c->fresh && c->wants);
+	p.time.now.us += SECONDS(3);
+	ck_assert_int_le(ha_due(p.n[0].ha).us, p.time.now.us);
+	ha_tick(p.n[0].ha);
+	(void)ha_end_turn(p.n[0].ha);
+	pair_talk(&p);
+	ck_assert_uint_eq(c->range, 0);
+	ck_assert_uint_gt(c->fence, RANGE);
+	ck_assert_uint_eq(p.n[0].last[HA_EV_REKEY], 0);
 	pair_clear(&p);
 }
 END_TEST
@@ -133,5 +198,7 @@ int main(void)
 	tcase_add_test(t, for_ever_when_the_link_breaks);
 	tcase_add_test(t, inherited);
 	tcase_add_test(t, alone);
+	tcase_add_test(t, anew);
+	tcase_add_test(t, wanted_while_fresh);
 	return check_main("range", t);
 }
