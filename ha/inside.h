@@ -236,6 +236,7 @@ struct ha_roles {
 	bool rival;	   /* another one is, or was, active as well */
 	bool rival_heard;  /* by its heartbeats */
 	bool unheard;	   /* owner: the other one is not heard */
+	bool obeyed;	   /* owner: it has said that it is the standby */
 	bool hushed;	   /* then: it stays, so it is the one that is announced */
 	bool traffic;	   /* a client has spoken since the promotion */
 	bool traffic_said; /* as our peer knows it */

@@ -161,7 +161,7 @@ void ha_promote_now(struct ha *ha, const char *why)
 	r->above = 0;
 	r->marked = false;
 	r->role = HA_ACTIVE;
-	r->traffic = r->traffic_said = r->fenced = r->rival = r->rival_heard = false;
+	r->traffic = r->traffic_said = r->fenced = r->rival = r->rival_heard = r->obeyed = false;
 	r->reigned = true;
 	ha_handover_end(ha);
 	take_over_state(ha);
@@ -366,6 +366,9 @@ void ha_roles_met(struct ha *ha)
 		bool empty = p->at.turn == 0;
 		uint32_t said = believed(ha, p->term > p->owned ? p->term : p->owned);
 
+		/* It knows of us by now; until then it may have announced itself. */
+		r->rival |= !r->obeyed;
+		r->obeyed = true;
 		/* It owned after us and remembers nothing: what it has used nobody can say. */
 		if (empty && p->owned >= r->owned)
 			ha_ceilings_doubt(ha);

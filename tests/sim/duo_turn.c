@@ -26,8 +26,8 @@ static void do_event(struct duo *d, struct duo_node *n, const struct ha_event *e
 		ha_persisted(n->ha, ev->durable.reserve);
 		break;
 	case HA_EV_CLAIM:
+		n->promotions += !n->address;
 		n->address = true;
-		n->promotions++;
 		/* The neighbours believe the last announcement; a node that slept does not know. */
 		duo_other(d, n)->address = false;
 		break;

@@ -230,6 +230,8 @@ START_TEST(anything)
 	sim_seeds("anything", 1000, 20, wild);
 	/* One took over unheard, was announced, and died: neighbours believed it still. */
 	sim_seeds("announced by the dead", 1682607886, 1, wild);
+	/* One woke up, was announced, and heard then that the other one had taken over. */
+	sim_seeds("announced too late", 729079891, 1, wild);
 }
 END_TEST
 
