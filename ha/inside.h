@@ -183,7 +183,7 @@ struct ha_ceilings {
 	} * spent;	  /* owned, a ring of HA_SPENT_MAX; NULL: none. Of this reign */
 	size_t spent_next;
 	mtime parted; /* when a link to a node that held what we did was down last; us 0: never */
-	bool any_blind, any_wants;
+	bool any_blind, any_wants, fresh_wants;
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
 	uint64_t dump_cookie;

@@ -65,7 +65,7 @@ uint64_t ha_ceiling_in_range(struct ha *ha, struct ha_ceiling *c)
 	uint64_t lead = c->block < HA_RANGE / 4 ? c->block : HA_RANGE / 4;
 
 	if (c->fresh)
-		c->wants = ha->ceil.any_wants = true;
+		c->wants = ha->ceil.any_wants = ha->ceil.fresh_wants = true;
 	else if (c->fence + lead > c->range || c->gap >= c->range)
 		ha_ceiling_tighten(ha, c);
 	return c->range;
@@ -98,6 +98,7 @@ void ha_ranges_part(struct ha *ha)
 {
 	if (!ha->peer.left)
 		ha->ceil.parted = ha_now(ha);
+	ha_ceilings_held(ha);
 	keep_ranges(ha);
 }
 
@@ -130,11 +131,13 @@ void ha_ceilings_held(struct ha *ha)
 		if (c->wants)
 			ha_ceiling_more(ha, c, c->fence);
 	}
+	ha->ceil.fresh_wants = false;
 }
 
+/* Acknowledgements find out by the way; nobody is woken up for it but for one that wants more. */
 mtime ha_ceilings_held_due(const struct ha *ha)
 {
 	const struct ha_ceiling *c = ha->ceil.fresh;
 
-	return c && ha_is_owner(ha) && is_acked(ha, c) ? mtime_add(c->made, TOGETHER) : MTIME_NEVER;
+	return c && ha->ceil.fresh_wants && ha_is_owner(ha) && is_acked(ha, c) ? mtime_add(c->made, TOGETHER) : MTIME_NEVER;
 }
