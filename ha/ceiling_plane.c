@@ -44,6 +44,8 @@ static void add_as_owner(struct ha *ha, uint64_t token, struct dp_sa *sa, const 
 	c->fence = ha_ceiling_limit(c, sa->start + lead * (ha_streams(ha) ? 1 : ALONE_BLOCKS));
 	if (c->range > 0 && c->fence > c->range)
 		c->fence = c->range;
+	if (c->burnt)
+		c->fence = c->base;
 	sa->fence = c->fence;
 	ha_ceiling_join(ha, c, id);
 	ha_dirty(ha, HA_OBJ_CEILING, key, false);

@@ -21,9 +21,10 @@ static bool another_has_it(const struct ha *ha, mtime begun)
 
 static uint64_t spent(const struct ha *ha, uint32_t spi)
 {
+	size_t n = ha->ceil.spent_next < HA_SPENT_MAX ? ha->ceil.spent_next : HA_SPENT_MAX;
 	uint64_t most = 0;
 
-	for (size_t i = 0; ha->ceil.spent && i < HA_SPENT_MAX; i++) {
+	for (size_t i = 0; i < n; i++) {
 		const struct ha_spent *s = &ha->ceil.spent[i];
 
 		if (s->spi == spi && s->number > most)
@@ -40,6 +41,10 @@ void ha_ceiling_range(struct ha *ha, struct ha_ceiling *c, bool inherited, mtime
 		return;
 	used = spent(ha, c->id.spi);
 	c->base = c->known = c->from = used > begin && used <= end ? used : begin;
+	if (!ha->ceil.spent)
+		ha->ceil.spent = calloc(HA_SPENT_MAX, sizeof(*ha->ceil.spent));
+	/* What could not be remembered when it is dropped gets no numbers at all, and is rekeyed. */
+	c->burnt = !ha->ceil.spent;
 	c->range = end;
 	if (inherited || !ha_streams(ha))
 		return; /* as long as it lives: after so many packets it is rekeyed */
@@ -51,12 +56,9 @@ void ha_ceiling_range(struct ha *ha, struct ha_ceiling *c, bool inherited, mtime
 
 void ha_ceiling_spend(struct ha *ha, const struct ha_ceiling *c)
 {
-	if (c->range == 0)
+	if (c->range == 0 || !ha->ceil.spent)
 		return;
-	if (!ha->ceil.spent)
-		ha->ceil.spent = calloc(HA_SPENT_MAX, sizeof(*ha->ceil.spent));
-	if (ha->ceil.spent)
-		ha->ceil.spent[ha->ceil.spent_next++ % HA_SPENT_MAX] = (struct ha_spent){ c->id.spi, c->fence };
+	ha->ceil.spent[ha->ceil.spent_next++ % HA_SPENT_MAX] = (struct ha_spent){ c->id.spi, c->fence };
 }
 
 /* The most that it may be granted. Where that comes near it is rekeyed, unless it will soon have more. */
