@@ -230,7 +230,7 @@ struct watch_beat ha_beat(const struct ha *ha)
 				    .turn = ha_is_owner(ha) ? ha->turn : ha->in.applied,
 				    .exposed = ha->out.exposed,
 				    .exposes = ha->out.exposed > ha->out.acked,
-				    .synced = ha_is_owner(ha) || (ha->sync.whole && ha->in.applied > 0),
+				    .synced = ha_is_owner(ha) ? ha_protected(ha) : ha->sync.whole && ha->in.applied > 0,
 				    .service_up = !r->seen_view || r->view.service_up,
 				    .asleep = r->asleep,
 				    .traffic = r->traffic };

@@ -243,6 +243,12 @@ struct ha_roles {
 	bool marked;	   /* that we own is on disk: before that no fence is raised */
 	bool reigned;	   /* what we hold was ours: our peer is told how far we may have come */
 	bool behind;	   /* the owner before us had said what we do not know */
+	struct {
+		uint32_t term; /* 0: none was heard */
+		uint64_t exposed;
+		bool waits;  /* for our acknowledgements */
+		mtime heard; /* as an owner */
+	} told;		     /* by the newest owner other than we, whoever its node has become since */
 	bool fenced;	   /* numbers beyond the ceilings were used, by order of the operator */
 	bool paused;
 	enum ha_fence fence;

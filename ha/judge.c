@@ -87,9 +87,27 @@ static mtime wake_up(struct ha *ha, mtime now)
 
 /* ---- judging ---- */
 
+static mtime last_heard(const struct watch_view *v)
+{
+	mtime heard = { 0 };
+
+	for (size_t i = 0; i < WATCH_PATHS; i++)
+		if (v->paths[i].used && v->paths[i].heard.us > heard.us)
+			heard = v->paths[i].heard;
+	return heard;
+}
+
 void ha_observe(struct ha *ha, const struct watch_view *view)
 {
+	const struct watch_beat *b = &view->beat;
+
 	ha->roles.view = *view;
+	if (b->role == HA_ACTIVE && b->term >= ha->roles.told.term) {
+		ha->roles.told.term = b->term;
+		ha->roles.told.exposed = b->exposed;
+		ha->roles.told.waits = b->synced;
+		ha->roles.told.heard = last_heard(view);
+	}
 	ha->roles.seen_view = true;
 	ha->roles.again = ha_now(ha);
 }

@@ -99,18 +99,36 @@ size_t ha_transitions(const struct ha *ha, struct ha_transition out[HA_TRANSITIO
 
 /* ---- becoming the owner ---- */
 
-/* What it has told its clients since, it could not say: it was cut off from us, or we from it, and it may have gone on.
+/*
+ * What it has told its clients since, it could not say: it was cut off from us, or we from it, and it may have gone on.
+ * Its node, back without memory, is somebody else.
  */
 static bool long_unheard(const struct ha *ha)
 {
-	mtime heard = ha->received;
+	const struct ha_peer *p = &ha->peer;
+	mtime heard = ha->roles.told.heard;
 
-	if ((ha->link && ha->peer.hello) || ha->roles.view.beat.role != HA_ACTIVE)
+	if (ha->roles.told.term < ha->epoch.term)
 		return false;
-	for (size_t i = 0; i < WATCH_PATHS; i++)
-		if (ha->roles.view.paths[i].used && ha->roles.view.paths[i].heard.us > heard.us)
-			heard = ha->roles.view.paths[i].heard;
+	if (ha->link && p->hello && (p->role == HA_ACTIVE || p->incarnation == ha->epoch.incarnation))
+		return false;
+	if (p->role == HA_ACTIVE && ha->received.us > heard.us)
+		heard = ha->received;
 	return mtime_since(heard, ha_now(ha)) > LONG_UNHEARD + watch_detection_us(&ha->cfg.watch);
+}
+
+/*
+ * It may have told its clients what we do not hold: it said so, or it waited for nobody, so that its heartbeat that
+ * would have said so may be the first one that we did not get. Turns of two reigns cannot be compared: of an owner whom
+ * we have not followed we know nothing.
+ */
+static bool was_told_more(const struct ha *ha)
+{
+	const struct ha_roles *r = &ha->roles;
+
+	if (r->told.term != ha->epoch.term)
+		return r->told.term > ha->epoch.term;
+	return !r->told.waits || r->told.exposed > ha->in.applied;
 }
 
 static void take_over_state(struct ha *ha)
@@ -118,8 +136,7 @@ static void take_over_state(struct ha *ha)
 	struct ha_roles *r = &ha->roles;
 	const struct ha_entry *newest = ha->objects.lists[0].last;
 
-	r->behind = ha->objects.live > 0 && (!ha->sync.whole || long_unheard(ha) ||
-					     (r->view.beat.role == HA_ACTIVE && r->view.beat.exposed > ha->in.applied));
+	r->behind = ha->objects.live > 0 && (!ha->sync.whole || long_unheard(ha) || was_told_more(ha));
 	ha->parent = (struct ha_position){ 0 };
 	if (ha->sync.whole && ha->epoch.term > 0)
 		ha->parent = (struct ha_position){ ha->epoch, ha->in.applied };

@@ -26,7 +26,8 @@ struct watch_beat {
 	uint64_t turn;	  /* it holds */
 	uint64_t exposed; /* active: what left without acknowledgement; a standby below it is behind */
 	bool exposes;	  /* of our own: there is such; when that begins it is said before the next heartbeat is due */
-	bool synced, leaving, service_up, asleep;
+	bool synced;	  /* standby: it holds all; active: all that leaves waits for its standby */
+	bool leaving, service_up, asleep;
 	bool traffic; /* active: clients have spoken to it since its promotion */
 };
 

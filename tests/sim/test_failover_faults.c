@@ -232,6 +232,12 @@ START_TEST(anything)
 	sim_seeds("announced by the dead", 1682607886, 1, wild);
 	/* One woke up, was announced, and heard then that the other one had taken over. */
 	sim_seeds("announced too late", 729079891, 1, wild);
+	/* One spoke to clients before it knew that its standby held all, and was not heard any more. */
+	sim_seeds("told unheard", 1316269444, 1, wild);
+	/* One spoke to clients when its standby could not hear it, and died. */
+	sim_seeds("told unheard", 1003139, 1, wild);
+	/* One did, died, came back empty and was active once more. */
+	sim_seeds("told, and forgotten", 1004122, 1, wild);
 }
 END_TEST
 
