@@ -117,6 +117,7 @@ bool chaos_recover(struct sim *s)
 {
 	struct net_faults none = { 1000, 2000, 0, 0, 0 };
 	struct ike_select all = { 0 };
+	unsigned takeover = s->gate.takeover;
 
 	s->net.faults = none;
 	s->net.cut = false;
@@ -133,7 +134,10 @@ bool chaos_recover(struct sim *s)
 		}
 		sim_flush(s);
 	}
-	sim_run(s, SECONDS(100));
+	/* A successor gives every request all of its tries again: nobody takes over until they have come to an end. */
+	s->gate.takeover = 0;
+	sim_run(s, SECONDS(400));
+	s->gate.takeover = takeover;
 	if (!sim_settle(s, SECONDS(60)) || !sim_agree(s))
 		return false;
 	if (!all_up(s)) {

@@ -357,6 +357,8 @@ START_TEST(amid_rekeys)
 {
 	sim_seeds("roaming amid rekeys", 1000, 60, on_the_way);
 	sim_seeds("over, and dead before it has said so", 335026635, 1, on_the_way);
+	/* Taken over so late that the last tries to say that it is over were still to come. */
+	sim_seeds("over, and said once more", 40968841, 1, on_the_way);
 }
 END_TEST
 
