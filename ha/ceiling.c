@@ -122,6 +122,35 @@ void ha_ceiling_drop(struct ha *ha, struct ha_ceiling *c)
 	free(c);
 }
 
+/*
+ * Our client has closed it, or rekeyed it, with us. A node from which we were parted may hold it still, and own again
+ * without having been told of any numbers above its own: it is to hear of ours (ha_ceilings_positions()).
+ */
+void ha_ceiling_close(struct ha *ha, struct ha_ceiling *c)
+{
+	ha_ceiling_spend(ha, c);
+	if (c->shared > 0 || c->made.us > ha->ceil.parted.us) {
+		ha_ceiling_drop(ha, c);
+		return;
+	}
+	lists_leave(ha, c);
+	ha_ceiling_leave(ha, c);
+	c->gone = ha->ceil.any_gone = true;
+}
+
+/* Both nodes hold the same now. */
+void ha_ceilings_bury(struct ha *ha)
+{
+	struct ha_ceiling *c, *tmp;
+
+	if (!ha->ceil.any_gone)
+		return;
+	ha->ceil.any_gone = false;
+	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
+		if (c->gone)
+			ha_ceiling_drop(ha, c);
+}
+
 void ha_ceilings_clear(struct ha *ha)
 {
 	struct ha_ceiling *c, *tmp;
@@ -335,7 +364,7 @@ void ha_ceilings_tell(struct ha *ha)
 	struct ha_ceiling *c, *tmp;
 
 	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
-		if (!c->found)
+		if (!c->found && !c->gone)
 			ha_dirty(ha, HA_OBJ_CEILING, c->key, false);
 }
 

@@ -154,7 +154,7 @@ enum gw_err ha_ceiling_apply(struct ha *ha, uint64_t key, bool deleted, struct b
 	c->known = known;
 	c->base = base;
 	c->shared = c->shared_fence = c->gap = c->lead = c->range = 0;
-	c->burnt = false;
+	c->burnt = c->gone = false;
 	/* Of what nobody knows where it stands we may not use a number either. */
 	c->blind = (flags & FLAG_BURNT) != 0;
 	ha->ceil.any_blind |= c->blind;
@@ -218,6 +218,8 @@ static void found(struct ha *ha, uint64_t key, uint64_t number)
 
 	if (!c)
 		return; /* out of memory: it will have no numbers at all */
+	if (c->gone && c->fence > number)
+		number = c->fence;
 	c->found = c->blind = true;
 	c->base = c->fence = c->known = number;
 	/* What we may have used of it in an earlier life is in another range. */
@@ -228,7 +230,7 @@ void ha_ceiling_own(struct ha *ha, uint64_t key)
 {
 	struct ha_ceiling *c = ha_ceiling_find(ha, key);
 
-	if (c && c->found)
+	if (c && c->found && !c->gone)
 		c->blind = false;
 }
 
@@ -257,7 +259,7 @@ enum gw_err ha_ceilings_heal(struct ha *ha, struct bytes fields)
 
 			if (v.bad)
 				return GW_EMALFORMED;
-			if (c && !c->found)
+			if (c && !c->found && !c->gone)
 				heal(ha, c, number);
 			else
 				found(ha, key, number);

@@ -15,8 +15,8 @@ static void add_as_owner(struct ha *ha, uint64_t token, struct dp_sa *sa, const 
 
 	if (c) { /* added again: above all that it may have used, once that is granted */
 		(void)ha_ceiling_mine(ha, c);
-		if (c->found) {
-			c->found = false;
+		if (c->found || c->gone) {
+			c->found = c->gone = false;
 			c->esn = sa->esn;
 			ha_dirty(ha, HA_OBJ_CEILING, key, false);
 		}
@@ -55,7 +55,7 @@ static void add_as_standby(struct ha *ha, struct dp_sa *sa, const struct dp_sa_i
 {
 	struct ha_ceiling *c = ha_ceiling_get(ha, key_of(sa->reqid, sa->spi));
 
-	if (c && c->fence > 0) {
+	if (c && c->fence > 0 && !c->gone) {
 		sa->start = c->base;
 		sa->fence = c->fence;
 	} else {
@@ -93,8 +93,7 @@ static void prepare_out(struct ha *ha, uint64_t token, struct dp_op *op)
 		c = meant(ha, op);
 		if (c && ha_is_owner(ha)) {
 			ha_dirty(ha, HA_OBJ_CEILING, c->key, true);
-			ha_ceiling_spend(ha, c);
-			ha_ceiling_drop(ha, c);
+			ha_ceiling_close(ha, c);
 		} else if (c) {
 			ha_ceiling_leave(ha, c);
 		}

@@ -135,6 +135,7 @@ struct ha_ceiling {
 	bool blind;	 /* nobody has confirmed where we stand: nothing may leave, it is rekeyed when we own */
 	bool offer;	 /* stale, and nobody else was given numbers of it: another owner may go on above our fence */
 	bool found;	 /* owner: of an SA that the other node alone has, and that is not taken yet */
+	bool gone;	 /* closed here; but the other node may hold the SA, and does not know how far we came */
 	bool burnt; /* owner: another node has used numbers that it cannot name: rekeyed, and nobody is granted more */
 	uint32_t reign;	       /* in which the fields below were true */
 	uint64_t base;	       /* standby: granted, our position. Owner: where our numbers began */
@@ -183,7 +184,7 @@ struct ha_ceilings {
 	} * spent;	  /* owned, a ring of HA_SPENT_MAX; NULL: none. Of this reign */
 	size_t spent_next;
 	mtime parted; /* when a link to a node that held what we did was down last; us 0: never */
-	bool any_blind, any_wants, fresh_wants;
+	bool any_blind, any_wants, any_gone, fresh_wants;
 	mtime tight_at;
 	struct ha_window *windows; /* of the inbound SAs in our plane: as told last */
 	uint64_t dump_cookie;
@@ -424,6 +425,9 @@ void ha_pace_acked(struct ha_pace *p, uint64_t chunk, uint64_t fresh, uint64_t s
 struct ha_ceiling *ha_ceiling_find(const struct ha *ha, uint64_t key);
 struct ha_ceiling *ha_ceiling_get(struct ha *ha, uint64_t key); /* finds or makes; NULL: out of memory */
 void ha_ceiling_drop(struct ha *ha, struct ha_ceiling *c);
+/* The SA was closed here; ha_ceilings_bury(): the other node knows all that was. */
+void ha_ceiling_close(struct ha *ha, struct ha_ceiling *c);
+void ha_ceilings_bury(struct ha *ha);
 /* In the plane as `id`; out of it. */
 void ha_ceiling_join(struct ha *ha, struct ha_ceiling *c, const struct dp_sa_id *id);
 void ha_ceiling_leave(struct ha *ha, struct ha_ceiling *c);

@@ -143,6 +143,7 @@ void ha_resync_chunk_acked(struct ha *ha, uint64_t chunk)
 	if (s->walking || chunk != s->end_chunk || s->state != HA_SYNC_CATCHING)
 		return;
 	s->state = HA_SYNC_DONE;
+	ha_ceilings_bury(ha);
 	ha_outbox_measured(ha, mtime_since(s->end_at, ha_now(ha)));
 	s->digest_at = mtime_add(ha_now(ha), ha->cfg.digest_us > 0 ? ha->cfg.digest_us : DIGEST_US);
 	if (ha->out.acked < s->target)
@@ -233,6 +234,7 @@ void ha_resync_ended(struct ha *ha)
 {
 	ha->sync.whole = true;
 	ha->sync.state = HA_SYNC_DONE;
+	ha_ceilings_bury(ha);
 	(void)ha_report(ha, HA_EV_SYNCED, "%zu objects are held for the active node", ha->objects.live);
 }
 

@@ -148,6 +148,11 @@ static inline void pair_events(struct pair_node *n)
 			n->fence = ev.ops[0].position;
 			(void)ha_plane_event(n->ha, &done);
 		}
+		if (ev.kind == HA_EV_DATAPLANE && ev.op_count == 2 && ev.ops[0].kind == DP_SA_POSITION) {
+			const struct dp_event done = { .kind = DP_DONE, .token = ev.token };
+
+			(void)ha_plane_event(n->ha, &done);
+		}
 		if (ev.kind == HA_EV_VERIFIED && ev.verify)
 			n->verified = *ev.verify;
 		n->synced += ev.kind == HA_EV_SYNCED;

@@ -190,6 +190,70 @@ START_TEST(wanted_while_fresh)
 }
 END_TEST
 
+/* Parted, and closed with one of the two that had it: the other one, owner again, goes on above what that one has used. */
+START_TEST(closed_by_one_of_two)
+{
+	struct dp_op op = { .kind = DP_SA_ADD, .sa = { .dir = DP_OUT, .spi = 1000, .reqid = 1 } };
+	struct ha_ceiling *c[2];
+	struct err e;
+	uint64_t used;
+
+	begin(0);
+	c[0] = install(&p.n[0], 1000, false);
+	pair_talk(&p);
+	c[1] = install(&p.n[1], 1000, false);
+	ck_assert_uint_ge(c[1]->base, c[0]->fence);
+	pair_cut(&p);
+	pair_promote(&p.n[1]);
+	used = c[1]->fence;
+	ck_assert_uint_gt(used, c[0]->fence);
+	removed(&p.n[1], c[1]);
+	ck_assert_int_eq(ha_demote(p.n[1].ha, "test", &e), GW_OK);
+	/* Nothing may leave by it before the owner has said where. */
+	op.sa.remote.addr = client;
+	(void)ha_prepare(p.n[1].ha, 1, 1, &op, 1);
+	ck_assert_uint_eq(op.sa.start, op.sa.fence);
+	pair_link(&p);
+	pair_talk(&p);
+	ck_assert_uint_ge(c[0]->base, used);
+	ck_assert_uint_gt(c[0]->fence, used);
+	c[1] = ha_ceiling_find(p.n[1].ha, UINT64_C(1) << 32 | 1000);
+	ck_assert_uint_ge(c[1]->base, c[0]->fence);
+	ck_assert(!c[1]->gone);
+	ck_assert(p.n[1].ha->sync.whole && !p.n[1].ha->ceil.any_gone);
+	pair_clear(&p);
+}
+END_TEST
+
+/* What is not with the other node either is forgotten; so is what nobody else was ever given. */
+START_TEST(closed_by_both)
+{
+	struct ha_ceiling *c;
+	struct err e;
+
+	begin(0);
+	c = install(&p.n[0], 1000, false);
+	pair_talk(&p);
+	(void)install(&p.n[1], 1000, false);
+	pair_cut(&p);
+	pair_promote(&p.n[1]);
+	removed(&p.n[0], c);
+	ck_assert_ptr_null(ha_ceiling_find(p.n[0].ha, UINT64_C(1) << 32 | 1000));
+	removed(&p.n[1], ha_ceiling_find(p.n[1].ha, UINT64_C(1) << 32 | 1000));
+	ck_assert_ptr_nonnull(ha_ceiling_find(p.n[1].ha, UINT64_C(1) << 32 | 1000));
+	p.time.now.us += SECONDS(1);
+	c = install(&p.n[1], 1001, false);
+	removed(&p.n[1], c);
+	ck_assert_ptr_null(ha_ceiling_find(p.n[1].ha, UINT64_C(1) << 32 | 1001));
+	ck_assert_int_eq(ha_demote(p.n[0].ha, "test", &e), GW_OK);
+	pair_link(&p);
+	pair_talk(&p);
+	for (int i = 0; i < 2; i++)
+		ck_assert_ptr_null(ha_ceiling_find(p.n[i].ha, UINT64_C(1) << 32 | 1000));
+	pair_clear(&p);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("range");
@@ -200,5 +264,7 @@ int main(void)
 	tcase_add_test(t, alone);
 	tcase_add_test(t, anew);
 	tcase_add_test(t, wanted_while_fresh);
+	tcase_add_test(t, closed_by_one_of_two);
+	tcase_add_test(t, closed_by_both);
 	return check_main("range", t);
 }

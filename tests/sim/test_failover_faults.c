@@ -238,6 +238,8 @@ START_TEST(anything)
 	sim_seeds("told unheard", 1003139, 1, wild);
 	/* One did, died, came back empty and was active once more. */
 	sim_seeds("told, and forgotten", 1004122, 1, wild);
+	/* One rekeyed an SA while they were parted, and got it back from the other one. */
+	sim_seeds("closed by one", 1001497, 1, wild);
 }
 END_TEST
 
