@@ -170,6 +170,10 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 	case HA_EV_REFUSED:
 		say_refused(h, ev);
 		break;
+	case HA_EV_DOUBT:
+		log_warn(&g->log, "all SAs are settled anew: %s", ev->text);
+		ike_doubt_anew(g->ike);
+		break;
 	case HA_EV_REKEY:
 		gather_rekey(h, ev->sa.spi);
 		break;

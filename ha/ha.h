@@ -199,6 +199,7 @@ enum ha_event_kind {
 	HA_EV_SYNCED,  /* the standby holds everything (told to both) */
 	HA_EV_UNPROTECTED,
 	HA_EV_REFUSED,	  /* the standby cannot hold object `kind` `key`: `text` */
+	HA_EV_DOUBT,	  /* another node has owned meanwhile, and remembers nothing: ike_doubt_anew() */
 	HA_EV_REKEY,	  /* rekey the CHILD SA whose outbound SA is `sa`: its numbers end, or are not known */
 	HA_EV_CLOSE_LINK, /* the stream makes no sense, or the peer is refused: `text` */
 	HA_EV_VERIFIED,	  /* `verify` */

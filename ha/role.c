@@ -386,11 +386,13 @@ void ha_roles_met(struct ha *ha)
 		/* It knows of us by now; until then it may have announced itself. */
 		r->rival |= !r->obeyed;
 		r->obeyed = true;
-		/* It owned after us and remembers nothing: what it has used nobody can say. */
-		if (empty && p->owned >= r->owned)
+		/* It owned after us and remembers nothing: what it has used, and told clients, nobody can say. */
+		if (empty && p->owned >= r->owned) {
 			ha_ceilings_doubt(ha);
-		else if (empty)
+			(void)ha_report(ha, HA_EV_DOUBT, "the other node was active and remembers nothing");
+		} else if (empty) {
 			ha_ceilings_skip(ha);
+		}
 
 		if (said > r->term) {
 			r->above = said;

@@ -23,6 +23,17 @@ void ike_doubt_all(struct ike *ike)
 	}
 }
 
+void ike_doubt_anew(struct ike *ike)
+{
+	if (ike->passive)
+		return;
+	for (size_t i = 0; i < ike->list_len; i++)
+		if (ike->list[i])
+			ike->list[i]->adopted = true;
+	ike->era++;
+	ike_doubt_all(ike);
+}
+
 void settle_plan(struct ike_sa *sa, mtime now)
 {
 	struct ike *ike = sa->ike;

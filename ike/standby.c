@@ -114,7 +114,29 @@ static size_t count_children(const struct ike_sa *sa)
 	return n;
 }
 
-/* One batch for one changed SA. Additions come first, the oldest CHILD SA first: the newest is sent by. */
+static bool is_over(const struct ike *ike, uint64_t key, const struct was *w)
+{
+	return w->key == key && !ike_find_child(ike, w->spi_in);
+}
+
+/*
+ * Its outbound SA has the name of another one: two nodes that were parted have answered one request, each with a nonce and
+ * an SPI of its own. The plane has room for one.
+ */
+static bool makes_room(const struct ike_sa *sa, const struct limbo *l, const struct was *w)
+{
+	if (!w->out)
+		return false;
+	for (const struct child_sa *c = sa ? sa->children : NULL; c; c = c->next)
+		if (c->spi_out == w->spi_out && c->out_installed && !limbo_find(l, c->spi_in))
+			return true;
+	return false;
+}
+
+/*
+ * One batch for one changed SA. Additions come first, but for what they take the place of; the oldest CHILD SA first: the
+ * newest is sent by.
+ */
 static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t at, const struct limbo *l)
 {
 	const struct ike_sa *sa = ike_find(ike, changes[at].key);
@@ -130,18 +152,21 @@ static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t 
 	}
 	for (struct child_sa *c = sa ? sa->children : NULL; c && children < ARRAY_LEN(in_order); c = c->next)
 		in_order[children++] = c;
+	for (size_t i = 0; i < l->n; i++)
+		if (is_over(ike, changes[at].key, &l->was[i]) && makes_room(sa, l, &l->was[i]))
+			op_remove(&l->was[i], DP_OUT, &ops[n++]);
 	while (children-- > 0)
 		follow_child(in_order[children], limbo_find(l, in_order[children]->spi_in), ops, &n);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct was *w = &l->was[i];
 
-		if (w->key != changes[at].key || ike_find_child(ike, w->spi_in))
+		if (!is_over(ike, changes[at].key, w))
 			continue;
 		if (!reqid_find(ike, w->reqid)) {
 			ops[n].kind = DP_POLICY_REMOVE;
 			ops[n++].reqid = w->reqid;
 		}
-		if (w->out)
+		if (w->out && !makes_room(sa, l, w))
 			op_remove(w, DP_OUT, &ops[n++]);
 		op_remove(w, DP_IN, &ops[n++]);
 	}

@@ -68,7 +68,7 @@ struct duo {
 	struct addr quiet; /* of a client to whom nothing is sent; family 0: none */
 	uint64_t highest;  /* number that was used */
 	uint64_t jump;	   /* the most numbers that were left out on an SA in one place */
-	uint64_t lives, refused, rekeys_asked, sent_packets, closed_links;
+	uint64_t lives, refused, rekeys_asked, doubted, sent_packets, closed_links;
 	struct witness witness;
 	struct duo_used *used;	      /* owned */
 	bool forgetful;		      /* what an active node wants on disk never gets there */

@@ -53,6 +53,10 @@ static void do_event(struct duo *d, struct duo_node *n, const struct ha_event *e
 	case HA_EV_PASSIVE:
 		ike_set_passive(n->g.ike, true);
 		break;
+	case HA_EV_DOUBT:
+		d->doubted++;
+		ike_doubt_anew(n->g.ike);
+		break;
 	case HA_EV_REKEY: {
 		const struct ike_sa *sa;
 		uint32_t after = 0;

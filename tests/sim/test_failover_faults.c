@@ -240,6 +240,10 @@ START_TEST(anything)
 	sim_seeds("told, and forgotten", 1004122, 1, wild);
 	/* One rekeyed an SA while they were parted, and got it back from the other one. */
 	sim_seeds("closed by one", 1001497, 1, wild);
+	/* Both answered one CREATE_CHILD_SA while they were parted: two SAs of one SPI. */
+	sim_seeds("answered by two", 1001879, 1, wild);
+	/* One slept, was replaced and went on when its successor had died. */
+	sim_seeds("replaced asleep", 1003544, 1, wild);
 }
 END_TEST
 

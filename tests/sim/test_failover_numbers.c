@@ -156,6 +156,8 @@ static void lost_owner(struct sim *s, uint64_t seed, bool unmarked)
 	}
 	/* What nobody can name is rekeyed; what is at most one block is skipped. */
 	sim_want(s, unmarked || duo.rekeys_asked > 0);
+	/* So are SAs of which the dead one may have told clients more. */
+	sim_want(s, unmarked || duo.doubted == 1);
 	end(&duo);
 }
 
