@@ -171,8 +171,8 @@ static void do_event(struct ha_node *h, const struct ha_event *ev)
 		say_refused(h, ev);
 		break;
 	case HA_EV_DOUBT:
-		log_warn(&g->log, "all SAs are settled anew: %s", ev->text);
-		ike_doubt_anew(g->ike);
+		log_warn(&g->log, "SAs that both nodes had are settled: %s", ev->text);
+		ike_doubt_anew(g->ike, ev->until);
 		break;
 	case HA_EV_REKEY:
 		gather_rekey(h, ev->sa.spi);

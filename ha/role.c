@@ -368,6 +368,18 @@ static void met_rival(struct ha *ha)
 	ha_say_role(ha, HA_ROLE);
 }
 
+/* What clients have been told by it, or how far their message IDs have come, nobody knows. */
+static void doubt(struct ha *ha)
+{
+	struct ha_event *ev;
+
+	if (ha->ceil.parted.us == 0)
+		return; /* it had nothing of what we hold */
+	ev = ha_report(ha, HA_EV_DOUBT, "the other node was active and remembers nothing");
+	if (ev)
+		ev->until = ha->ceil.parted;
+}
+
 void ha_roles_met(struct ha *ha)
 {
 	struct ha_roles *r = &ha->roles;
@@ -389,7 +401,7 @@ void ha_roles_met(struct ha *ha)
 		/* It owned after us and remembers nothing: what it has used, and told clients, nobody can say. */
 		if (empty && p->owned >= r->owned) {
 			ha_ceilings_doubt(ha);
-			(void)ha_report(ha, HA_EV_DOUBT, "the other node was active and remembers nothing");
+			doubt(ha);
 		} else if (empty) {
 			ha_ceilings_skip(ha);
 		}

@@ -121,8 +121,11 @@ void ike_set_draining(struct ike *ike, bool draining);
  * that what only one side has is found out. One whose peer has gone on without us ends by that.
  */
 void ike_doubt_all(struct ike *ike);
-/* The same for an engine that has been active: another node was, too, and nobody knows what that one has said. */
-void ike_doubt_anew(struct ike *ike);
+/*
+ * The same for an engine that has been active: another node was, too, and nobody knows what that one has said. It can
+ * have had those that were made until then.
+ */
+void ike_doubt_anew(struct ike *ike, mtime until);
 
 /* The object IKE_OBJ_COOKIE (key 0): the secrets of cookies, so that one node accepts what the other gave out. */
 MUST_USE enum gw_err ike_encode_cookies(const struct ike *ike, struct writer *out);

@@ -23,14 +23,19 @@ void ike_doubt_all(struct ike *ike)
 	}
 }
 
-void ike_doubt_anew(struct ike *ike)
+void ike_doubt_anew(struct ike *ike, mtime until)
 {
 	if (ike->passive)
 		return;
-	for (size_t i = 0; i < ike->list_len; i++)
-		if (ike->list[i])
-			ike->list[i]->adopted = true;
 	ike->era++;
+	for (size_t i = 0; i < ike->list_len; i++) {
+		struct ike_sa *sa = ike->list[i];
+
+		if (sa && mtime_reached(sa->created, until))
+			sa->adopted = true;
+		else if (sa)
+			sa->era = ike->era;
+	}
 	ike_doubt_all(ike);
 }
 

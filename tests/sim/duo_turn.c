@@ -55,7 +55,7 @@ static void do_event(struct duo *d, struct duo_node *n, const struct ha_event *e
 		break;
 	case HA_EV_DOUBT:
 		d->doubted++;
-		ike_doubt_anew(n->g.ike);
+		ike_doubt_anew(n->g.ike, ev->until);
 		break;
 	case HA_EV_REKEY: {
 		const struct ike_sa *sa;
