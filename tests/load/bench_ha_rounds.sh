@@ -16,7 +16,7 @@ befall() {
 	case $1 in
 	cut) cut_off "$2" ;;
 	kill) kill -KILL "$victim" ;;
-	hang) node_hang "$2" ;;
+	hang) kill -STOP "$parent" "$victim" ;;
 	switchover) node_ctl "$2" ha switchover >/dev/null || die 'the switchover was refused' ;;
 	esac
 }
@@ -40,11 +40,11 @@ failovers() {
 	done
 }
 failover() {
-	local kind=$1 was victim begin soon=0.15
+	local kind=$1 was victim parent begin soon=0.15
 	[[ $kind != cut && $kind != hang || -n ${PAIR_HEARTBEAT:-} ]] || soon=0.35
 	synced_again || return 1
 	was=$(active)
-	victim=$(node_daemon "$was")
+	victim=$(node_daemon "$was") parent=$(node_parent "$was")
 	sleep 0.3
 	flow_mark "$kind"
 	begin=$EPOCHREALTIME
