@@ -124,17 +124,20 @@ void ha_ceiling_drop(struct ha *ha, struct ha_ceiling *c)
 
 /*
  * Our client has closed it, or rekeyed it, with us. A node from which we were parted may hold it still, and own again
- * without having been told of any numbers above its own: it is to hear of ours (ha_ceilings_positions()).
+ * without having been told of any numbers above its own: it is to hear of ours (ha_ceilings_positions()). And what it
+ * has said of its own is not forgotten while an SA of the same SPI may come from it.
  */
 void ha_ceiling_close(struct ha *ha, struct ha_ceiling *c)
 {
 	ha_ceiling_spend(ha, c);
-	if (c->shared > 0 || c->made.us > ha->ceil.parted.us) {
+	if (!c->reported && (c->shared > 0 || c->made.us > ha->ceil.parted.us)) {
 		ha_ceiling_drop(ha, c);
 		return;
 	}
 	lists_leave(ha, c);
 	ha_ceiling_leave(ha, c);
+	c->asked = 0;
+	c->wants = c->rekey_asked = false;
 	c->gone = ha->ceil.any_gone = true;
 }
 
@@ -146,9 +149,11 @@ void ha_ceilings_bury(struct ha *ha)
 	if (!ha->ceil.any_gone)
 		return;
 	ha->ceil.any_gone = false;
-	HASH_ITER (by_key, ha->ceil.by_key, c, tmp)
+	HASH_ITER (by_key, ha->ceil.by_key, c, tmp) {
+		c->reported = false;
 		if (c->gone)
 			ha_ceiling_drop(ha, c);
+	}
 }
 
 void ha_ceilings_clear(struct ha *ha)

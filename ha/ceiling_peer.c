@@ -197,7 +197,12 @@ static void heal(struct ha *ha, struct ha_ceiling *c, uint64_t number)
 	struct dp_op ops[2] = { { .kind = DP_SA_FENCE }, { .kind = DP_SA_POSITION } };
 	uint64_t fence = ha_ceiling_limit(c, number + (c->block ? c->block : ha_block_min(ha)));
 
-	if (number <= c->base || !c->installed || c->blind)
+	c->reported = ha->ceil.any_gone = true;
+	if (!c->installed || c->blind) {
+		c->fence = number > c->fence ? number : c->fence; /* nothing of it leaves */
+		return;
+	}
+	if (number <= c->base)
 		return; /* ours began above all of that */
 	ops[0].id = ops[1].id = c->id;
 	ops[0].position = fence > c->fence ? fence : c->fence;

@@ -245,7 +245,7 @@ struct ha_event {
 	struct dp_sa_id sa;
 	const struct ha_verified *verify; /* borrowed until the next ha_take_event() */
 	bool behind; /* HA_EV_ACTIVE: the one before us may have told clients what we do not know */
-	mtime until; /* HA_EV_DOUBT: what was made later nobody else has had */
+	mtime until; /* HA_EV_DOUBT: when another node had all that we have */
 	char text[120];
 };
 

@@ -102,6 +102,7 @@ void ha_roles_acked(struct ha *ha)
 static void take_over(struct ha *ha)
 {
 	ha->roles.step = STEP_NONE;
+	ha->roles.handed = true;
 	ha_promote_now(ha, "the other node has handed over");
 }
 

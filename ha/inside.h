@@ -136,6 +136,7 @@ struct ha_ceiling {
 	bool offer;	 /* stale, and nobody else was given numbers of it: another owner may go on above our fence */
 	bool found;	 /* owner: of an SA that the other node alone has, and that is not taken yet */
 	bool gone;	 /* closed here; but the other node may hold the SA, and does not know how far we came */
+	bool reported;	 /* owner: the other one has said how far it came */
 	bool burnt; /* owner: another node has used numbers that it cannot name: rekeyed, and nobody is granted more */
 	uint32_t reign;	       /* in which the fields below were true */
 	uint64_t base;	       /* standby: granted, our position. Owner: where our numbers began */
@@ -244,6 +245,7 @@ struct ha_roles {
 	bool marked;	   /* that we own is on disk: before that no fence is raised */
 	bool reigned;	   /* what we hold was ours: our peer is told how far we may have come */
 	bool behind;	   /* the owner before us had said what we do not know */
+	bool handed;	   /* it hands over: all that it has said is here */
 	struct {
 		uint32_t term; /* 0: none was heard */
 		uint64_t exposed;
@@ -443,7 +445,7 @@ void ha_ceiling_tighten(struct ha *ha, struct ha_ceiling *c);		      /* it is to
 void ha_ceiling_range(struct ha *ha, struct ha_ceiling *c, bool inherited, mtime begun);
 void ha_ceiling_spend(struct ha *ha, const struct ha_ceiling *c); /* it goes out of the plane, and may come again */
 uint64_t ha_ceiling_in_range(struct ha *ha, struct ha_ceiling *c);
-void ha_ranges_part(struct ha *ha); /* the link is down */
+void ha_ranges_part(struct ha *ha, bool met); /* the link is down; there was another node at its end */
 void ha_ranges_end(struct ha *ha);  /* so is the reign */
 void ha_ceilings_held(struct ha *ha); /* more may be known to be with the standby */
 mtime ha_ceilings_held_due(const struct ha *ha);

@@ -97,13 +97,13 @@ void ha_link_up(struct ha *ha)
 
 void ha_link_down(struct ha *ha, const char *why)
 {
-	bool was = ha_streams(ha);
+	bool was = ha_streams(ha), met = ha->peer.hello;
 
 	if (!ha->link)
 		return;
 	ha->link = false;
 	ha->peer.hello = ha->peer.following = false;
-	ha_ranges_part(ha);
+	ha_ranges_part(ha, met);
 	ha_buffer_clear(&ha->tx);
 	ha_buffer_clear(&ha->rx);
 	ha->sync.state = HA_SYNC_NONE;

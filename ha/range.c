@@ -96,9 +96,9 @@ static void keep_ranges(struct ha *ha)
 			ha_ceiling_more(ha, c, c->fence);
 }
 
-void ha_ranges_part(struct ha *ha)
+void ha_ranges_part(struct ha *ha, bool met)
 {
-	if (!ha->peer.left)
+	if (met && !ha->peer.left)
 		ha->ceil.parted = ha_now(ha);
 	ha_ceilings_held(ha);
 	keep_ranges(ha);

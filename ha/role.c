@@ -136,7 +136,9 @@ static void take_over_state(struct ha *ha)
 	struct ha_roles *r = &ha->roles;
 	const struct ha_entry *newest = ha->objects.lists[0].last;
 
-	r->behind = ha->objects.live > 0 && (!ha->sync.whole || long_unheard(ha) || was_told_more(ha));
+	r->behind = ha->objects.live > 0 &&
+		    (!ha->sync.whole || (!r->handed && (long_unheard(ha) || was_told_more(ha))));
+	r->handed = false;
 	ha->parent = (struct ha_position){ 0 };
 	if (ha->sync.whole && ha->epoch.term > 0)
 		ha->parent = (struct ha_position){ ha->epoch, ha->in.applied };

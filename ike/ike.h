@@ -123,7 +123,7 @@ void ike_set_draining(struct ike *ike, bool draining);
 void ike_doubt_all(struct ike *ike);
 /*
  * The same for an engine that has been active: another node was, too, and nobody knows what that one has said. It can
- * have had those that were made until then.
+ * have had those that were made until then, and a little later of what it had.
  */
 void ike_doubt_anew(struct ike *ike, mtime until);
 

@@ -23,6 +23,7 @@ void ike_doubt_all(struct ike *ike)
 	}
 }
 
+/* A request that both had may have made it, within the time that requests are repeated. */
 void ike_doubt_anew(struct ike *ike, mtime until)
 {
 	if (ike->passive)
@@ -31,9 +32,13 @@ void ike_doubt_anew(struct ike *ike, mtime until)
 	for (size_t i = 0; i < ike->list_len; i++) {
 		struct ike_sa *sa = ike->list[i];
 
-		if (sa && mtime_reached(sa->created, until))
+		if (!sa)
+			continue;
+		if (sa->heard_era == ike->era - 1)
+			sa->heard_era = ike->era;
+		if (mtime_reached(sa->created, mtime_add(until, SECONDS(TRIES_SECONDS))))
 			sa->adopted = true;
-		else if (sa)
+		if (!sa->adopted)
 			sa->era = ike->era;
 	}
 	ike_doubt_all(ike);

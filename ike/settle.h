@@ -17,7 +17,7 @@
 
 #include "ike/engine.h"
 
-enum { SPREAD_SECONDS = 60, SETTLE_SOUNDINGS = 8, SETTLE_TRIES = 2 };
+enum { SPREAD_SECONDS = 60, TRIES_SECONDS = 180, SETTLE_SOUNDINGS = 8, SETTLE_TRIES = 2 };
 
 /* A random part of it. */
 int64_t settle_spread(struct ike *ike, int64_t us);

@@ -120,8 +120,8 @@ static bool is_over(const struct ike *ike, uint64_t key, const struct was *w)
 }
 
 /*
- * Its outbound SA has the name of another one: two nodes that were parted have answered one request, each with a nonce and
- * an SPI of its own. The plane has room for one.
+ * Its outbound SA has the name of another one: two nodes that were parted have answered one request, each with a nonce
+ * and an SPI of its own. The plane has room for one.
  */
 static bool makes_room(const struct ike_sa *sa, const struct limbo *l, const struct was *w)
 {
@@ -134,8 +134,8 @@ static bool makes_room(const struct ike_sa *sa, const struct limbo *l, const str
 }
 
 /*
- * One batch for one changed SA. Additions come first, but for what they take the place of; the oldest CHILD SA first: the
- * newest is sent by.
+ * One batch for one changed SA. Additions come first, but for what they take the place of; the oldest CHILD SA first:
+ * the newest is sent by.
  */
 static void follow_sa(struct ike *ike, const struct ike_change *changes, size_t at, const struct limbo *l)
 {

@@ -498,6 +498,44 @@ START_TEST(who_slept_listens_before_it_speaks)
 }
 END_TEST
 
+/*
+ * Who takes over doubts when the owner had waited for nobody when heard last: not when it hands over, as then all is
+ * here.
+ */
+START_TEST(doubts_who_was_told_more)
+{
+	for (int i = 0; i < 4; i++) {
+		bool waits = i & 1, hands = i & 2;
+		struct watch_view v;
+		struct err e;
+
+		begin(&(struct ha_config){ 0 }, &(struct ha_config){ 0 });
+		pair_set(&p.n[0], 1, "one");
+		pass(SECONDS(1));
+		v = pair_view(&p.n[0], true);
+		ck_assert(v.beat.synced);
+		v.beat.synced = waits;
+		pair_look(&p, 1, &v);
+		if (hands) {
+			ck_assert_int_eq(ha_switchover(p.n[0].ha, "test", &e), GW_OK);
+			for (int k = 0; k < 10; k++) {
+				p.time.now.us += MILLISECONDS(2);
+				ha_tick(p.n[0].ha);
+				pair_events(&p.n[0]);
+				pair_talk(&p);
+			}
+		} else {
+			pair_cut(&p);
+			silence(MILLISECONDS(200));
+			silence(SECONDS(1));
+		}
+		ck_assert_int_eq(ha_role_of(p.n[1].ha), HA_ACTIVE);
+		ck_assert(p.n[1].ha->roles.behind == (!waits && !hands));
+		pair_clear(&p);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const struct suite_test all[] = {
@@ -520,6 +558,7 @@ int main(void)
 		{ who_handed_over_lingers, 0 },
 		{ who_is_late_takes_nothing_over, 0 },
 		{ who_slept_listens_before_it_speaks, 0 },
+		{ doubts_who_was_told_more, 0 },
 	};
 
 	return suite_run("judge", all, ARRAY_LEN(all));
