@@ -127,7 +127,7 @@ tell() {
 	result "$2: longest gap until the other node is back and in sync, p99" "$(of "$1" return_ms 99)" ms
 	result "$2: packets lost of both ways, median" "$(of "$1" lost 50)" packets
 	result "$2: packets lost of both ways, p99" "$(of "$1" lost 99)" packets "$5"
-	result "$2: time without packets, by those lost, p99" "$(jq -n "$(of "$1" lost 99) * 1000 / $RATE")" ms "$4"
+	[[ -z $5 ]] || result "$2: time without packets, by those lost, p99" "$(jq -n "$(of "$1" lost 99) * 1000 / $RATE")" ms "$4"
 	result "$2: a processor stood still meanwhile, p99" "$(of "$1" stood_still_ms 99)" ms
 	result "$2: failovers with none still for 3 ms" "$(jq -s "map(select($CALM)) | length" "$SAMPLES/$SECTION.$1")" failovers
 	result "$2: longest gap in those, p99" "$(of "$1" gap_ms 99 "$CALM")" ms "$4"
