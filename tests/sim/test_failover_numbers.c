@@ -319,6 +319,7 @@ static struct duo_node *restart_strict(struct duo *d)
 		duo_run(d, SECONDS(1));
 		duo_start(d, n);
 		(void)duo_wait_synced(d, SECONDS(5));
+		duo_run(d, MILLISECONDS(100)); /* the other one hears so; else it would doubt what it takes over */
 	}
 	return duo_owner(d);
 }
