@@ -391,8 +391,8 @@ node_gone() {
 }
 rounded() { jq -n "$1 | . * 100 | round / 100"; }
 
-# Alone and with a standby, each first every other time, of a node that has just started. With processors that halt each
-# wake costs more than the work, and as often as not the ratio is one of them.
+# Alone and with a standby, each first every other time, of a node that has just started. Processors do not halt: else
+# what is compared is how long they take to wake up.
 bench_replicate() {
 	local i what trip alone with turn=0 rounds=$((ROUNDS < 8 ? ROUNDS : 8))
 	own_processor
