@@ -24,7 +24,7 @@ PAIR_RATE=${PAIR_RATE:-500}
 # Nor is the patience with a standby, where clocks tick each 10 ms and everybody shares a processor, that a packet of the
 # flow costs 2 ms.
 if [[ ${RIG_UML:-} == yes ]]; then
-	PAIR_HA=${PAIR_HA:-'ack_timeout: 300ms'} PAIR_RATE=100
+	PAIR_ACK_TIMEOUT=${PAIR_ACK_TIMEOUT:-300ms} PAIR_RATE=100
 fi
 story_topology() { pair_topology; }
 STORY_NEEDS='jq pgrep tcpdump'

@@ -20,7 +20,7 @@ PACKAGES=(
 	# who else has a say in who is active, and in where packets go; states of NAT for both nodes
 	keepalived bird2 conntrackd conntrack
 	# a kernel with ESP, whatever this one has
-	user-mode-linux kmod
+	user-mode-linux patchelf kmod
 )
 # A machine for Debian's own kernel, which tests/qemu/kernel.sh downloads.
 INTEROP=(qemu-system-x86 busybox-static cpio)

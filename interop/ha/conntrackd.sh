@@ -61,9 +61,7 @@ cat >"$RIG/role" <<-EOT
 	printf '%s' "\$text" | '$RIG_TOP/packaging/conntrackd/role' "$RIG/\$node/conntrackd.conf"
 EOT
 chmod +x "$RIG/role"
-# A line for each of PAIR_HA.
-PAIR_HA="hooks: {role: $RIG/role}${PAIR_HA:+
-  $PAIR_HA}"
+PAIR_HA="hooks: {role: $RIG/role}"
 for node in a b; do
 	firewall "$node"
 	conntrackd_start "$node"

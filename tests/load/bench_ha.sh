@@ -72,17 +72,11 @@ stay_awake() {
 		rig_start "awake-$cpu" switch taskset -c "$cpu" chrt --idle 0 bash -c 'while :; do :; done'
 	done
 }
-# In the guest of User Mode Linux all packets of both nodes, the client and the road go through one thread as soon as there
-# is much to do; a daemon that starts again keeps it waiting for up to 200 ms, which on machines of their own it does not.
-road_first() {
-	! grep -q 'User Mode Linux' /proc/cpuinfo || renice -n -20 -p "$(pgrep -o -x ksoftirqd/0)" >/dev/null
-}
 bench_begin() {
 	load_before=$(load_now)
 	rig_begin "ha-$SECTION"
 	pair_topology
 	stay_awake
-	road_first
 	node_start a || die 'node a did not start'
 	node_start b || die 'node b did not start'
 	wait_synced 20 || die 'no pair'

@@ -24,7 +24,7 @@
 #   active, standby                       which node is
 #
 # Settings before node_start: PAIR_HA, further lines of `ha:`; PAIR_TOP, of the file; PAIR_CHILD, of the CHILD SA;
-# PAIR_HEARTBEAT ("interval: 10ms, misses: 3"); GATEWAY_PLANE.
+# PAIR_HEARTBEAT ("interval: 10ms, misses: 3"); PAIR_ACK_TIMEOUT; GATEWAY_PLANE.
 
 # shellcheck disable=SC2034
 {
@@ -109,6 +109,7 @@ pair_config() {
 		    a: {sync: $NODE_SYNC_A, heartbeat: [$NODE_OUT_A], priority: ${PAIR_PRIORITY_A:-100}}
 		    b: {sync: $NODE_SYNC_B, heartbeat: [$NODE_OUT_B], priority: ${PAIR_PRIORITY_B:-100}}
 		  ${PAIR_HEARTBEAT:+heartbeat: {$PAIR_HEARTBEAT\}}
+		  ${PAIR_ACK_TIMEOUT:+ack_timeout: $PAIR_ACK_TIMEOUT}
 		  ${PAIR_HA:-}
 		  virtual_addresses:
 		    outside: {address: $GATEWAY_V4/24, interface: out}

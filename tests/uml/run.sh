@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command on a kernel that has ESP: Debian's User Mode Linux over this machine's own files, as root, with network
-# namespaces of its own. Takes about two seconds more than the command.
+# Runs a command on a kernel that has ESP: Debian's User Mode Linux (kernel.sh) over this machine's own files, as root, with
+# network namespaces of its own. Takes about two seconds more than the command.
 #
 #   tests/uml/run.sh [-t SECONDS] [-m MEMORY] [-w DIR]... -- COMMAND...
 #   tests/uml/run.sh [-m MEMORY] [-w DIR]... --shell
@@ -11,6 +11,7 @@
 # after the time limit, 125 when the guest died.
 #
 # No ASan or TSan inside (the address space is too small for them): use the presets `ubsan` and `release`.
+# UML_KERNEL=installed: the kernel of the installed package, not the newer one of kernel.sh.
 # UML_PROCESSOR: which of the processors that we may use takes the guest, counted from 0 (one of them).
 # RIG=host runs the command here and now, for a host whose own kernel has ESP.
 
@@ -56,11 +57,16 @@ if [[ ${RIG:-uml} == host ]]; then
 	export KERNEL_PLANE=1
 	exec timeout -k 5 "$seconds" "$@"
 fi
-command -v linux.uml >/dev/null || die "User Mode Linux is not installed: run 'make deps'"
 ((EUID == 0)) || die 'the guest reads this machine as root: run it as root (sudo)'
-linux=$(command -v linux.uml)
-modules=$(find /usr/lib/uml/modules -mindepth 1 -maxdepth 1 -type d | sort -V | tail -n 1)
-[[ -n $modules ]] || die 'no kernel modules in /usr/lib/uml/modules'
+[[ ${UML_KERNEL:-} == installed ]] || "$HERE/kernel.sh"
+if [[ ${UML_KERNEL:-} != installed && -e $TOP/build/uml/complete ]]; then
+	linux=$TOP/build/uml/linux modules=$TOP/build/uml/modules own=(seccomp=on)
+else
+	command -v linux.uml >/dev/null || die "User Mode Linux is not installed: run 'make deps'"
+	linux=$(command -v linux.uml) modules=/usr/lib/uml/modules own=()
+fi
+modules=$(find "$modules" -mindepth 1 -maxdepth 1 -type d | sort -V | tail -n 1)
+[[ -n $modules ]] || die 'no kernel modules'
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/uml.XXXXXX")
 mkdir "$dir/share" "$dir/uml"
@@ -95,7 +101,8 @@ fi
 # Console 0 has what the kernel itself says, for when it dies; console 1 is the command's.
 # shellcheck disable=SC2054 # the commas are the kernel's
 boot=("$linux" "mem=$memory" root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$HERE/init" "SHARE=$dir/share"
-	"MODULES=$modules" "uml_dir=$dir/uml" umid=u con=null con0=null,fd:4 con1=fd:0,fd:3 quiet loglevel=4 panic=1 noreboot)
+	"MODULES=$modules" "uml_dir=$dir/uml" umid=u con=null con0=null,fd:4 con1=fd:0,fd:3 quiet loglevel=4 panic=1 noreboot
+	"${own[@]}")
 exec 3>&1 4>"$dir/kernel.log"
 status=0
 # The guest is many processes that wait for each other at each of its system calls: on one processor they take turns at
