@@ -56,7 +56,7 @@ enum ha_frame_type {
 
 enum ha_kind {
 	HA_OBJ_IKE = 1, /* an IKE SA with its CHILD SAs; key: its local SPI */
-	HA_OBJ_COOKIE,	/* the secrets of cookies; key 0 */
+	HA_OBJ_COOKIE,	/* the secrets of cookies, and whether SAs are in doubt; key 0 */
 	HA_OBJ_LEASES,	/* leases that are kept for absent identities; key: a number of the node's choice */
 	HA_OBJ_CEILING, /* of an outbound SA; key: reqid << 32 | SPI. ha/ itself has these */
 	HA_OBJ_KINDS,

@@ -122,7 +122,8 @@ struct ike {
 	bool passive, draining, cookies_dirty;
 	bool can_transport; /* the data plane has transport mode */
 	uint32_t era;	    /* counts activations */
-	uint32_t doubt_era; /* in which SAs taken over are uncertain; UINT32_MAX: none */
+	uint32_t doubt;	      /* a number: SAs taken over are uncertain, but for those certain of it; 0: none */
+	size_t doubt_checked; /* how far along `list` none is uncertain any more */
 	uint64_t counters[CNT_COUNT];
 	struct ratelimit stranger_log, stranger_reply, refusals;
 	struct guard *guard; /* owned; who failed to authenticate */

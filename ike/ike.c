@@ -24,7 +24,6 @@ struct ike *ike_create(const struct env *env, struct settings *settings, struct 
 	ike->out_tail = &ike->out_head;
 	ike->ev_tail = &ike->ev_head;
 	ike->turn = 1;
-	ike->doubt_era = UINT32_MAX;
 	ike->cookies_dirty = true;
 	ike->stranger_log = (struct ratelimit){ .per_second = 10, .burst = 50 };
 	ike->stranger_reply = (struct ratelimit){ .per_second = 100, .burst = 200 };

@@ -127,7 +127,10 @@ void ike_doubt_all(struct ike *ike);
  */
 void ike_doubt_anew(struct ike *ike, mtime until);
 
-/* The object IKE_OBJ_COOKIE (key 0): the secrets of cookies, so that one node accepts what the other gave out. */
+/*
+ * The object IKE_OBJ_COOKIE (key 0): the secrets of cookies, so that one node accepts what the other gave out; and whether
+ * SAs are in doubt, so that who takes over before all are settled goes on with it.
+ */
 MUST_USE enum gw_err ike_encode_cookies(const struct ike *ike, struct writer *out);
 MUST_USE enum gw_err ike_decode_cookies(struct ike *ike, struct bytes record);
 

@@ -198,8 +198,10 @@ void ike_tick(struct ike *ike)
 		if (sa->state != IKE_DEAD && mtime_reached(sa->due, now))
 			due_set(&ike->due, sa, mtime_add(now, MILLISECONDS(AGAIN_MS)));
 	}
-	if (!ike->passive)
-		revoke_tick(ike);
+	if (ike->passive)
+		return;
+	settle_check(ike);
+	revoke_tick(ike);
 }
 
 void ike_dataplane_event(struct ike *ike, const struct dp_event *ev)

@@ -84,6 +84,7 @@ static void list_compact(struct ike *ike)
 	}
 	ike->list_len = n;
 	ike->list_holes = 0;
+	ike->doubt_checked = 0;
 }
 
 static enum gw_err list_add(struct ike *ike, struct ike_sa *sa)

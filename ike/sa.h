@@ -189,7 +189,8 @@ struct ike_sa {
 	mtime last_in; /* last authenticated message */
 	mtime heard;   /* the last that came to this very node, in `heard_era` of the engine */
 	uint32_t heard_era;
-	uint32_t sounding_era, settled_era; /* ike/settle.h; of the engine */
+	uint32_t sounding_era;	   /* ike/settle.h; of the engine */
+	uint32_t settled, certain; /* the doubt in which its message IDs were found out; that has nothing to do with it */
 	mtime sounded; /* when the last one was sent first */
 	mtime not_before; /* no request of ours before this: the peer said TEMPORARY_FAILURE */
 	mtime linger;     /* IKE_LINGERING: until then */

@@ -7,20 +7,47 @@ int64_t settle_spread(struct ike *ike, int64_t us)
 
 bool sa_is_uncertain(const struct ike_sa *sa)
 {
-	return sa->adopted && sa->ike->doubt_era == sa->ike->era && sa->state == IKE_UP;
+	const struct ike *ike = sa->ike;
+
+	return ike->doubt != 0 && sa->adopted && sa->certain != ike->doubt && sa->state == IKE_UP;
 }
 
-void ike_doubt_all(struct ike *ike)
+void settle_begin(struct ike *ike)
 {
 	mtime now = ike_now(ike);
 
-	ike->doubt_era = ike->era;
+	ike->doubt_checked = 0;
 	for (size_t i = 0; i < ike->list_len; i++) {
 		struct ike_sa *sa = ike->list[i];
 
-		if (sa && sa->adopted && sa->state == IKE_UP && sa->era != ike->era)
+		if (sa && sa_is_uncertain(sa) && sa->era != ike->era)
 			due_set(&ike->due, sa, now);
 	}
+}
+
+/* Numbers of two nodes that doubt without each other must not be the same; none is 0. */
+void ike_doubt_all(struct ike *ike)
+{
+	ike->doubt = 1 + (uint32_t)rng_below(ike->env->rng, UINT32_MAX);
+	ike->cookies_dirty = true;
+	settle_begin(ike);
+}
+
+void settle_check(struct ike *ike)
+{
+	if (ike->doubt == 0)
+		return;
+	for (int i = 0; i < CHECKED_AT_ONCE && ike->doubt_checked < ike->list_len; i++) {
+		const struct ike_sa *sa = ike->list[ike->doubt_checked];
+
+		if (sa && sa_is_uncertain(sa))
+			return;
+		ike->doubt_checked++;
+	}
+	if (ike->doubt_checked < ike->list_len)
+		return;
+	ike->doubt = 0;
+	ike->cookies_dirty = true;
 }
 
 /* A request that both had may have made it, within the time that requests are repeated. */
@@ -56,7 +83,7 @@ void settle_plan(struct ike_sa *sa, mtime now)
 
 bool settle_is_due(const struct ike_sa *sa)
 {
-	return sa_is_uncertain(sa) && sa->settled_era != sa->ike->era;
+	return sa_is_uncertain(sa) && sa->settled != sa->ike->doubt;
 }
 
 enum gw_err settle_sound(struct ike_sa *sa)
@@ -93,7 +120,7 @@ bool settle_goes_on(struct ike_sa *sa)
 void settle_answered(struct ike_sa *sa)
 {
 	if (sa->sounding_era == sa->ike->era)
-		sa->settled_era = sa->ike->era;
+		sa->settled = sa->ike->doubt;
 }
 
 void settle_lost(struct ike_sa *sa)

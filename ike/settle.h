@@ -17,12 +17,17 @@
 
 #include "ike/engine.h"
 
-enum { SPREAD_SECONDS = 60, TRIES_SECONDS = 180, SETTLE_SOUNDINGS = 8, SETTLE_TRIES = 2 };
+enum { SPREAD_SECONDS = 60, TRIES_SECONDS = 180, SETTLE_SOUNDINGS = 8, SETTLE_TRIES = 2, CHECKED_AT_ONCE = 64 };
 
 /* A random part of it. */
 int64_t settle_spread(struct ike *ike, int64_t us);
 /* When an uncertain one is rekeyed: CHILD SAs within SPREAD_SECONDS, itself within as long again. */
 void settle_plan(struct ike_sa *sa, mtime now);
+
+/* All that are uncertain are due now: each is planned at its own turn. */
+void settle_begin(struct ike *ike);
+/* Is there still one? Looks at some; when it has seen that there is none, the doubt is over. */
+void settle_check(struct ike *ike);
 
 /* Whether the next request has to be a sounding. */
 bool settle_is_due(const struct ike_sa *sa);

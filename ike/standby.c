@@ -318,6 +318,8 @@ static void quieten(struct ike *ike)
 
 		if (!sa)
 			continue;
+		if (!sa->adopted)
+			sa->certain = ike->doubt;
 		sa->adopted = true; /* whoever speaks now need not tell us of requests that change nothing */
 		if (sa->peer_x)
 			drop_request(ike, sa, buf);
@@ -330,10 +332,13 @@ void ike_set_passive(struct ike *ike, bool passive)
 	if (ike->passive == passive)
 		return;
 	ike->passive = passive;
-	if (passive)
+	if (passive) {
 		quieten(ike);
-	else
-		ike->era++;
+		return;
+	}
+	ike->era++;
+	if (ike->doubt) /* of the owner before us, or of us when we were it */
+		settle_begin(ike);
 }
 
 void ike_set_draining(struct ike *ike, bool draining)
@@ -348,7 +353,7 @@ bool ike_is_passive(const struct ike *ike)
 
 /* ---- cookies ---- */
 
-enum { COOKIES_LEN = 10 + 2 * COOKIE_SECRET };
+enum { COOKIES_LEN = 10 + 2 * COOKIE_SECRET }; /* without the doubt */
 
 enum gw_err ike_encode_cookies(const struct ike *ike, struct writer *out)
 {
@@ -358,6 +363,7 @@ enum gw_err ike_encode_cookies(const struct ike *ike, struct writer *out)
 	wr_u8(out, j->have_previous);
 	wr_u64(out, (uint64_t)mtime_since(ike_now(ike), j->rotate));
 	wr_bytes(out, bytes_of(j->secret, sizeof(j->secret)));
+	wr_u32(out, ike->doubt);
 	return out->bad ? GW_ELIMIT : GW_OK;
 }
 
@@ -376,6 +382,8 @@ enum gw_err ike_decode_cookies(struct ike *ike, struct bytes record)
 		left = 0;
 	rd_copy(&r, j->secret, sizeof(j->secret));
 	j->rotate = mtime_add(ike_now(ike), left);
+	if (ike->passive)
+		ike->doubt = r.left >= 4 ? rd_u32(&r) : 0; /* nodes of the version before say nothing of it */
 	ike->cookies_dirty = false;
 	return GW_OK;
 }

@@ -36,7 +36,8 @@ enum state_field {
 	ST_GROUP = 28, /* name; missing: in none */
 	ST_REAUTH, /* in 8 */
 	ST_CAME_FROM, /* as in ST_ALSO; missing: the address in ST_ADDRESSES */
-	ST_SESSION = 31,    /* began ago 8, packets in 8, out 8, bytes in 8, out 8, failovers 4; missing: since established */
+	ST_SESSION = 31, /* began ago 8, packets in 8, out 8, bytes in 8, out 8, failovers 4; missing: since established */
+	ST_DOUBT = 21, /* ike_sa.settled 4, .certain 4 */
 	/* of a half-open SA */
 	ST_HALF_NI = 32,
 	ST_HALF_NR,

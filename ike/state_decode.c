@@ -346,6 +346,8 @@ static enum gw_err fill(struct ike_sa *sa, const struct sa_record *s, mtime now)
 	sa->want_delete = (s->wishes & 2) != 0;
 	sa->want_dpd = (s->wishes & 4) != 0;
 	sa->peer_flags = s->peer_flags;
+	sa->settled = s->settled;
+	sa->certain = s->certain;
 	sa->local = s->local;
 	sa->remote = s->remote;
 	sa->encr = s->encr;

@@ -187,6 +187,21 @@ static void put_child(struct writer *w, const struct child_sa *c, mtime now)
 	field_end(w, mark);
 }
 
+/* What is said only of the doubt that there is: who takes over doubts what is not said to be sound. */
+static void put_doubt(struct writer *w, const struct ike_sa *sa)
+{
+	uint32_t doubt = sa->ike->doubt;
+	bool certain = !sa->adopted || sa->certain == doubt;
+	size_t mark;
+
+	if (doubt == 0 || (!certain && sa->settled != doubt))
+		return;
+	mark = field_begin(w, ST_DOUBT);
+	wr_u32(w, doubt);
+	wr_u32(w, certain ? doubt : 0);
+	field_end(w, mark);
+}
+
 static void put_core(struct writer *w, const struct ike_sa *sa, mtime now)
 {
 	const struct window *win = &sa->window;
@@ -219,6 +234,7 @@ static void put_core(struct writer *w, const struct ike_sa *sa, mtime now)
 	wr_u8(w, win->tries);
 	put_left(w, win->retransmit_at, now);
 	field_end(w, mark);
+	put_doubt(w, sa);
 	field(w, ST_RESPONSE, secret_bytes(&win->response));
 	field(w, ST_REQUEST, secret_bytes(&win->request));
 	mark = field_begin(w, ST_TIMES);

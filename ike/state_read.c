@@ -315,6 +315,10 @@ static enum gw_err read_field(uint16_t tag, struct reader *v, struct sa_record *
 	case ST_REAUTH:
 		s->reauth = (int64_t)rd_u64(v);
 		break;
+	case ST_DOUBT:
+		s->settled = rd_u32(v);
+		s->certain = rd_u32(v);
+		break;
 	case ST_CAME_FROM:
 		s->came_from = get_addr(v);
 		break;

@@ -24,7 +24,7 @@ struct child_record {
 struct sa_record {
 	uint64_t spi_i, spi_r, successor;
 	uint8_t state, flags, wishes;
-	uint32_t peer_flags, recv_next, send_next;
+	uint32_t peer_flags, recv_next, send_next, settled, certain;
 	uint8_t request_kind, tries;
 	int64_t retransmit, times[7], reauth;
 	struct endpoint local, remote;

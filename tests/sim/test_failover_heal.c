@@ -294,6 +294,68 @@ START_TEST(uncertain_until_settled)
 END_TEST
 
 /*
+ * Who took over in doubt dies, or hands over, before it is settled: the next one goes on with it. It was told all, but for
+ * what the first one had told its clients.
+ */
+static void doubt_goes_on(struct sim *s, uint64_t seed)
+{
+	struct duo_node *first, *second;
+	struct ini *ini;
+	uint64_t refused;
+
+	begin(s, seed, 2);
+	first = duo_owner(&duo);
+	duo_cut_link(&duo, true);
+	duo_run(&duo, SECONDS(1));
+	(void)ini_rekey_child(s->clients[0].ini, 0);
+	duo_flush(&duo);
+	duo_run(&duo, SECONDS(2));
+	duo.rebirth_us = SECONDS(1);
+	duo_kill(&duo, first);
+	duo_cut_link(&duo, false);
+	duo_run(&duo, SECONDS(2));
+	second = duo_owner(&duo);
+	sim_want(s, second && second != first && second->behind == 1);
+	sim_want(s, duo_wait_synced(&duo, SECONDS(5)));
+	if (s->failure[0])
+		return;
+	if (seed % 2) {
+		duo.rebirth_us = 0;
+		duo_kill(&duo, second);
+	} else {
+		struct err e = { 0 };
+
+		sim_want(s, ha_switchover(second->ha, "asked for", &e) == GW_OK);
+	}
+	duo_run(&duo, SECONDS(1));
+	sim_want(s, duo_owner(&duo) == first && first->behind == 0);
+	ini = s->clients[1].ini;
+	(void)ini_rekey_child(ini, 0);
+	duo_flush(&duo);
+	duo_run(&duo, MILLISECONDS(200));
+	sim_want(s, stat_of(first, "refused_temporarily") >= 1);
+	duo_run(&duo, SECONDS(200));
+	refused = stat_of(first, "refused_temporarily");
+	for (size_t i = 0; i < 2; i++)
+		s->clients[i].gone = !ini_up(s->clients[i].ini);
+	sim_want(s, still_up(&duo, 1));
+	/* Over. */
+	(void)ini_rekey_child(ini, 0);
+	duo_flush(&duo);
+	duo_run(&duo, SECONDS(3));
+	sim_want(s, stat_of(first, "refused_temporarily") == refused);
+	if (duo_settle(&duo, SECONDS(60)))
+		(void)duo_agree(&duo);
+	duo_clear(&duo);
+}
+
+START_TEST(doubt_outlives_its_node)
+{
+	sim_seeds("doubt goes on", 1, 8, doubt_goes_on);
+}
+END_TEST
+
+/*
  * The owner has asked its client for something that nobody replicated: the client has answered message IDs that the
  * successor would use next. What is asked there next must not be taken for answered.
  */
@@ -394,9 +456,10 @@ END_TEST
 
 int main(void)
 {
-	const struct suite_test all[] = { { clients_of_both_sides_go_on, 0 },	{ an_address_is_given_once, 0 },
-					  { a_guest_of_the_loser_goes_on, 0 },	{ uncertain_until_settled, 0 },
-					  { no_answer_to_another_question, 0 }, { who_is_deaf_does_not_take_over, 0 } };
+	const struct suite_test all[] = { { clients_of_both_sides_go_on, 0 },  { an_address_is_given_once, 0 },
+					  { a_guest_of_the_loser_goes_on, 0 }, { uncertain_until_settled, 0 },
+					  { doubt_outlives_its_node, 0 },      { no_answer_to_another_question, 0 },
+					  { who_is_deaf_does_not_take_over, 0 } };
 
 	return suite_run("failover_heal", all, ARRAY_LEN(all));
 }
