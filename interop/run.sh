@@ -90,11 +90,11 @@ done
 named=${1:-}
 (($# > 0)) || set -- "$STORIES"/*.sh
 # What there is, as the stories' `# needs` say it: a client with the kernel's ESP, gatewayd with it, nft for IP, XFRM
-# interfaces.
+# interfaces, iptables.
 case $rig in
-host) has=nft ;;
-uml) has=esp ;;
-qemu) has='esp nft interfaces' ;;
+host) has='nft iptables' ;;
+uml) has='esp iptables' ;;
+qemu) has='esp nft interfaces iptables' ;;
 esac
 [[ $CHARON_ESP != kernel ]] || has+=' esp'
 [[ $plane != kernel ]] || has+=' kernel'
@@ -192,19 +192,34 @@ qemu)
 	;;
 uml)
 	# A guest has one processor, so there are two, each with every other story. One that dies, or is too slow in all,
-	# has told fewer stories, which counts below.
+	# has told fewer stories, which counts below. iptables and NAT are only in the kernel of the installed package.
 	export GATEWAY_BUILD=${GATEWAY_BUILD:-$RIG_TOP/build/ubsan} CASE_SECONDS=$((CASE_SECONDS * 3)) RIG_PATIENCE=${RIG_PATIENCE:-2}
-	guests=()
-	for half in 0 1; do
-		mine=() limit=120
-		for ((i = half; i < ${#cases[@]}; i += 2)); do
-			mine+=("${cases[i]}")
-			own=$(sed -n 's/^# seconds \([0-9]*\)$/\1/p' "$STORIES/${cases[i]}.sh")
+	tests/uml/kernel.sh
+	# tell_in HALF KERNEL STORY...: in a guest with that kernel.
+	tell_in() {
+		local half=$1 kernel=$2 name own limit=120
+		shift 2
+		(($# > 0)) || return 0
+		for name in "$@"; do
+			own=$(sed -n 's/^# seconds \([0-9]*\)$/\1/p' "$STORIES/$name.sh")
 			limit=$((limit + (${own:-0} > UML_CASE_SECONDS ? own : UML_CASE_SECONDS)))
 		done
-		((${#mine[@]} > 0)) || continue
-		UML_PROCESSOR=$half RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G -t "$limit" -- \
-			"$RIG_TOP/interop/run.sh" --inside ${pair:+--ha} -j "$jobs" --rig uml --plane "$plane" "${mine[@]}" &
+		UML_PROCESSOR=$half UML_KERNEL=$kernel RIG_UML=$([[ ${RIG:-uml} == host ]] || echo yes) tests/uml/run.sh -m 2G \
+			-t "$limit" -- "$RIG_TOP/interop/run.sh" --inside ${pair:+--ha} -j "$jobs" --rig uml --plane "$plane" "$@" || true
+	}
+	plain=() filtered=()
+	for name in "${cases[@]}"; do
+		if grep -q '^# needs iptables$' "$STORIES/$name.sh"; then filtered+=("$name"); else plain+=("$name"); fi
+	done
+	guests=()
+	for half in 0 1; do
+		mine=() old=()
+		for ((i = half; i < ${#plain[@]}; i += 2)); do mine+=("${plain[i]}"); done
+		for ((i = half; i < ${#filtered[@]}; i += 2)); do old+=("${filtered[i]}"); done
+		{
+			tell_in "$half" newer "${mine[@]}"
+			tell_in "$half" installed "${old[@]}"
+		} &
 		guests+=($!)
 	done
 	# Ctrl-C ends them too: they are in our group.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # needs esp
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'DSCP and ECN (RFC 4301 5.1.2.1): the outer header has the DSCP of the inner one unless configured otherwise, ECN always; congestion on the road is told to the receiver.'
 

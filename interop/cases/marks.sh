@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'Marks: packets of a connection bear its mark inside and another outside; without the mark nothing goes to the client.'
 # needs esp

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'The client moves behind a NAT and says so (MOBIKE): both sides find the NAT, and the tunnel goes along.'
 

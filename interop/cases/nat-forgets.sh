@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # quick
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'A NAT forgets its mapping and chooses another port, twice: the gateway follows the client each time.'
 

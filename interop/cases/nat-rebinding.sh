@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'The NAT changes its mapping in mid-session: the next packet of the client shows the gateway where to answer.'
 

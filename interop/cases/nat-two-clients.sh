@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # quick
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'Two clients behind one NAT that chooses their ports: both have their tunnels, also after each has replaced its keys.'
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'A router hides the client behind its own address and other ports: the gateway answers there, packets flow both ways.'
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # needs esp
 # needs kernel
+# needs iptables
 . "$(dirname "$0")/../lib.sh"
 story 'Transport mode through a NAT (RFC 7296 2.23.1): each side knows other addresses; TCP works both ways, keys are replaced by both sides, and the NAT may take another port.'
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # seconds 120
+# needs iptables
 . "$(dirname "$0")/../pair.sh"
 story 'The nodes hide clients behind their virtual address in the LAN: with conntrackd, joined by hooks.role, a TCP connection of a client survives a node without power, its return, and a planned change.'
 

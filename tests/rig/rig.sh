@@ -306,7 +306,7 @@ status = struct.unpack_from("=i", s.recv(4096), 16)[0]
 exit(-status)'
 }
 
-# User Mode Linux has no nft for IP.
+# User Mode Linux has no nft for IP, and iptables only in the kernel of the installed package (`# needs iptables`).
 rig_has_nft() {
 	on router nft add table ip rigtry 2>/dev/null && on router nft delete table ip rigtry
 }

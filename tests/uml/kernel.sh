@@ -4,7 +4,8 @@
 # switches three times cheaper; it has timers finer than a tick, too. Says nothing when it is there.
 #
 # build/uml/linux, with the C library it was made for in build/uml/lib, and build/uml/modules/VERSION. Without them (no
-# package registry) tests/uml/run.sh takes the package user-mode-linux that is installed: slower, but the same.
+# package registry) tests/uml/run.sh takes the package user-mode-linux that is installed: slower, but the same. That is
+# also the one with iptables and NAT.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
