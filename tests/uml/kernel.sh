@@ -48,5 +48,7 @@ cp "$DEST"/root/usr/lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,libc.so.6,libm.so
 patchelf --set-interpreter "$DEST/lib/ld-linux-x86-64.so.2" --set-rpath "$DEST/lib" --output "$DEST/linux" "$DEST/root/usr/bin/linux.uml" ||
 	fallback 'patchelf cannot make it run here'
 "$DEST/linux" --help >/dev/null || fallback 'it does not run here'
-rm -rf "$DEST/apt" "$DEST/deb" "$DEST/root" "$tried"
+rm -rf "$DEST/apt" "$DEST/deb" "$DEST/root"
 touch "$DEST/complete"
+tests/uml/run.sh -t 60 -- ip xfrm state >/dev/null 2>&1 || fallback 'it does not boot here'
+rm "$tried"
