@@ -52,12 +52,15 @@ static enum gw_err next_request(struct ike_sa *sa)
 	}
 	if (sa->want_delete)
 		return x_delete_ike_start(sa);
+	for (c = may_rekey ? sa->children : NULL; c && !child_wants(c, true); c = c->next)
+		;
+	/* What only one side has shows in the rekey of a CHILD SA, so that goes first while it may be so. */
+	if (c && sa_is_uncertain(sa))
+		return x_rekey_child_start(sa, c);
 	if (may_rekey && sa->want_rekey && !child_installing(sa))
 		return x_rekey_ike_start(sa);
-	for (c = sa->children; c && may_rekey; c = c->next) {
-		if (child_wants(c, true))
-			return x_rekey_child_start(sa, c);
-	}
+	if (c)
+		return x_rekey_child_start(sa, c);
 	if (sa->want_dpd && sa->state == IKE_UP)
 		return x_probe_start(sa);
 	return GW_OK;
@@ -184,7 +187,11 @@ static void sa_due(struct ike_sa *sa, mtime now)
 
 mtime ike_due(const struct ike *ike)
 {
-	return ike->passive ? MTIME_NEVER : mtime_min(due_first(&ike->due), revoke_due(ike->revoke));
+	if (ike->passive)
+		return MTIME_NEVER;
+	if (settle_may_be_over(ike))
+		return ike_now(ike);
+	return mtime_min(due_first(&ike->due), revoke_due(ike->revoke));
 }
 
 void ike_tick(struct ike *ike)

@@ -33,6 +33,13 @@ void ike_doubt_all(struct ike *ike)
 	settle_begin(ike);
 }
 
+bool settle_may_be_over(const struct ike *ike)
+{
+	size_t at = ike->doubt_checked;
+
+	return ike->doubt != 0 && (at >= ike->list_len || !ike->list[at] || !sa_is_uncertain(ike->list[at]));
+}
+
 void settle_check(struct ike *ike)
 {
 	if (ike->doubt == 0)
@@ -94,6 +101,15 @@ enum gw_err settle_sound(struct ike_sa *sa)
 	sa->soundings++;
 	sa->sounded = ike_now(sa->ike);
 	return x_probe_start(sa);
+}
+
+void settle_inherit(struct ike_sa *sa, mtime now)
+{
+	if (!settle_is_due(sa) || sa->window.request_kind != REQ_PROBE)
+		return;
+	sa->sounding_era = sa->ike->era;
+	sa->soundings = 1;
+	sa->sounded = now;
 }
 
 static bool sounding(const struct ike_sa *sa)

@@ -28,10 +28,13 @@ void settle_plan(struct ike_sa *sa, mtime now);
 void settle_begin(struct ike *ike);
 /* Is there still one? Looks at some; when it has seen that there is none, the doubt is over. */
 void settle_check(struct ike *ike);
+bool settle_may_be_over(const struct ike *ike);
 
 /* Whether the next request has to be a sounding. */
 bool settle_is_due(const struct ike_sa *sa);
 MUST_USE enum gw_err settle_sound(struct ike_sa *sa);
+/* An empty request of the owner before us that is still out is as good as one of ours. */
+void settle_inherit(struct ike_sa *sa, mtime now);
 /* No more patience with this ID. */
 bool settle_hurries(const struct ike_sa *sa);
 /* No answer at all. True: the next ID is being tried; else the peer is lost. */

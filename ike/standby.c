@@ -278,6 +278,7 @@ void sa_resume_timers(struct ike_sa *sa, mtime now)
 	}
 	if (window_busy(w)) {
 		w->tries = 0; /* the peer has had no chance to answer us */
+		settle_inherit(sa, now);
 		w->retransmit_at = mtime_add(now, settle_spread(ike, sa->settings->ike.retransmit_us));
 	}
 	/* We did not hear what it said to the one before us. */

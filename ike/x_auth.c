@@ -97,6 +97,7 @@ void x_auth_finish(struct ike_sa *sa, struct child_sa *c, enum gw_err result)
 	sa_drop_half(sa);
 	sa->established = sa->session.began = ike_now(sa->ike);
 	sa_set_lifetimes(sa);
+	sa->certain = sa->ike->doubt; /* it came up here, if it began elsewhere */
 	sa_set_state(sa, IKE_UP, "peer authenticated");
 	count_up(sa->ike, sas_established);
 	ike_report(sa->ike, IKE_EV_SA_UP, sa, NULL, NULL);

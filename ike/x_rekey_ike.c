@@ -337,6 +337,9 @@ void x_rekey_ike_response(struct ike_sa *sa, struct exchange *x, const struct ik
 			peer_leave(sa->ike, to);
 			sa_bury(to);
 		}
+		/* A peer that refuses to, as some do, still has this SA, and its message IDs are known: no more to find out. */
+		if (error && error->type != N_TEMPORARY_FAILURE && sa->settled == sa->ike->doubt)
+			sa->certain = sa->settled;
 		retry_later(sa);
 		return;
 	}

@@ -359,7 +359,7 @@ END_TEST
  * The owner has asked its client for something that nobody replicated: the client has answered message IDs that the
  * successor would use next. What is asked there next must not be taken for answered.
  */
-static void ids_of_the_one_before(struct sim *s, uint64_t seed)
+static void ids_of_those_before(struct sim *s, uint64_t seed, bool twice)
 {
 	struct duo_node *n;
 	const struct ike_sa *sa;
@@ -390,11 +390,24 @@ static void ids_of_the_one_before(struct sim *s, uint64_t seed)
 		duo_run(&duo,
 			i < seed % 3 ? SECONDS(2) : MILLISECONDS(1) + (int64_t)(seed * 577 % 9) * MILLISECONDS(7));
 	}
-	duo.rebirth_us = 0;
+	duo.rebirth_us = twice ? SECONDS(1) : 0;
 	duo_kill(&duo, n);
+	duo_cut_link(&duo, !twice);
 	duo_run(&duo, SECONDS(1));
 	n = duo_owner(&duo);
 	sim_want(s, n && n->behind == 1);
+	if (twice) {
+		/* Amid the search for how far the IDs have come. */
+		sim_want(s, duo_wait_synced(&duo, SECONDS(5)));
+		duo_run(&duo, (int64_t)(seed * 7 % 60) * SECONDS(1));
+		duo.rebirth_us = 0;
+		duo_kill(&duo, n);
+		duo_run(&duo, SECONDS(1));
+		n = duo_owner(&duo);
+		sim_want(s, n && n->behind == 0);
+		if (!n)
+			return;
+	}
 	/* It asks now and then whether we live. */
 	for (int i = 0; i < 40 && ini_up(ini); i++) {
 		(void)ini_probe(s->clients[0].ini);
@@ -423,9 +436,20 @@ static void ids_of_the_one_before(struct sim *s, uint64_t seed)
 	duo_clear(&duo);
 }
 
+static void ids_of_the_one_before(struct sim *s, uint64_t seed)
+{
+	ids_of_those_before(s, seed, false);
+}
+
+static void ids_of_the_first_of_two(struct sim *s, uint64_t seed)
+{
+	ids_of_those_before(s, seed, true);
+}
+
 START_TEST(no_answer_to_another_question)
 {
 	sim_seeds("ids of the one before", 1, 12, ids_of_the_one_before);
+	sim_seeds("ids of the first of two", 1, 24, ids_of_the_first_of_two);
 }
 END_TEST
 
