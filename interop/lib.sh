@@ -9,7 +9,9 @@
 #
 # From outside: CLIENT (strongswan), the peer; GATEWAY (gatewayd), or `charon` to tell whether a story fails by our
 # daemon or by itself; GATEWAY_PLANE (userspace) or kernel; CHARON_ESP, libipsec or kernel (tests/rig/charon.sh), with
-# stories that only tell with the latter marked `# needs esp`, with what only some rigs have `# needs nft`, `# needs interfaces`, `# needs kernel`, `# needs iptables` (interop/run.sh), and `# quick` those of a short run; GATEWAY_BUILD (build/debug); STORY_LOGS, a folder that keeps what a failed story leaves behind.
+# stories that only tell with the latter marked `# needs esp`, with what only some rigs have `# needs nft`,
+# `# needs interfaces`, `# needs kernel`, `# needs iptables` (interop/run.sh), and `# quick` those of a short run;
+# GATEWAY_BUILD (build/debug); STORY_LOGS, a folder that keeps what a failed story leaves behind.
 
 set -euo pipefail
 

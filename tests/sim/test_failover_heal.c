@@ -238,6 +238,16 @@ static uint64_t stat_of(const struct duo_node *n, const char *name)
 	return 0;
 }
 
+/* The owner tells the first client of new keys, and no standby. */
+static void rekeyed_unseen(struct sim *s)
+{
+	duo_cut_link(&duo, true);
+	duo_run(&duo, SECONDS(1));
+	(void)ini_rekey_child(s->clients[0].ini, 0);
+	duo_flush(&duo);
+	duo_run(&duo, SECONDS(2));
+}
+
 /* The standby takes over behind what its predecessor had said: it is careful until each SA is settled. */
 static void uncertain(struct sim *s, uint64_t seed)
 {
@@ -247,11 +257,7 @@ static void uncertain(struct sim *s, uint64_t seed)
 
 	begin(s, seed, 2);
 	n = duo_owner(&duo);
-	duo_cut_link(&duo, true);
-	duo_run(&duo, SECONDS(1));
-	(void)ini_rekey_child(s->clients[0].ini, 0);
-	duo_flush(&duo);
-	duo_run(&duo, SECONDS(2));
+	rekeyed_unseen(s);
 	duo.rebirth_us = 0;
 	duo_kill(&duo, n);
 	duo_run(&duo, SECONDS(1));
@@ -305,11 +311,7 @@ static void doubt_goes_on(struct sim *s, uint64_t seed)
 
 	begin(s, seed, 2);
 	first = duo_owner(&duo);
-	duo_cut_link(&duo, true);
-	duo_run(&duo, SECONDS(1));
-	(void)ini_rekey_child(s->clients[0].ini, 0);
-	duo_flush(&duo);
-	duo_run(&duo, SECONDS(2));
+	rekeyed_unseen(s);
 	duo.rebirth_us = SECONDS(1);
 	duo_kill(&duo, first);
 	duo_cut_link(&duo, false);

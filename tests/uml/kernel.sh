@@ -21,18 +21,19 @@ exec {lock}>build/uml.lock
 flock "$lock"
 [[ ! -e $DEST/complete || $0 -nt $DEST/complete ]] || exit 0
 
-# Once an hour at most: who has no registry is not to wait for it each time.
+# In vain once an hour at most: who has no registry is not to wait for it each time.
 tried=build/uml.tried
 [[ $(find "$tried" -mmin -60 2>/dev/null) == '' ]] || exit 0
-touch "$tried"
 fallback() {
-	printf 'uml: %s: the kernel of the installed package is taken\n' "$*" >&2
+	printf 'uml: %s: for an hour the kernel of the installed package is taken\n' "$*" >&2
 	rm -rf "$DEST"
+	touch "$tried"
 	exit 0
 }
 [[ $(uname -m) == x86_64 ]] || fallback 'not x86_64'
 command -v patchelf >/dev/null || fallback "patchelf is not installed ('make deps')"
 
+printf 'uml: downloading a kernel of %s\n' "$SUITE" >&2
 rm -rf "$DEST"
 mkdir -p "$DEST/apt/lists/partial" "$DEST/apt/cache/archives/partial" "$DEST/deb"
 printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$MIRROR" "$SUITE" >"$DEST/apt/sources.list"
@@ -42,8 +43,9 @@ apt=(timeout 300 apt-get -qq -o "Dir::Etc::sourcelist=$DEST/apt/sources.list" -o
 (cd "$DEST/deb" && "${apt[@]}" download user-mode-linux libc6 >/dev/null 2>&1) || fallback 'cannot be downloaded'
 for deb in "$DEST"/deb/*.deb; do dpkg-deb -x "$deb" "$DEST/root" || fallback "$deb cannot be unpacked"; done
 mkdir "$DEST/lib"
-mv "$DEST"/root/usr/lib/uml/modules "$DEST/"
-cp "$DEST"/root/usr/lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,libc.so.6,libm.so.6,libutil.so.1,libpthread.so.0} "$DEST/lib/"
+{ mv "$DEST/root/usr/lib/uml/modules" "$DEST/" &&
+	cp "$DEST"/root/usr/lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,libc.so.6} "$DEST/lib/"; } ||
+	fallback 'the packages are not as they were'
 # Its C library is newer than ours; it starts itself again, so a loader in front of it will not do.
 patchelf --set-interpreter "$DEST/lib/ld-linux-x86-64.so.2" --set-rpath "$DEST/lib" --output "$DEST/linux" "$DEST/root/usr/bin/linux.uml" ||
 	fallback 'patchelf cannot make it run here'
@@ -51,4 +53,4 @@ patchelf --set-interpreter "$DEST/lib/ld-linux-x86-64.so.2" --set-rpath "$DEST/l
 rm -rf "$DEST/apt" "$DEST/deb" "$DEST/root"
 touch "$DEST/complete"
 tests/uml/run.sh -t 60 -- ip xfrm state >/dev/null 2>&1 || fallback 'it does not boot here'
-rm "$tried"
+rm -f "$tried"
